@@ -1,0 +1,1 @@
+"""The smallest Oscar shop that can pay by CyberSource, readable as the tutorial."""
