@@ -1,0 +1,60 @@
+"""Two small pieces every shop has to decide for itself: which scripts may run, and which basket is meant."""
+
+from django.conf import settings
+from oscarapi.middleware import ApiBasketMiddleWare
+
+
+class ContentSecurityPolicyMiddleware:
+    """Send a Content-Security-Policy under which nothing but our own script files runs in a shopper's page.
+
+    A card form is worth stealing from, so no inline script is allowed, the only foreign origin is the device
+    profiling service, and a form may be posted to the shop and to CyberSource but nowhere else.
+
+    A header is all it takes. Django has a policy of its own only since 6.0, and django-csp would be one more package;
+    both do the same as these lines.
+    """
+
+    #: Oscar's dashboard and Django's admin are for staff, show no card form, and are full of inline scripts.
+    STAFF = ("/dashboard/", "/admin/")
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        inline = " 'unsafe-inline'" if request.path.startswith(self.STAFF) else ""
+        response.headers.setdefault("Content-Security-Policy", self.policy(inline))
+        return response
+
+    def policy(self, inline: str) -> str:
+        profiling = f"{settings.CYBERSOURCE_FINGERPRINT_PROTOCOL}://{settings.CYBERSOURCE_FINGERPRINT_HOST}"
+        return "; ".join(
+            [
+                "default-src 'self'",
+                f"script-src 'self' {profiling}{inline}",
+                # Oscar's templates hide things with style attributes. Those cannot run anything.
+                "style-src 'self' 'unsafe-inline'",
+                f"img-src 'self' data: {profiling}",
+                f"connect-src 'self' {profiling}",
+                f"frame-src 'self' {profiling}",
+                f"form-action 'self' {settings.SIMULATOR}",
+                "object-src 'none'",
+                "base-uri 'none'",
+                "frame-ancestors 'self'",
+            ]
+        )
+
+
+class BasketMiddleware(ApiBasketMiddleWare):
+    """Keep the basket of Oscar's pages (a cookie) and that of the API (the session) the same one.
+
+    Nobody shops behind the URLs that CyberSource posts to. django-oscar-api's middleware counts them among the API,
+    so it would open a basket and set a cookie for each reply.
+    """
+
+    POSTED_BY_CYBERSOURCE = {"cybersource-reply", "cybersource-merchant-post", "cybersource-review-notification"}
+
+    def process_response(self, request, response):
+        if request.resolver_match and request.resolver_match.url_name in self.POSTED_BY_CYBERSOURCE:
+            return response
+        return super().process_response(request, response)
