@@ -36,11 +36,13 @@ TEST = [
     "build>=1.2",
     "docutils>=0.20",
     "hypothesis>=6.100",
+    "packaging>=24",
     "playwright>=1.48",
     "pytest>=8.3",
     "pytest-benchmark>=4",
     "pytest-cov>=5",
     "pytest-django>=4.9",
+    "setuptools>=77",  # builds the wheel that the package tests open
 ]
 
 LINT = [

@@ -1,0 +1,48 @@
+"""README.rst as data: its named code blocks and tables."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from pathlib import Path
+
+from docutils import nodes
+from docutils.core import publish_doctree
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.rst"
+
+
+@cache
+def parsed() -> tuple[nodes.document, str]:
+    """Return the document and whatever docutils had to say about it."""
+    complaints = io.StringIO()
+    overrides = {"warning_stream": complaints, "report_level": 1, "syntax_highlight": "none", "_disable_config": True}
+    document = publish_doctree(README.read_text(encoding="utf-8"), str(README), settings_overrides=overrides)
+    return document, complaints.getvalue()
+
+
+def blocks() -> dict[str, tuple[str, str]]:
+    """Every named code block: name -> (language, text)."""
+    found = {}
+    for block in parsed()[0].findall(nodes.literal_block):
+        for name in block["names"]:
+            language = next((word for word in block["classes"] if word != "code"), "")
+            found[name] = (language, block.astext())
+    return found
+
+
+def code(name: str) -> str:
+    return blocks()[name][1]
+
+
+def commands(name: str) -> list[str]:
+    """The commands of a console block, without their prompts."""
+    return [line.removeprefix("$ ") for line in code(name).splitlines()]
+
+
+def table(name: str) -> list[list[str]]:
+    """The rows of a named table below its header, as text."""
+    (found,) = (t for t in parsed()[0].findall(nodes.table) if name in t["names"])
+    (body,) = found.findall(nodes.tbody)
+    return [[entry.astext() for entry in row.findall(nodes.entry)] for row in body.findall(nodes.row)]

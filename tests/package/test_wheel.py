@@ -1,0 +1,102 @@
+"""What ``pip install`` puts into a shop: everything the app needs at run time, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from .readme import ROOT, commands
+
+pytestmark = pytest.mark.package
+
+SHIPPED = ("LICENSE", "MANIFEST.in", "README.rst", "CHANGELOG.rst", "pyproject.toml", "setup.py")
+LEFT_BEHIND = {"__pycache__"}
+
+
+def app_files() -> set[str]:
+    return {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "cybersource").rglob("*")
+        if path.is_file() and not LEFT_BEHIND & set(path.parts) and path.suffix not in {".pyc", ".pot"}
+    }
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A wheel built from a copy of the sources, so that the checkout stays as it is."""
+    source = tmp_path_factory.mktemp("source")
+    for name in SHIPPED:
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "cybersource", source / "cybersource", ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", source / "dist", source],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    (path,) = Path(source, "dist").glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel):
+    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    return Parser().parsestr(wheel.read(name).decode())
+
+
+def test_the_wheel_holds_every_file_of_the_app_and_nothing_else(wheel):
+    shipped = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert shipped == app_files()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "cybersource/py.typed",
+        "cybersource/migrations/0001_initial.py",
+        "cybersource/templates/cybersource/",
+        "cybersource/static/cybersource/js/checkout.js",
+        "cybersource/static/cybersource/css/cybersource.css",
+        "cybersource/locale/",
+        "cybersource/management/commands/cybersource_reprocess.py",
+        "cybersource/protocol/",
+        "cybersource/simulator/",
+        "cybersource/templatetags/cybersource_tags.py",
+    ],
+)
+def test_the_wheel_holds(wheel, kind):
+    assert [name for name in wheel.namelist() if name.startswith(kind)]
+
+
+def test_translations_are_shipped_compiled(wheel):
+    names = set(wheel.namelist())
+    sources = {name for name in names if name.endswith(".po")}
+    assert sources
+    assert {name.removesuffix(".po") + ".mo" for name in sources} <= names
+
+
+def test_the_metadata_names_license_python_and_ranges(metadata):
+    assert metadata["Name"] == "django-oscar-cybersource"
+    assert metadata["License-Expression"] == "BSD-3-Clause"
+    assert metadata["Requires-Python"] == ">=3.11"
+    runtime = {line.replace(" ", "") for line in metadata.get_all("Requires-Dist") if "extra ==" not in line}
+    assert "django-oscar-api-checkout<4,>=3.5" in runtime
+    assert "django-oscar<5,>=3.2" in runtime
+    assert not [line for line in runtime if "==" in line], "ranges, not pins"
+    assert not [line for line in runtime if line.lower().startswith(("flask", "pytest", "psycopg"))]
+    assert {"simulator", "sandbox", "test", "psycopg", "psycopg2"} <= set(metadata.get_all("Provides-Extra"))
+
+
+def test_the_readme_installs_this_package_with_an_extra_that_exists(metadata):
+    (command,) = commands("install-package")
+    wanted = Requirement(command.removeprefix("pip install ").strip('"'))
+    assert wanted.name == metadata["Name"]
+    assert wanted.extras <= set(metadata.get_all("Provides-Extra"))
