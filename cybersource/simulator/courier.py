@@ -1,0 +1,119 @@
+"""The courier: the only part that opens connections, and only to this machine.
+
+Merchant POSTs travel on threads of their own, review notifications while the reviewer waits. What became of each is
+recorded with the gateway. No retries: the real service documents none, so a shop must not learn to count on them.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from ssl import create_default_context
+from urllib.parse import urlsplit
+
+from cybersource.simulator.gateway import Answer, Delivery, Gateway, Notification, PlannedPost
+from cybersource.simulator.review import CONTENT_TYPE
+from cybersource.simulator.settings import NotLoopback, require_loopback
+
+#: (url, body, timeout in seconds) -> HTTP status. Raises OSError or HTTPException when there is no answer.
+Transport = Callable[[str, bytes, float], int]
+
+
+def post(url: str, body: bytes, timeout: float) -> int:
+    """POST a form to a loopback URL and return the status. Follows no redirect and asks no proxy."""
+    parts = urlsplit(require_loopback(url))
+    connection: HTTPConnection
+    if parts.scheme == "https":
+        # A shop on one's own machine has no certificate that anybody vouches for.
+        context = create_default_context()
+        context.check_hostname = False
+        context.verify_mode = 0  # type: ignore[assignment]
+        connection = HTTPSConnection(parts.hostname or "", parts.port, timeout=timeout, context=context)
+    else:
+        connection = HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
+    try:
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request("POST", target, body=body, headers={"Content-Type": CONTENT_TYPE, "Accept": "*/*"})
+        response = connection.getresponse()
+        response.read(65536)
+        return response.status
+    finally:
+        connection.close()
+
+
+@dataclass(kw_only=True)
+class Courier:
+    """Delivers for one gateway."""
+
+    gateway: Gateway
+    transport: Transport = post
+    _closing: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
+    _threads: list[threading.Thread] = field(default_factory=list, init=False, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def before_page(self, answer: Answer) -> None:
+        """Send what comes before the page, then hold the page back as long as it is to be."""
+        for planned in answer.merchant_posts:
+            if planned.before_page:
+                self.send(planned)
+        self._closing.wait(answer.delay_seconds)
+
+    def after_page(self, answer: Answer) -> None:
+        """Send what comes after the page, in the background."""
+        for planned in answer.merchant_posts:
+            if not planned.before_page:
+                self._in_background(planned)
+
+    def send(self, planned: PlannedPost) -> Delivery:
+        """Send one merchant POST now."""
+        return self._deliver("merchant POST", planned.payment_id, planned.url, planned.body)
+
+    def notify(self, notification: Notification) -> Delivery:
+        """Send one review notification now."""
+        return self._deliver("review notification", notification.payment_id, notification.url, notification.body)
+
+    def close(self, timeout: float = 2.0) -> None:
+        """Forget what is still waiting, and wait shortly for what is under way."""
+        self._closing.set()
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(timeout)
+
+    def _in_background(self, planned: PlannedPost) -> None:
+        def run() -> None:
+            if not self._closing.wait(planned.after_seconds):
+                self.send(planned)
+
+        thread = threading.Thread(target=run, name="simulator-merchant-post", daemon=True)
+        with self._lock:
+            self._threads = [each for each in self._threads if each.is_alive()] + [thread]
+            thread.start()
+
+    def _deliver(self, kind: str, payment_id: str, url: str, body: bytes) -> Delivery:
+        at, began = self.gateway.now(), time.monotonic()
+        status, error = None, ""
+        try:
+            if not url:
+                raise NotLoopback("The profile has no URL for this")
+            status = self.transport(url, body, self.gateway.settings.delivery_timeout)
+        except TimeoutError:
+            error = "The shop did not answer in time"
+        except ConnectionRefusedError:
+            error = "Nobody answers at this address: is the shop running?"
+        except NotLoopback as problem:
+            error = str(problem)
+        except (OSError, HTTPException, ValueError) as problem:
+            error = f"The connection failed ({type(problem).__name__})"
+        delivery = Delivery(
+            kind=kind,
+            payment_id=payment_id,
+            url=url.partition("?")[0],
+            at=at,
+            status=status,
+            error=error,
+            seconds=round(time.monotonic() - began, 3),
+        )
+        self.gateway.record_delivery(delivery)
+        return delivery
