@@ -1,0 +1,1 @@
+"""Card payments for django-oscar through CyberSource Secure Acceptance Silent Order POST."""

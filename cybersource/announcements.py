@@ -1,0 +1,84 @@
+"""What leaves after the commit: signals, and through them the one confirmation e-mail of an order.
+
+A raising receiver is logged and stops nothing. The confirmation is claimed in a commit of its own before it goes out;
+see :class:`cybersource.models.OrderConfirmation`.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
+from django.db.models import Q
+from django.dispatch import Signal
+from django.http import HttpRequest
+from django.utils import timezone
+from oscar.core.loading import get_model
+from oscarapicheckout import handlers
+from oscarapicheckout.signals import order_payment_authorized
+
+from .models import OrderConfirmation
+
+Order = get_model("order", "Order")
+
+logger = logging.getLogger(__name__)
+
+#: How long a claimed confirmation may be under way before another process may take it over.
+LEASE = timedelta(minutes=10)
+
+
+def announce(signal: Signal, *, sender: Any, **arguments: Any) -> None:
+    """Send a signal after the running transaction has committed, at once when there is none."""
+    transaction.on_commit(lambda: send(signal, sender=sender, **arguments), robust=True)
+
+
+def send(signal: Signal, *, sender: Any, **arguments: Any) -> list[Any]:
+    """Send to every receiver whatever the others do; return those that raised."""
+    failed = []
+    for receiver, answer in signal.send_robust(sender=sender, **arguments):
+        if isinstance(answer, Exception):
+            failed.append(receiver)
+            logger.error(
+                "Receiver %s of a payment signal raised %s; the payment is recorded all the same.",
+                getattr(receiver, "__qualname__", receiver.__class__.__qualname__),
+                type(answer).__name__,
+            )
+    return failed
+
+
+def owner_request(order: Any, hostname: str = "") -> HttpRequest:
+    """A request that stands for the order's owner, for receivers that expect one where no shopper's browser is."""
+    request = HttpRequest()
+    request.method = "GET"
+    request.user = order.user or AnonymousUser()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore()
+    request.META.update(
+        {"SERVER_NAME": hostname or "localhost", "SERVER_PORT": "443", "HTTP_HOST": hostname or "localhost"}
+    )
+    return request
+
+
+def announce_authorized(order_id: int, *, hostname: str = "") -> bool:
+    """Claim the order's confirmation and send ``order_payment_authorized``. False when somebody else has it."""
+    now = timezone.now()
+    unclaimed = Q(date_claimed=None) | Q(date_claimed__lt=now - LEASE)
+    confirmation = OrderConfirmation.objects.filter(order_id=order_id, date_sent=None)
+    if not confirmation.filter(unclaimed).update(date_claimed=now):
+        return False
+    order = Order.objects.select_related("user", "basket").get(pk=order_id)
+    failed = send(order_payment_authorized, sender=order, order=order, request=owner_request(order, hostname))
+    if handlers.send_order_confirmation_message in failed:
+        return False  # the claim's lease runs out and cybersource_reprocess sends it again
+    confirmation.update(date_sent=timezone.now())
+    return True
+
+
+def unsent_confirmations() -> list[int]:
+    """Orders that were authorized and whose confirmation nobody is sending."""
+    stale = Q(date_claimed=None) | Q(date_claimed__lt=timezone.now() - LEASE)
+    return list(OrderConfirmation.objects.filter(stale, date_sent=None).values_list("order_id", flat=True))

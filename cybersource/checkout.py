@@ -1,0 +1,290 @@
+"""An Oscar order becomes a payment request, and the request a signed form.
+
+``begin`` writes the attempt when the shopper checks out; ``form_for`` signs it whenever the form is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from oscar.core.loading import get_model
+
+from . import fingerprints, orders, profiles, shopper, signals
+from .client_address import client_address
+from .conf import FLOWS, conf
+from .models import UNSETTLED_STATES, AttemptState, Attention, PaymentAttempt, PaymentToken
+from .protocol import Address, FormField, LineItem, PaymentRequest, TransactionType, reference_number_for
+
+Order = get_model("order", "Order")
+
+#: A form is signed anew when it is shown and its date is older than this. CyberSource documents no age limit; fifteen
+#: minutes is what integrators report, and a stale form gets a bare 403 page of which the shop hears nothing.
+FRESH_FOR = timedelta(minutes=5)
+
+#: The transaction types of each flow, first form first.
+FLOW_STEPS: Mapping[str, tuple[TransactionType, ...]] = {
+    "two-step": (TransactionType.CREATE_PAYMENT_TOKEN, TransactionType.AUTHORIZATION),
+    "one-step": (TransactionType.AUTHORIZATION_WITH_TOKEN,),
+    "sale": (TransactionType.SALE,),
+    "sale-with-token": (TransactionType.SALE_WITH_TOKEN,),
+}
+
+#: What the client sees as the form's name.
+FORM_NAMES: Mapping[str, str] = {
+    TransactionType.CREATE_PAYMENT_TOKEN: "get-token",
+    TransactionType.AUTHORIZATION: "authorize",
+    TransactionType.AUTHORIZATION_WITH_TOKEN: "authorize",
+    TransactionType.SALE: "sale",
+    TransactionType.SALE_WITH_TOKEN: "sale",
+}
+
+assert tuple(FLOW_STEPS) == FLOWS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """A form for the shopper's browser: where it goes, what it is called, and its fields in order."""
+
+    name: str
+    url: str
+    fields: tuple[FormField, ...]
+
+    def as_required_action(self) -> dict[str, Any]:
+        """The shape of api-checkout's ``required_action``."""
+        return {
+            "type": "form",
+            "name": self.name,
+            "url": self.url,
+            "method": "POST",
+            "fields": [{"key": f.key, "value": f.value, "editable": f.editable} for f in self.fields],
+        }
+
+
+def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: HttpRequest) -> PaymentAttempt:
+    """Write the attempt that the shopper's first form will belong to; an earlier open one is replaced.
+
+    The caller's transaction commits before the form is read. A receiver of the two ``pre_build_…`` signals that raises
+    stops the checkout here, before anything has left the shop.
+    """
+    replace_open_attempts(order, method_key)
+    hostname = request.get_host()
+    credentials = profiles.for_signing(hostname)
+    fingerprint = fingerprints.known(request)
+    first, *later = FLOW_STEPS[flow]
+    attempt = PaymentAttempt(
+        order=order,
+        method_key=method_key,
+        flow=flow,
+        transaction_type=first,
+        reference_number=reference_number_for(order.number),
+        amount=amount,
+        currency=order.currency or conf.default_currency,
+        profile_id=credentials.profile_id,
+        access_key=credentials.access_key,
+        hostname=hostname[:100],
+        session_hash=shopper.session_hash(request.session),
+        customer_ip_address=client_address(request),
+        device_fingerprint_id=fingerprint.session_id if fingerprint else "",
+        extra_fields=extra_fields(signals.pre_build_get_token_request, request, order, method_key),
+        next_extra_fields=(extra_fields(signals.pre_build_auth_request, request, order, method_key) if later else {}),
+    )
+    # Built once here, so that an order CyberSource could never accept stops the checkout with a clear error instead
+    # of showing the shopper a page of states that cannot be read.
+    request_for(attempt, order).sign(credentials, at=timezone.now(), transaction_uuid=attempt.transaction_uuid)
+    attempt.save(force_insert=True)
+    return attempt
+
+
+def extra_fields(signal: Any, request: HttpRequest, order: Any, method_key: str) -> dict[str, str]:
+    fields: dict[str, Any] = {}
+    signal.send(
+        sender=PaymentAttempt,
+        extra_fields=fields,
+        request=request,
+        order=order,
+        method_key=method_key,
+        door=PaymentAttempt.Door.SECURE_ACCEPTANCE.value,
+    )
+    return {name: str(value) for name, value in fields.items()}
+
+
+def begin_next_step(attempt: PaymentAttempt, token: PaymentToken) -> PaymentAttempt:
+    """Write the attempt for the step that follows a stored card. The order's row is locked by the caller."""
+    steps = FLOW_STEPS[attempt.flow]
+    following = steps[steps.index(TransactionType(attempt.transaction_type)) + 1]
+    return PaymentAttempt.objects.create(
+        previous=attempt,
+        token=token,
+        transaction_type=following,
+        extra_fields=attempt.next_extra_fields,
+        **{
+            name: getattr(attempt, name)
+            for name in (
+                "order",
+                "method_key",
+                "flow",
+                "reference_number",
+                "amount",
+                "currency",
+                "profile_id",
+                "access_key",
+                "hostname",
+                "session_hash",
+                "customer_ip_address",
+                "device_fingerprint_id",
+            )
+        },
+    )
+
+
+def replace_open_attempts(order: Any, method_key: str) -> None:
+    """An attempt the shopper could still pay is replaced by the one about to begin; what is held stays held."""
+    PaymentAttempt.objects.filter(order=order, method_key=method_key, state__in=UNSETTLED_STATES).update(
+        state=AttemptState.REPLACED
+    )
+
+
+def void(attempt: PaymentAttempt) -> None:
+    """The shopper retries with another amount: replace an open attempt, keep and flag money that is already held.
+
+    Locks the order and then the attempt; the caller holds a transaction.
+    """
+    order = orders.locked(attempt.order_id)
+    attempt = PaymentAttempt.objects.select_for_update(of=("self",)).get(pk=attempt.pk)
+    if attempt.state in UNSETTLED_STATES:
+        attempt.state = AttemptState.REPLACED
+        attempt.save(update_fields=["state"])
+    elif attempt.state in (AttemptState.AUTHORIZED, AttemptState.REVIEW):
+        attempt.attention = Attention.KEPT_AUTHORIZATION
+        attempt.save(update_fields=["attention"])
+        orders.note(
+            order,
+            _(
+                "The shopper paid %(amount)s %(currency)s by card and then retried with another amount. The card's "
+                "authorization is kept; reverse it in the CyberSource Business Center if it is not wanted."
+            )
+            % {"amount": attempt.amount, "currency": attempt.currency},
+        )
+
+
+def latest_step(attempt_id: int) -> PaymentAttempt | None:
+    """Return the attempt, or the step that followed it, with everything its form needs, in one statement."""
+    return (
+        PaymentAttempt.objects.select_related(
+            "token",
+            "order__user",
+            "order__billing_address__country",
+            "order__shipping_address__country",
+        )
+        .filter(Q(pk=attempt_id) | Q(previous=attempt_id))
+        .order_by("-pk")
+        .first()
+    )
+
+
+def form_for(attempt: PaymentAttempt, *, at: datetime | None = None) -> Form:
+    """Sign the attempt's form. Reading it again gives the same form until its date is old, then a freshly dated one."""
+    now = at or timezone.now()
+    credentials = profiles.for_signing(attempt.hostname, profile_id=attempt.profile_id)
+    changed: dict[str, Any] = {}
+    if not timedelta(0) <= now - attempt.date_signed < FRESH_FOR:
+        changed["date_signed"] = now
+    if (credentials.profile_id, credentials.access_key) != (attempt.profile_id, attempt.access_key):
+        changed.update(profile_id=credentials.profile_id, access_key=credentials.access_key)
+    if changed:
+        PaymentAttempt.objects.filter(pk=attempt.pk).update(**changed)
+        for name, value in changed.items():
+            setattr(attempt, name, value)
+    signed = request_for(attempt, attempt.order).sign(
+        credentials, at=attempt.date_signed, transaction_uuid=attempt.transaction_uuid
+    )
+    creates_token = attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN
+    return Form(
+        name=FORM_NAMES[attempt.transaction_type],
+        url=conf.endpoint_token_create if creates_token else conf.endpoint_pay,
+        fields=signed.fields,
+    )
+
+
+def request_for(attempt: PaymentAttempt, order: Any) -> PaymentRequest:
+    """Everything the form says, from the attempt and the order."""
+    return PaymentRequest(
+        transaction_type=TransactionType(attempt.transaction_type),
+        reference_number=attempt.reference_number,
+        amount=attempt.amount,
+        currency=attempt.currency,
+        locale=conf.locale,
+        bill_to=address(order.billing_address),
+        bill_to_email=order_email(order),
+        ship_to=address(order.shipping_address),
+        items=tuple(line_items(order)),
+        shipping_method=conf.shipping_method_mapping.get(order.shipping_code, conf.shipping_method_default),
+        device_fingerprint_id=attempt.device_fingerprint_id,
+        customer_ip_address=str(attempt.customer_ip_address or ""),
+        payment_token=attempt.token.token if attempt.token else "",
+        extra_fields=attempt.extra_fields,
+    )
+
+
+def order_email(order: Any) -> str:
+    return (order.user.email if order.user else "") or order.guest_email or ""
+
+
+def address(held: Any) -> Address | None:
+    if held is None:
+        return None
+    return Address(
+        forename=held.first_name,
+        surname=held.last_name,
+        line1=held.line1,
+        line2=" ".join(filter(None, (held.line2, held.line3))),
+        city=held.line4,
+        state=held.state,
+        postal_code=held.postcode,
+        country=held.country.iso_3166_1_a2,
+        phone=str(getattr(held, "phone_number", "") or ""),
+    )
+
+
+def line_items(order: Any) -> Iterable[LineItem]:
+    """Every line of the order after its discounts, then what is charged for shipping and as surcharges."""
+    named = order.shipping_incl_tax
+    for line in order.lines.all():
+        named += line.line_price_incl_tax
+        yield priced(
+            line.title,
+            sku=line.partner_sku or line.upc or "",
+            quantity=line.quantity,
+            excl_tax=line.line_price_excl_tax,
+            incl_tax=line.line_price_incl_tax,
+        )
+    if order.shipping_incl_tax:
+        yield priced(
+            order.shipping_method or _("Shipping"),
+            code="shipping_only",
+            excl_tax=order.shipping_excl_tax,
+            incl_tax=order.shipping_incl_tax,
+        )
+    if order.total_incl_tax > named:
+        for surcharge in order.surcharges.all():
+            yield priced(surcharge.name, excl_tax=surcharge.excl_tax, incl_tax=surcharge.incl_tax)
+
+
+def priced(
+    name: str, *, excl_tax: Decimal, incl_tax: Decimal, quantity: int = 1, sku: str = "", code: str = ""
+) -> LineItem:
+    """A line whose total is exact: three for 10.00 has no unit price in cents and becomes one of "3 x"."""
+    unit_price = (excl_tax / quantity).quantize(excl_tax) if quantity else excl_tax
+    if unit_price * quantity != excl_tax:
+        name, quantity, unit_price = f"{quantity} x {name}", 1, excl_tax
+    return LineItem(
+        name=name, sku=sku, code=code, quantity=quantity, unit_price=unit_price, tax_amount=incl_tax - excl_tax
+    )

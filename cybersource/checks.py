@@ -1,0 +1,266 @@
+"""The truths of :mod:`cybersource.conf` as system checks: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_network
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch, reverse
+from oscar.core.loading import get_model
+from oscarapicheckout import settings as checkout_settings
+
+from .conf import FLOWS, HOSTS, conf
+from .models import TransactionMixin
+from .protocol import (
+    LOCALES,
+    SHIPPING_METHODS,
+    AmountNotRepresentable,
+    InvalidRequest,
+    currency_exponent,
+    profiling_url,
+)
+
+
+@register(Tags.compatibility)
+def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return [*credentials(), *choices(), *review_keys(), *proxies(), *fingerprint(), *encryption()]
+
+
+@register(Tags.models)
+def check_surroundings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return [*database(), *transaction_model(), *order_statuses()]
+
+
+@register(Tags.urls)
+def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return list(urls())
+
+
+@register(Tags.security, deploy=True)
+def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return list(deployment())
+
+
+def credentials() -> Iterator[CheckMessage]:
+    given = {name: getattr(conf, name.lower()) for name in ("PROFILE", "ACCESS", "SECRET")}
+    missing = [name for name, value in given.items() if not value]
+    if len(missing) == 3:
+        yield Warning(
+            "No CyberSource profile stands in the settings.",
+            hint="Set CYBERSOURCE_PROFILE, CYBERSOURCE_ACCESS and CYBERSOURCE_SECRET, or keep at least one active "
+            "Secure Acceptance profile in the admin and silence this check.",
+            id="cybersource.W001",
+        )
+    for name in missing if len(missing) < 3 else ():
+        yield Error(
+            f"CYBERSOURCE_{name} is empty while its companions are set.",
+            hint="Copy the profile id, access key and secret key of one security key from the Business Center.",
+            id="cybersource.E001",
+        )
+    for name, value in given.items():
+        if value and (not isinstance(value, str) or value != value.strip()):
+            yield Error(
+                f"CYBERSOURCE_{name} is not plain text, or has blanks around it.",
+                hint="Paste it again without quotes, blanks or line breaks.",
+                id="cybersource.E002",
+            )
+
+
+def choices() -> Iterator[CheckMessage]:
+    if conf.environment not in HOSTS:
+        yield Error(
+            "CYBERSOURCE_ENVIRONMENT is neither 'test' nor 'production'.",
+            hint="It decides which CyberSource host gets the shopper's card.",
+            id="cybersource.E003",
+        )
+    if conf.flow not in FLOWS:
+        yield Error("CYBERSOURCE_FLOW names no flow.", hint=f"Choose one of {', '.join(FLOWS)}.", id="cybersource.E004")
+    for name in ("ENDPOINT_PAY", "ENDPOINT_TOKEN_CREATE"):
+        value = getattr(settings, f"CYBERSOURCE_{name}", None)
+        if value and urlsplit(str(value)).scheme not in ("http", "https"):
+            yield Error(
+                f"CYBERSOURCE_{name} is no web address.",
+                hint="Leave it unset to use the host of CYBERSOURCE_ENVIRONMENT.",
+                id="cybersource.E005",
+            )
+    if conf.locale != "en" and conf.locale not in LOCALES:
+        yield Warning(
+            "CYBERSOURCE_LOCALE is not in CyberSource's list of locales.",
+            hint="Use one like 'en-us': lower case with a hyphen.",
+            id="cybersource.W002",
+        )
+    wrong = {conf.shipping_method_default, *dict(conf.shipping_method_mapping).values()} - set(SHIPPING_METHODS)
+    if wrong:
+        yield Error(
+            "CYBERSOURCE_SHIPPING_METHOD_DEFAULT or _MAPPING uses a word that CyberSource does not know.",
+            hint=f"The words are {', '.join(SHIPPING_METHODS)}.",
+            id="cybersource.E006",
+        )
+    try:
+        currency_exponent(conf.default_currency)
+    except AmountNotRepresentable:
+        yield Error(
+            "CYBERSOURCE_DEFAULT_CURRENCY is no ISO 4217 code.",
+            hint="Use three capital letters such as USD.",
+            id="cybersource.E007",
+        )
+    if getattr(settings, "CYBERSOURCE_DATE_FORMAT", "%Y-%m-%dT%H:%M:%SZ") != "%Y-%m-%dT%H:%M:%SZ":
+        yield Warning(
+            "CYBERSOURCE_DATE_FORMAT is not used: CyberSource takes one format only.",
+            hint="Remove the setting.",
+            id="cybersource.W003",
+        )
+
+
+def review_keys() -> Iterator[CheckMessage]:
+    keys = conf.decision_manager_keys
+    if keys is None:
+        yield Warning(
+            "CYBERSOURCE_DECISION_MANAGER_KEYS is not set, so the review notification URL is closed.",
+            hint="Set a list with a long random key and add ?key=… to the URL in the Business Center.",
+            id="cybersource.W004",
+        )
+    elif isinstance(keys, str) or not all(isinstance(key, str) and key.strip() for key in keys):
+        yield Error(
+            "CYBERSOURCE_DECISION_MANAGER_KEYS is not a list of keys.",
+            hint="Write CYBERSOURCE_DECISION_MANAGER_KEYS = ['a long random key'].",
+            id="cybersource.E008",
+        )
+
+
+def proxies() -> Iterator[CheckMessage]:
+    networks: Iterable[Any] = () if isinstance(conf.trusted_proxies, str) else conf.trusted_proxies
+    bad = isinstance(conf.trusted_proxies, str)
+    for network in networks:
+        try:
+            ip_network(network, strict=False)
+        except ValueError:
+            bad = True
+    if bad:
+        yield Error(
+            "CYBERSOURCE_TRUSTED_PROXIES is not a list of addresses and networks.",
+            hint="Write ['10.0.0.0/8'] or ['203.0.113.7'].",
+            id="cybersource.E009",
+        )
+
+
+def fingerprint() -> Iterator[CheckMessage]:
+    if conf.org_id and not conf.merchant_id:
+        yield Warning(
+            "CYBERSOURCE_ORG_ID is set without CYBERSOURCE_MERCHANT_ID, so device fingerprints are off.",
+            hint="Set the merchant id too.",
+            id="cybersource.W005",
+        )
+    if conf.org_id and conf.merchant_id:
+        try:
+            profiling_url(
+                "tags",
+                org_id=conf.org_id,
+                merchant_id=conf.merchant_id,
+                session_id="check",
+                host=conf.fingerprint_host,
+                protocol=conf.fingerprint_protocol,
+            )
+        except InvalidRequest as problem:
+            yield Error(
+                f"The device fingerprint's URL cannot be built: {problem.explanation}",
+                hint="Check CYBERSOURCE_ORG_ID, _MERCHANT_ID, _FINGERPRINT_HOST and _FINGERPRINT_PROTOCOL.",
+                id="cybersource.E010",
+            )
+
+
+def encryption() -> Iterator[CheckMessage]:
+    keys = conf.fernet_keys
+    if keys is not None and (isinstance(keys, str) or not all(isinstance(key, str) and key for key in keys)):
+        yield Error(
+            "CYBERSOURCE_FERNET_KEYS is not a list of keys.",
+            hint="Write CYBERSOURCE_FERNET_KEYS = ['newest key', 'older key'].",
+            id="cybersource.E011",
+        )
+
+
+def database() -> Iterator[CheckMessage]:
+    if "django.contrib.postgres" not in settings.INSTALLED_APPS:
+        yield Error(
+            "django.contrib.postgres is not in INSTALLED_APPS.",
+            hint="Add it: replies are logged in a PostgreSQL HStore.",
+            id="cybersource.E012",
+        )
+    engine = settings.DATABASES.get("default", {}).get("ENGINE", "")
+    if "postgres" not in engine and "postgis" not in engine:
+        yield Error(
+            "The default database is not PostgreSQL.",
+            hint="Replies are logged in a PostgreSQL HStore; no other database has one.",
+            id="cybersource.E013",
+        )
+
+
+def transaction_model() -> Iterator[CheckMessage]:
+    if not issubclass(get_model("payment", "Transaction"), TransactionMixin):
+        yield Error(
+            "payment.Transaction does not have the columns of cybersource.models.TransactionMixin.",
+            hint="Fork Oscar's payment app (manage.py oscar_fork_app payment …) and declare "
+            "class Transaction(TransactionMixin, AbstractTransaction).",
+            id="cybersource.E014",
+        )
+
+
+def order_statuses() -> Iterator[CheckMessage]:
+    pipeline = getattr(settings, "OSCAR_ORDER_STATUS_PIPELINE", {})
+    pending, declined, authorized = (
+        checkout_settings.ORDER_STATUS_PENDING,
+        checkout_settings.ORDER_STATUS_PAYMENT_DECLINED,
+        checkout_settings.ORDER_STATUS_AUTHORIZED,
+    )
+    for before, after in ((pending, authorized), (pending, declined), (declined, authorized)):
+        if after not in pipeline.get(before, ()):
+            yield Warning(
+                f"OSCAR_ORDER_STATUS_PIPELINE has no way from '{before}' to '{after}'.",
+                hint="Payments force it, with a note on the order. Add the way to the pipeline.",
+                id="cybersource.W006",
+            )
+
+
+def urls() -> Iterator[CheckMessage]:
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return
+    try:
+        reverse("cybersource-reply")
+    except NoReverseMatch:
+        yield Error(
+            "The URLs of the app are not included.",
+            hint='Add path("api/cybersource/", include("cybersource.urls")) to the URLconf.',
+            id="cybersource.E015",
+        )
+    for name in ("redirect_success", "redirect_fail", "redirect_pending"):
+        target = getattr(conf, name)
+        try:
+            resolve_url(target) if target else None
+        except NoReverseMatch:
+            yield Error(
+                f"CYBERSOURCE_{name.upper()} names no page: '{target}'.",
+                hint="Use the name of a URL without arguments, or a path that starts with '/'.",
+                id="cybersource.E016",
+            )
+
+
+def deployment() -> Iterator[CheckMessage]:
+    if conf.decision_manager_keys is not None and not conf.decision_manager_keys:
+        yield Warning(
+            "CYBERSOURCE_DECISION_MANAGER_KEYS is empty: anybody may post review decisions.",
+            hint="Set a long random key.",
+            id="cybersource.W007",
+        )
+    if conf.environment in HOSTS:
+        for name in ("endpoint_pay", "endpoint_token_create"):
+            if not getattr(conf, name).startswith(f"{conf.host}/"):
+                yield Warning(
+                    f"CYBERSOURCE_{name.upper()} is not on the host of the '{conf.environment}' environment.",
+                    hint="Shoppers' cards go there. Leave it unset unless that is what you want.",
+                    id="cybersource.W008",
+                )

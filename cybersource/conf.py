@@ -1,0 +1,166 @@
+"""Settings, read when they are used, so that ``override_settings`` reaches every one of them.
+
+Importing this module needs no setting. A missing one shows in ``manage.py check``; where a checkout needs it all
+the same, :class:`django.core.exceptions.ImproperlyConfigured` says which one and what to put there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+#: What CyberSource calls its two hosts. Source: Secure Acceptance Checkout API guide, "Endpoints".
+HOSTS = {
+    "test": "https://testsecureacceptance.cybersource.com",
+    "production": "https://secureacceptance.cybersource.com",
+}
+
+FLOWS = ("two-step", "one-step", "sale", "sale-with-token")
+
+UNSET: Any = object()
+
+
+class Settings:
+    """Every ``CYBERSOURCE_…`` setting with its default. Attribute names are the settings' names in lower case."""
+
+    @staticmethod
+    def _get(name: str, default: Any = None) -> Any:
+        return getattr(settings, f"CYBERSOURCE_{name}", default)
+
+    # -- credentials of the profile that works with no row in the database --------------------------------------
+
+    @property
+    def profile(self) -> str:
+        return self._get("PROFILE") or ""
+
+    @property
+    def access(self) -> str:
+        return self._get("ACCESS") or ""
+
+    @property
+    def secret(self) -> str:
+        return self._get("SECRET") or ""
+
+    @property
+    def merchant_id(self) -> str:
+        """The merchant (organization) id; device fingerprints and review notifications carry it."""
+        return self._get("MERCHANT_ID") or ""
+
+    @property
+    def org_id(self) -> str:
+        """The profiling service's organization id; empty switches device fingerprints off."""
+        return self._get("ORG_ID") or ""
+
+    # -- where forms go ---------------------------------------------------------------------------------------
+
+    @property
+    def environment(self) -> str:
+        return self._get("ENVIRONMENT") or "test"
+
+    @property
+    def host(self) -> str:
+        try:
+            return HOSTS[self.environment]
+        except KeyError:
+            raise ImproperlyConfigured(
+                f"CYBERSOURCE_ENVIRONMENT is {self.environment!r}; set it to 'test' or 'production'."
+            ) from None
+
+    @property
+    def endpoint_pay(self) -> str:
+        return self._get("ENDPOINT_PAY") or f"{self.host}/silent/pay"
+
+    @property
+    def endpoint_token_create(self) -> str:
+        return self._get("ENDPOINT_TOKEN_CREATE") or f"{self.host}/silent/token/create"
+
+    # -- where shoppers go --------------------------------------------------------------------------------------
+
+    @property
+    def redirect_success(self) -> str:
+        return self._get("REDIRECT_SUCCESS") or "checkout:thank-you"
+
+    @property
+    def redirect_fail(self) -> str:
+        return self._get("REDIRECT_FAIL") or "checkout:index"
+
+    @property
+    def redirect_pending(self) -> str:
+        """Name or path of the shop's own pending page; empty means the page of this app."""
+        return self._get("REDIRECT_PENDING") or ""
+
+    @property
+    def card_reject_error(self) -> str:
+        """Shown to a shopper whose card was declined. ``{order_number}`` is filled in."""
+        return str(
+            self._get("CARD_REJECT_ERROR")
+            or _("Your card was not accepted for order {order_number}. No money was taken. Please try another card.")
+        )
+
+    # -- what a form says ---------------------------------------------------------------------------------------
+
+    @property
+    def flow(self) -> str:
+        return self._get("FLOW") or "two-step"
+
+    @property
+    def locale(self) -> str:
+        return self._get("LOCALE") or "en-us"
+
+    @property
+    def source_type(self) -> str:
+        return self._get("SOURCE_TYPE") or "Cybersource Secure Acceptance"
+
+    @property
+    def default_currency(self) -> str:
+        """Used for an order that names no currency of its own."""
+        return self._get("DEFAULT_CURRENCY") or getattr(settings, "OSCAR_DEFAULT_CURRENCY", "") or "USD"
+
+    @property
+    def shipping_method_default(self) -> str:
+        return self._get("SHIPPING_METHOD_DEFAULT") or "none"
+
+    @property
+    def shipping_method_mapping(self) -> Mapping[str, str]:
+        """Oscar shipping codes to CyberSource's words: sameday, oneday, twoday, threeday, lowcost, pickup, other, none."""
+        return self._get("SHIPPING_METHOD_MAPPING") or {}
+
+    # -- device fingerprint ---------------------------------------------------------------------------------------
+
+    @property
+    def fingerprint_protocol(self) -> str:
+        return self._get("FINGERPRINT_PROTOCOL") or "https"
+
+    @property
+    def fingerprint_host(self) -> str:
+        return self._get("FINGERPRINT_HOST") or "h.online-metrix.net"
+
+    # -- review ---------------------------------------------------------------------------------------------------
+
+    @property
+    def decision_manager_keys(self) -> Sequence[str] | None:
+        """``None`` (unset): the notification URL is closed. ``[]``: authentication is off. Else: the keys."""
+        return self._get("DECISION_MANAGER_KEYS")
+
+    @property
+    def review_holds_order(self) -> bool:
+        return bool(self._get("REVIEW_HOLDS_ORDER", True))
+
+    # -- surroundings -----------------------------------------------------------------------------------------------
+
+    @property
+    def trusted_proxies(self) -> Sequence[str]:
+        """Networks or addresses whose ``X-Forwarded-For`` is believed; none by default."""
+        return self._get("TRUSTED_PROXIES") or ()
+
+    @property
+    def fernet_keys(self) -> Sequence[str] | None:
+        """Keys that encrypt stored secrets, newest first; default: derived from ``SECRET_KEY`` and its fallbacks."""
+        return self._get("FERNET_KEYS") or None
+
+
+conf = Settings()

@@ -1,0 +1,64 @@
+"""Plain words for shoppers: why a card was not accepted, and what we are waiting for."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from .conf import conf
+from .models import AttemptState, PaymentAttempt
+from .protocol import Decision
+
+#: What shoppers call the fields that CyberSource names.
+FIELDS = {
+    "card_number": gettext_lazy("card number"),
+    "card_type": gettext_lazy("card type"),
+    "card_expiry_date": gettext_lazy("expiry date"),
+    "card_cvn": gettext_lazy("security code"),
+    "bill_to_forename": gettext_lazy("first name"),
+    "bill_to_surname": gettext_lazy("last name"),
+    "bill_to_email": gettext_lazy("e-mail address"),
+    "bill_to_phone": gettext_lazy("phone number"),
+    "bill_to_address_line1": gettext_lazy("billing address"),
+    "bill_to_address_line2": gettext_lazy("second line of the billing address"),
+    "bill_to_address_city": gettext_lazy("city"),
+    "bill_to_address_state": gettext_lazy("state"),
+    "bill_to_address_postal_code": gettext_lazy("postal code"),
+    "bill_to_address_country": gettext_lazy("country"),
+}
+
+
+def why_not_paid(step: PaymentAttempt) -> str:
+    """Tell the shopper what happened and what to do next; never what a thief could use."""
+    number = step.order.number
+    reply = step.settling_reply
+    if step.state == AttemptState.AUTHORIZED:
+        return _("Another payment for order %(number)s was not accepted. Please check out again.") % {"number": number}
+    if step.state == AttemptState.PARTIAL:
+        return _(
+            "Your bank approved only part of the amount of order %(number)s, so the order is not paid. "
+            "Please use another card; we will release what was approved."
+        ) % {"number": number}
+    if reply is not None and reply.decision == Decision.CANCEL:
+        return _("You cancelled the payment of order %(number)s. Nothing was charged.") % {"number": number}
+    wrong = named_fields(reply.data) if reply is not None else []
+    if wrong:
+        return _("Please check the %(fields)s and try again. Order %(number)s was not charged.") % {
+            "fields": ", ".join(wrong),
+            "number": number,
+        }
+    return conf.card_reject_error.replace("{order_number}", number)
+
+
+def named_fields(data: dict[str, str | None]) -> list[str]:
+    """The fields that CyberSource found missing or invalid, in the shopper's words, each once."""
+    names = ",".join(filter(None, (data.get("required_fields"), data.get("invalid_fields")))).split(",")
+    return list(dict.fromkeys(str(FIELDS[name]) for name in names if name in FIELDS))
+
+
+def why_pending(step: PaymentAttempt) -> str:
+    if step.state == AttemptState.REVIEW:
+        return _("Thank you. Your payment is being reviewed, and we will send you an e-mail as soon as it is decided.")
+    if step.state == AttemptState.AUTHORIZED:
+        return _("This payment went through. The order still waits for its other payments.")
+    return _("We are still waiting to hear how your payment ended.")

@@ -1,0 +1,83 @@
+"""The payment method that a shop lists in ``API_ENABLED_PAYMENT_METHODS``."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext as _note
+from django.utils.translation import gettext_lazy as _
+from oscarapicheckout.methods import PaymentMethod, PaymentMethodSerializer
+from oscarapicheckout.states import Complete, Declined, PaymentStatus
+from rest_framework.serializers import ValidationError
+
+from . import checkout, orders, profiles
+from .conf import FLOWS, conf
+from .protocol import ProtocolError
+from .states import AttemptStatus
+
+logger = logging.getLogger(__name__)
+
+
+class CybersourceSerializer(PaymentMethodSerializer):
+    """Refuses the method before an order is placed when the shop has no key to sign its form with."""
+
+    def validate(self, data: Any) -> Any:
+        data = super().validate(data)
+        if data["enabled"]:
+            try:
+                profiles.for_signing(self.context["request"].get_host())
+            except ImproperlyConfigured as problem:
+                logger.error("Card payment is not available: %s", problem)
+                raise ValidationError(_("Card payment is not available at the moment.")) from None
+        return data
+
+
+class Cybersource(PaymentMethod):
+    """Payment by card through CyberSource Secure Acceptance.
+
+    ``flow`` (``method_kwargs``) is one of ``two-step``, ``one-step``, ``sale`` and ``sale-with-token``; the default is
+    ``CYBERSOURCE_FLOW``. ``code`` and ``name`` let a shop offer the method more than once, say once a flow.
+    """
+
+    name = _("Credit Card")
+    code = "cybersource"
+    serializer_class = CybersourceSerializer
+
+    def __init__(self, flow: str = "", code: str = "", name: str = "") -> None:
+        self.flow = flow or conf.flow
+        if self.flow not in FLOWS:
+            raise ImproperlyConfigured(
+                f"{self.flow!r} is no flow of cybersource.methods.Cybersource; choose one of {', '.join(FLOWS)}."
+            )
+        self.code = code or self.code
+        self.name = name or self.name
+
+    def _record_payment(
+        self, request: HttpRequest, order: Any, method_key: str, amount: Decimal, reference: str, **kwargs: Any
+    ) -> PaymentStatus:
+        """Begin an attempt. The money moves when CyberSource's reply comes, not here."""
+        if amount <= 0:
+            return Complete(Decimal("0.00"))  # nothing to pay: the gateway is never asked
+        try:
+            attempt = checkout.begin(order, method_key, amount, flow=self.flow, request=request)
+        except ProtocolError as problem:
+            # An order that CyberSource could never accept (yen with a fraction, an address without a country). The
+            # shopper gets an ordinary decline and the basket back; staff read on the order what has to change.
+            logger.error("No form can be made for order %s: %s", order.number, problem)
+            orders.note(order, _note("The card form could not be made: %(why)s") % {"why": problem.explanation})
+            return Declined(amount)
+        return AttemptStatus(attempt)
+
+    @transaction.atomic
+    def void_existing_payment(
+        self, request: HttpRequest, order: Any, method_key: str, state_to_void: PaymentStatus
+    ) -> None:
+        """Called when the shopper retries with another amount. Money that is held is kept and flagged for staff."""
+        attempt = getattr(state_to_void, "attempt", None)
+        if attempt is not None:
+            checkout.void(attempt)

@@ -1,0 +1,574 @@
+import django.contrib.postgres.fields.hstore
+import django.db.models.deletion
+import django.utils.timezone
+from django.conf import settings
+from django.contrib.postgres.operations import HStoreExtension
+from django.db import migrations, models
+
+import cybersource.encryption
+import cybersource.models
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = [
+        ("order", "0001_initial"),
+        ("payment", "0001_initial"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        HStoreExtension(),
+        migrations.CreateModel(
+            name="RefusedPost",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "reply_type",
+                    models.CharField(
+                        choices=[("browser", "Browser"), ("merchant-post", "Merchant POST")],
+                        max_length=16,
+                        verbose_name="Came by",
+                    ),
+                ),
+                ("rule", models.CharField(max_length=64, verbose_name="Rule broken")),
+                ("remote_address", models.GenericIPAddressField(blank=True, null=True, verbose_name="Sender")),
+                ("summary", models.JSONField(blank=True, default=dict, verbose_name="Summary")),
+                (
+                    "date_created",
+                    models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name="Received"),
+                ),
+            ],
+            options={
+                "verbose_name": "Refused post",
+                "verbose_name_plural": "Refused posts",
+                "ordering": ["-pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="ReviewNotification",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "content",
+                    models.TextField(
+                        help_text="The XML; values that look like card numbers are masked.", verbose_name="Content"
+                    ),
+                ),
+                ("merchant_id", models.CharField(blank=True, max_length=64, verbose_name="Merchant ID")),
+                ("remote_address", models.GenericIPAddressField(blank=True, null=True, verbose_name="Sender")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("received", "Received, not yet acted on"),
+                            ("handled", "Handled"),
+                            ("unreadable", "Not readable"),
+                        ],
+                        default="received",
+                        max_length=16,
+                        verbose_name="State",
+                    ),
+                ),
+                ("problem", models.CharField(blank=True, max_length=64, verbose_name="Problem")),
+                (
+                    "date_created",
+                    models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name="Received"),
+                ),
+            ],
+            options={
+                "verbose_name": "Review notification",
+                "verbose_name_plural": "Review notifications",
+                "ordering": ["-pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="SecureAcceptanceProfile",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "hostname",
+                    models.CharField(
+                        blank=True,
+                        help_text="Forms shown on this host are signed with this key. Leave blank for a key that any host may use.",
+                        max_length=100,
+                        verbose_name="Hostname",
+                    ),
+                ),
+                ("profile_id", models.CharField(max_length=50, verbose_name="Profile ID")),
+                ("access_key", models.CharField(max_length=50, unique=True, verbose_name="Access key")),
+                (
+                    "secret_key",
+                    cybersource.encryption.EncryptedTextField(
+                        help_text="Stored encrypted and never shown again.", verbose_name="Secret key"
+                    ),
+                ),
+                (
+                    "is_default",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Used for hosts that have no profile of their own.",
+                        verbose_name="Default",
+                    ),
+                ),
+                (
+                    "active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="An inactive key neither signs forms nor verifies replies. Keep a replaced key active for a day.",
+                        verbose_name="Active",
+                    ),
+                ),
+                ("date_created", models.DateTimeField(default=django.utils.timezone.now, verbose_name="Created")),
+            ],
+            options={
+                "verbose_name": "Secure Acceptance profile",
+                "verbose_name_plural": "Secure Acceptance profiles",
+                "ordering": ["-date_created", "-pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="CyberSourceReply",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "reply_type",
+                    models.CharField(
+                        choices=[("browser", "Browser"), ("merchant-post", "Merchant POST")],
+                        max_length=16,
+                        verbose_name="Came by",
+                    ),
+                ),
+                ("data", django.contrib.postgres.fields.hstore.HStoreField(verbose_name="Signed fields")),
+                ("decision", models.CharField(blank=True, max_length=16, verbose_name="Decision")),
+                ("reason_code", models.PositiveIntegerField(blank=True, null=True, verbose_name="Reason code")),
+                ("message", models.CharField(blank=True, max_length=255, verbose_name="Message")),
+                (
+                    "transaction_id",
+                    models.CharField(blank=True, db_index=True, max_length=64, verbose_name="Transaction ID"),
+                ),
+                ("transaction_type", models.CharField(blank=True, max_length=60, verbose_name="Transaction type")),
+                (
+                    "transaction_uuid",
+                    models.CharField(blank=True, db_index=True, max_length=50, verbose_name="Transaction UUID"),
+                ),
+                (
+                    "reference_number",
+                    models.CharField(blank=True, db_index=True, max_length=50, verbose_name="Reference number"),
+                ),
+                (
+                    "amount",
+                    models.DecimalField(
+                        blank=True, decimal_places=3, max_digits=15, null=True, verbose_name="Amount asked"
+                    ),
+                ),
+                (
+                    "auth_amount",
+                    models.DecimalField(
+                        blank=True, decimal_places=3, max_digits=15, null=True, verbose_name="Amount approved"
+                    ),
+                ),
+                ("currency", models.CharField(blank=True, max_length=3, verbose_name="Currency")),
+                ("auth_code", models.CharField(blank=True, max_length=16, verbose_name="Authorization code")),
+                ("auth_avs_code", models.CharField(blank=True, max_length=8, verbose_name="AVS")),
+                ("auth_cv_result", models.CharField(blank=True, max_length=8, verbose_name="CVN")),
+                ("request_token", models.CharField(blank=True, max_length=256, verbose_name="Request token")),
+                ("card_number", models.CharField(blank=True, max_length=20, verbose_name="Card")),
+                ("card_type", models.CharField(blank=True, max_length=3, verbose_name="Card type")),
+                ("card_expiry_date", models.CharField(blank=True, max_length=7, verbose_name="Card expiry")),
+                ("signed_date_time", models.DateTimeField(blank=True, null=True, verbose_name="Signed")),
+                (
+                    "result",
+                    models.CharField(
+                        choices=[
+                            ("received", "Received, not yet acted on"),
+                            ("settled", "Took effect"),
+                            ("repeated", "Told again, nothing to do"),
+                            ("superseded", "Too late to change anything"),
+                            ("refused", "Fits no attempt of ours"),
+                        ],
+                        default="received",
+                        max_length=16,
+                        verbose_name="Result",
+                    ),
+                ),
+                ("refused_because", models.CharField(blank=True, max_length=64, verbose_name="Refused because")),
+                ("date_created", models.DateTimeField(default=django.utils.timezone.now, verbose_name="Received")),
+                ("date_processed", models.DateTimeField(blank=True, null=True, verbose_name="Acted on")),
+                (
+                    "order",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="cybersource_replies",
+                        to="order.order",
+                        verbose_name="Order",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="cybersource_replies",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="User",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "CyberSource reply",
+                "verbose_name_plural": "CyberSource replies",
+                "ordering": ["-pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="OrderConfirmation",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("date_created", models.DateTimeField(default=django.utils.timezone.now, verbose_name="Authorized")),
+                ("date_claimed", models.DateTimeField(blank=True, null=True, verbose_name="Claimed")),
+                ("date_sent", models.DateTimeField(blank=True, null=True, verbose_name="Sent")),
+                (
+                    "order",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="cybersource_confirmation",
+                        to="order.order",
+                        verbose_name="Order",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "Order confirmation",
+                "verbose_name_plural": "Order confirmations",
+                "ordering": ["-pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="PaymentAttempt",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "transaction_uuid",
+                    models.CharField(
+                        default=cybersource.models.new_transaction_uuid,
+                        editable=False,
+                        max_length=50,
+                        unique=True,
+                        verbose_name="Transaction UUID",
+                    ),
+                ),
+                (
+                    "door",
+                    models.CharField(
+                        choices=[("secure-acceptance", "Secure Acceptance")],
+                        default="secure-acceptance",
+                        max_length=24,
+                        verbose_name="Door",
+                    ),
+                ),
+                ("method_key", models.CharField(max_length=64, verbose_name="Payment method key")),
+                ("flow", models.CharField(max_length=24, verbose_name="Flow")),
+                ("transaction_type", models.CharField(max_length=60, verbose_name="Transaction type")),
+                ("reference_number", models.CharField(max_length=50, verbose_name="Reference number")),
+                ("amount", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="Amount")),
+                ("currency", models.CharField(max_length=3, verbose_name="Currency")),
+                ("profile_id", models.CharField(blank=True, max_length=50, verbose_name="Profile ID")),
+                ("access_key", models.CharField(blank=True, max_length=50, verbose_name="Access key")),
+                ("hostname", models.CharField(blank=True, max_length=100, verbose_name="Hostname")),
+                (
+                    "session_hash",
+                    models.CharField(
+                        blank=True,
+                        help_text="Hash of a random value in the shopper's session.",
+                        max_length=64,
+                        verbose_name="Session hash",
+                    ),
+                ),
+                (
+                    "customer_ip_address",
+                    models.GenericIPAddressField(blank=True, null=True, verbose_name="Shopper's address"),
+                ),
+                (
+                    "device_fingerprint_id",
+                    models.CharField(blank=True, max_length=88, verbose_name="Device fingerprint"),
+                ),
+                ("extra_fields", models.JSONField(blank=True, default=dict, verbose_name="Extra fields")),
+                (
+                    "next_extra_fields",
+                    models.JSONField(blank=True, default=dict, verbose_name="Extra fields of the next step"),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "Waiting for the shopper"),
+                            ("unknown", "Outcome unknown"),
+                            ("tokenized", "Card stored, authorization next"),
+                            ("review", "Under review"),
+                            ("authorized", "Authorized"),
+                            ("partial", "Partially approved"),
+                            ("declined", "Declined"),
+                            ("failed", "Not processed"),
+                            ("replaced", "Replaced by another attempt"),
+                        ],
+                        default="open",
+                        max_length=16,
+                        verbose_name="State",
+                    ),
+                ),
+                (
+                    "attention",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "Nothing"),
+                            ("extra-charge", "A second charge on an order that was already paid"),
+                            ("replaced-charge", "A charge for an attempt that had been replaced"),
+                            ("kept-authorization", "An authorization for another amount than the order now asks"),
+                            ("partial", "Only part of the amount was approved"),
+                            ("after-decline", "A charge for an attempt that had been declined"),
+                            ("closed-order", "A charge on an order that no longer waits for payment"),
+                        ],
+                        default="",
+                        max_length=24,
+                        verbose_name="Needs attention",
+                    ),
+                ),
+                (
+                    "date_created",
+                    models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name="Created"),
+                ),
+                ("date_signed", models.DateTimeField(default=django.utils.timezone.now, verbose_name="Signed")),
+                ("date_settled", models.DateTimeField(blank=True, null=True, verbose_name="Settled")),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="cybersource_attempts",
+                        to="order.order",
+                        verbose_name="Order",
+                    ),
+                ),
+                (
+                    "previous",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="next",
+                        to="cybersource.paymentattempt",
+                        verbose_name="Previous step",
+                    ),
+                ),
+                (
+                    "settling_reply",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="cybersource.cybersourcereply",
+                        verbose_name="Settled by",
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="payment.source",
+                        verbose_name="Source",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "Payment attempt",
+                "verbose_name_plural": "Payment attempts",
+                "ordering": ["-date_created", "-pk"],
+            },
+        ),
+        migrations.AddField(
+            model_name="cybersourcereply",
+            name="attempt",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="replies",
+                to="cybersource.paymentattempt",
+                verbose_name="Attempt",
+            ),
+        ),
+        migrations.CreateModel(
+            name="PaymentToken",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("token", models.CharField(max_length=64, unique=True, verbose_name="Token")),
+                ("masked_card_number", models.CharField(blank=True, max_length=25, verbose_name="Card")),
+                ("card_type", models.CharField(blank=True, max_length=10, verbose_name="Card type")),
+                ("card_expiry_date", models.CharField(blank=True, max_length=7, verbose_name="Card expiry")),
+                ("date_created", models.DateTimeField(default=django.utils.timezone.now, verbose_name="Created")),
+                (
+                    "log",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="tokens",
+                        to="cybersource.cybersourcereply",
+                        verbose_name="Log",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="cybersource_tokens",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="Owner",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "Payment token",
+                "verbose_name_plural": "Payment tokens",
+                "ordering": ["-pk"],
+            },
+        ),
+        migrations.AddField(
+            model_name="paymentattempt",
+            name="token",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                to="cybersource.paymenttoken",
+                verbose_name="Token",
+            ),
+        ),
+        migrations.CreateModel(
+            name="ReviewNotificationUpdate",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField(verbose_name="Position")),
+                ("reference_number", models.CharField(blank=True, max_length=50, verbose_name="Reference number")),
+                ("request_id", models.CharField(blank=True, db_index=True, max_length=64, verbose_name="Request ID")),
+                ("decision", models.CharField(blank=True, max_length=64, verbose_name="Decision")),
+                ("reviewer", models.CharField(blank=True, max_length=255, verbose_name="Reviewer")),
+                (
+                    "payload",
+                    models.JSONField(default=dict, help_text="The update as it was understood.", verbose_name="Update"),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waits for its transaction"),
+                            ("recorded", "Took effect"),
+                            ("repeated", "Told again, nothing to do"),
+                            ("noted", "Stored, changes nothing"),
+                            ("conflicting", "Against what was decided before: noted, nothing changed"),
+                            ("foreign", "Belongs to another merchant"),
+                            ("failed", "Failed, to be tried again"),
+                        ],
+                        default="waiting",
+                        max_length=16,
+                        verbose_name="State",
+                    ),
+                ),
+                ("date_handled", models.DateTimeField(blank=True, null=True, verbose_name="Handled")),
+                (
+                    "notification",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="updates",
+                        to="cybersource.reviewnotification",
+                        verbose_name="Notification",
+                    ),
+                ),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="payment.transaction",
+                        verbose_name="Transaction",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "Review update",
+                "verbose_name_plural": "Review updates",
+                "ordering": ["notification", "position"],
+            },
+        ),
+        migrations.CreateModel(
+            name="FollowonResult",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("application", models.CharField(blank=True, max_length=64, verbose_name="Application")),
+                ("status", models.CharField(blank=True, max_length=32, verbose_name="Status")),
+                ("request_id", models.CharField(max_length=64, verbose_name="Request ID")),
+                ("decision", models.CharField(blank=True, max_length=32, verbose_name="Decision")),
+                ("reason_code", models.CharField(blank=True, max_length=16, verbose_name="Reason code")),
+                ("message", models.CharField(blank=True, max_length=255, verbose_name="Message")),
+                ("date_created", models.DateTimeField(default=django.utils.timezone.now, verbose_name="Recorded")),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="payment.transaction",
+                        verbose_name="Reviewed transaction",
+                    ),
+                ),
+                (
+                    "update",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="cybersource.reviewnotificationupdate",
+                        verbose_name="Review update",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "Follow-on result",
+                "verbose_name_plural": "Follow-on results",
+                "ordering": ["-pk"],
+            },
+        ),
+        migrations.AddIndex(
+            model_name="cybersourcereply",
+            index=models.Index(
+                condition=models.Q(("result", "received")), fields=["id"], name="cybersource_reply_pending"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="paymentattempt",
+            index=models.Index(fields=["order", "method_key"], name="cybersource_attempt_method"),
+        ),
+        migrations.AddIndex(
+            model_name="paymentattempt",
+            index=models.Index(
+                condition=models.Q(("attention", ""), _negated=True),
+                fields=["-date_created"],
+                name="cybersource_needs_attention",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="followonresult",
+            constraint=models.UniqueConstraint(fields=("transaction", "request_id"), name="cybersource_followon_once"),
+        ),
+    ]

@@ -1,0 +1,472 @@
+"""What is remembered: what we asked, what came back, what it did.
+
+Every column takes its field at the length CyberSource documents; a longer value is cut in the column and kept whole
+in the log's ``data``. No card number, CVN or readable secret is ever in a row.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.contrib.postgres.fields import HStoreField
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from oscar.apps.payment.abstract_models import AbstractTransaction
+
+from .encryption import EncryptedTextField, Unreadable
+
+
+class SecureAcceptanceProfile(models.Model):
+    """One security key of one Secure Acceptance profile. Several rows may be live at once while keys rotate."""
+
+    hostname = models.CharField(
+        _("Hostname"),
+        max_length=100,
+        blank=True,
+        help_text=_("Forms shown on this host are signed with this key. Leave blank for a key that any host may use."),
+    )
+    profile_id = models.CharField(_("Profile ID"), max_length=50)
+    access_key = models.CharField(_("Access key"), max_length=50, unique=True)
+    secret_key = EncryptedTextField(_("Secret key"), help_text=_("Stored encrypted and never shown again."))
+    is_default = models.BooleanField(
+        _("Default"), default=False, help_text=_("Used for hosts that have no profile of their own.")
+    )
+    active = models.BooleanField(
+        _("Active"),
+        default=True,
+        help_text=_("An inactive key neither signs forms nor verifies replies. Keep a replaced key active for a day."),
+    )
+    date_created = models.DateTimeField(_("Created"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("Secure Acceptance profile")
+        verbose_name_plural = _("Secure Acceptance profiles")
+        ordering = ["-date_created", "-pk"]
+
+    def __str__(self) -> str:
+        return _("Secure Acceptance profile %(profile)s on %(host)s") % {
+            "profile": self.profile_id,
+            "host": self.hostname or "*",
+        }
+
+    @property
+    def is_readable(self) -> bool:
+        """False when none of today's encryption keys opens the stored secret."""
+        return not isinstance(self.secret_key, Unreadable)
+
+
+class ReplyType(models.TextChoices):
+    """Which door a reply came through."""
+
+    BROWSER = "browser", _("Browser")
+    MERCHANT_POST = "merchant-post", _("Merchant POST")
+
+
+class AttemptState(models.TextChoices):
+    OPEN = "open", _("Waiting for the shopper")
+    UNKNOWN = "unknown", _("Outcome unknown")
+    TOKENIZED = "tokenized", _("Card stored, authorization next")
+    REVIEW = "review", _("Under review")
+    AUTHORIZED = "authorized", _("Authorized")
+    PARTIAL = "partial", _("Partially approved")
+    DECLINED = "declined", _("Declined")
+    FAILED = "failed", _("Not processed")
+    REPLACED = "replaced", _("Replaced by another attempt")
+
+
+#: States in which the shopper may still be sent, or may still be at, CyberSource.
+UNSETTLED_STATES = (AttemptState.OPEN, AttemptState.UNKNOWN)
+
+
+class Attention(models.TextChoices):
+    """Why staff should look at an attempt."""
+
+    NONE = "", _("Nothing")
+    EXTRA_CHARGE = "extra-charge", _("A second charge on an order that was already paid")
+    REPLACED_CHARGE = "replaced-charge", _("A charge for an attempt that had been replaced")
+    KEPT_AUTHORIZATION = "kept-authorization", _("An authorization for another amount than the order now asks")
+    PARTIAL = "partial", _("Only part of the amount was approved")
+    AFTER_DECLINE = "after-decline", _("A charge for an attempt that had been declined")
+    CLOSED_ORDER = "closed-order", _("A charge on an order that no longer waits for payment")
+
+
+def new_transaction_uuid() -> str:
+    return str(uuid.uuid4())
+
+
+class PaymentAttempt(models.Model):
+    """One signed form: what we asked CyberSource, under which ``transaction_uuid``, and how it ended.
+
+    Written and committed before the form leaves. A reply is believed only for the attempt it names, and only as far as
+    it equals what stands here.
+    """
+
+    class Door(models.TextChoices):
+        SECURE_ACCEPTANCE = "secure-acceptance", _("Secure Acceptance")
+
+    transaction_uuid = models.CharField(
+        _("Transaction UUID"), max_length=50, unique=True, default=new_transaction_uuid, editable=False
+    )
+    door = models.CharField(_("Door"), max_length=24, choices=Door.choices, default=Door.SECURE_ACCEPTANCE)
+    order = models.ForeignKey(
+        "order.Order", on_delete=models.CASCADE, related_name="cybersource_attempts", verbose_name=_("Order")
+    )
+    method_key = models.CharField(_("Payment method key"), max_length=64)
+    flow = models.CharField(_("Flow"), max_length=24)
+    transaction_type = models.CharField(_("Transaction type"), max_length=60)
+    reference_number = models.CharField(_("Reference number"), max_length=50)
+    amount = models.DecimalField(_("Amount"), max_digits=12, decimal_places=2)
+    currency = models.CharField(_("Currency"), max_length=3)
+    profile_id = models.CharField(_("Profile ID"), max_length=50, blank=True)
+    access_key = models.CharField(_("Access key"), max_length=50, blank=True)
+    hostname = models.CharField(_("Hostname"), max_length=100, blank=True)
+    session_hash = models.CharField(
+        _("Session hash"), max_length=64, blank=True, help_text=_("Hash of a random value in the shopper's session.")
+    )
+    customer_ip_address = models.GenericIPAddressField(_("Shopper's address"), null=True, blank=True)
+    device_fingerprint_id = models.CharField(_("Device fingerprint"), max_length=88, blank=True)
+    extra_fields = models.JSONField(_("Extra fields"), default=dict, blank=True)
+    next_extra_fields = models.JSONField(_("Extra fields of the next step"), default=dict, blank=True)
+    previous = models.OneToOneField(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="next", verbose_name=_("Previous step")
+    )
+    token = models.ForeignKey(
+        "cybersource.PaymentToken", on_delete=models.PROTECT, null=True, blank=True, verbose_name=_("Token")
+    )
+    state = models.CharField(_("State"), max_length=16, choices=AttemptState.choices, default=AttemptState.OPEN)
+    attention = models.CharField(_("Needs attention"), max_length=24, choices=Attention.choices, blank=True, default="")
+    source = models.ForeignKey(
+        "payment.Source", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("Source")
+    )
+    settling_reply = models.ForeignKey(
+        "cybersource.CyberSourceReply",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("Settled by"),
+    )
+    date_created = models.DateTimeField(_("Created"), default=timezone.now, db_index=True)
+    date_signed = models.DateTimeField(_("Signed"), default=timezone.now)
+    date_settled = models.DateTimeField(_("Settled"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("Payment attempt")
+        verbose_name_plural = _("Payment attempts")
+        ordering = ["-date_created", "-pk"]
+        indexes = [
+            models.Index(fields=["order", "method_key"], name="cybersource_attempt_method"),
+            models.Index(
+                fields=["-date_created"],
+                name="cybersource_needs_attention",
+                condition=~models.Q(attention=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return _("%(amount)s %(currency)s, %(type)s, for order %(number)s") % {
+            "amount": self.amount,
+            "currency": self.currency,
+            "type": self.transaction_type,
+            "number": self.reference_number,
+        }
+
+
+class CyberSourceReply(models.Model):
+    """The log: every verified delivery is one row, committed before it has any effect.
+
+    ``data`` holds exactly the fields the signature covered; the columns are those fields, normalised and indexed.
+    """
+
+    class Result(models.TextChoices):
+        RECEIVED = "received", _("Received, not yet acted on")
+        SETTLED = "settled", _("Took effect")
+        REPEATED = "repeated", _("Told again, nothing to do")
+        SUPERSEDED = "superseded", _("Too late to change anything")
+        REFUSED = "refused", _("Fits no attempt of ours")
+
+    reply_type = models.CharField(_("Came by"), max_length=16, choices=ReplyType.choices)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="cybersource_replies",
+        verbose_name=_("User"),
+    )
+    order = models.ForeignKey(
+        "order.Order",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="cybersource_replies",
+        verbose_name=_("Order"),
+    )
+    attempt = models.ForeignKey(
+        PaymentAttempt,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="replies",
+        verbose_name=_("Attempt"),
+    )
+    data = HStoreField(_("Signed fields"))
+
+    decision = models.CharField(_("Decision"), max_length=16, blank=True)
+    reason_code = models.PositiveIntegerField(_("Reason code"), null=True, blank=True)
+    message = models.CharField(_("Message"), max_length=255, blank=True)
+    transaction_id = models.CharField(_("Transaction ID"), max_length=64, blank=True, db_index=True)
+    transaction_type = models.CharField(_("Transaction type"), max_length=60, blank=True)
+    transaction_uuid = models.CharField(_("Transaction UUID"), max_length=50, blank=True, db_index=True)
+    reference_number = models.CharField(_("Reference number"), max_length=50, blank=True, db_index=True)
+    amount = models.DecimalField(_("Amount asked"), max_digits=15, decimal_places=3, null=True, blank=True)
+    auth_amount = models.DecimalField(_("Amount approved"), max_digits=15, decimal_places=3, null=True, blank=True)
+    currency = models.CharField(_("Currency"), max_length=3, blank=True)
+    auth_code = models.CharField(_("Authorization code"), max_length=16, blank=True)
+    auth_avs_code = models.CharField(_("AVS"), max_length=8, blank=True)
+    auth_cv_result = models.CharField(_("CVN"), max_length=8, blank=True)
+    request_token = models.CharField(_("Request token"), max_length=256, blank=True)
+    card_number = models.CharField(_("Card"), max_length=20, blank=True)
+    card_type = models.CharField(_("Card type"), max_length=3, blank=True)
+    card_expiry_date = models.CharField(_("Card expiry"), max_length=7, blank=True)
+    signed_date_time = models.DateTimeField(_("Signed"), null=True, blank=True)
+
+    result = models.CharField(_("Result"), max_length=16, choices=Result.choices, default=Result.RECEIVED)
+    refused_because = models.CharField(_("Refused because"), max_length=64, blank=True)
+    date_created = models.DateTimeField(_("Received"), default=timezone.now)
+    date_processed = models.DateTimeField(_("Acted on"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("CyberSource reply")
+        verbose_name_plural = _("CyberSource replies")
+        ordering = ["-pk"]
+        indexes = [
+            models.Index(fields=["id"], name="cybersource_reply_pending", condition=models.Q(result="received")),
+        ]
+
+    def __str__(self) -> str:
+        return _("%(decision)s %(code)s for %(reference)s") % {
+            "decision": self.decision,
+            "code": self.reason_code or "",
+            "reference": self.reference_number,
+        }
+
+
+class RefusedPost(models.Model):
+    """Evidence of a post that was no reply of ours: the rule it broke and a few harmless values, nothing more.
+
+    Anybody may post here, so rows are small and few an hour (:mod:`cybersource.evidence`).
+    """
+
+    reply_type = models.CharField(_("Came by"), max_length=16, choices=ReplyType.choices)
+    rule = models.CharField(_("Rule broken"), max_length=64)
+    remote_address = models.GenericIPAddressField(_("Sender"), null=True, blank=True)
+    summary = models.JSONField(_("Summary"), default=dict, blank=True)
+    date_created = models.DateTimeField(_("Received"), default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("Refused post")
+        verbose_name_plural = _("Refused posts")
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.rule
+
+
+class PaymentToken(models.Model):
+    """A card that CyberSource keeps for us. ``token`` is its handle there; here stands only the mask."""
+
+    log = models.ForeignKey(
+        CyberSourceReply, on_delete=models.SET_NULL, null=True, blank=True, related_name="tokens", verbose_name=_("Log")
+    )
+    token = models.CharField(_("Token"), max_length=64, unique=True)
+    masked_card_number = models.CharField(_("Card"), max_length=25, blank=True)
+    card_type = models.CharField(_("Card type"), max_length=10, blank=True)
+    card_expiry_date = models.CharField(_("Card expiry"), max_length=7, blank=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="cybersource_tokens",
+        verbose_name=_("Owner"),
+    )
+    date_created = models.DateTimeField(_("Created"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("Payment token")
+        verbose_name_plural = _("Payment tokens")
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.masked_card_number
+
+    @property
+    def card_last4(self) -> str:
+        """The last four digits, or an empty string where the profile hides them."""
+        last4 = self.masked_card_number[-4:]
+        return last4 if last4.isdigit() else ""
+
+
+class TransactionMixin(models.Model):
+    """For the shop's forked ``payment.Transaction``: what CyberSource said about it, and where that stands.
+
+    ``status`` holds CyberSource's decision: ``ACCEPT``, ``REVIEW``, or ``REJECT`` once a reviewer refused it.
+    """
+
+    REVIEW = "REVIEW"
+
+    log = models.ForeignKey(
+        CyberSourceReply,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="transactions",
+        verbose_name=_("CyberSource reply"),
+    )
+    token = models.ForeignKey(
+        PaymentToken,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="transactions",
+        verbose_name=_("Payment token"),
+    )
+    request_token = models.CharField(_("Request token"), max_length=256, blank=True, default="")
+    processed_datetime = models.DateTimeField(_("Processed"), null=True, blank=True)
+
+    class Meta(AbstractTransaction.Meta):  # a fork that names the mixin first inherits Oscar's order and names
+        abstract = True
+
+    @property
+    def is_pending_review(self) -> bool:
+        return self.status == self.REVIEW  # type: ignore[attr-defined,no-any-return]
+
+
+class ReviewNotification(models.Model):
+    """One Decision Manager POST, stored as it came before anything in it was believed."""
+
+    class State(models.TextChoices):
+        RECEIVED = "received", _("Received, not yet acted on")
+        HANDLED = "handled", _("Handled")
+        UNREADABLE = "unreadable", _("Not readable")
+
+    content = models.TextField(_("Content"), help_text=_("The XML; values that look like card numbers are masked."))
+    merchant_id = models.CharField(_("Merchant ID"), max_length=64, blank=True)
+    remote_address = models.GenericIPAddressField(_("Sender"), null=True, blank=True)
+    state = models.CharField(_("State"), max_length=16, choices=State.choices, default=State.RECEIVED)
+    problem = models.CharField(_("Problem"), max_length=64, blank=True)
+    date_created = models.DateTimeField(_("Received"), default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("Review notification")
+        verbose_name_plural = _("Review notifications")
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return _("Review notification of %(date)s") % {"date": self.date_created}
+
+
+class ReviewNotificationUpdate(models.Model):
+    """What became of one ``Update`` of a notification, matched or not."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waits for its transaction")
+        RECORDED = "recorded", _("Took effect")
+        REPEATED = "repeated", _("Told again, nothing to do")
+        NOTED = "noted", _("Stored, changes nothing")
+        CONFLICTING = "conflicting", _("Against what was decided before: noted, nothing changed")
+        FOREIGN = "foreign", _("Belongs to another merchant")
+        FAILED = "failed", _("Failed, to be tried again")
+
+    notification = models.ForeignKey(
+        ReviewNotification, on_delete=models.CASCADE, related_name="updates", verbose_name=_("Notification")
+    )
+    position = models.PositiveSmallIntegerField(_("Position"))
+    reference_number = models.CharField(_("Reference number"), max_length=50, blank=True)
+    request_id = models.CharField(_("Request ID"), max_length=64, blank=True, db_index=True)
+    decision = models.CharField(_("Decision"), max_length=64, blank=True)
+    reviewer = models.CharField(_("Reviewer"), max_length=255, blank=True)
+    payload = models.JSONField(_("Update"), default=dict, help_text=_("The update as it was understood."))
+    state = models.CharField(_("State"), max_length=16, choices=State.choices, default=State.WAITING)
+    transaction = models.ForeignKey(
+        "payment.Transaction",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("Transaction"),
+    )
+    date_handled = models.DateTimeField(_("Handled"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("Review update")
+        verbose_name_plural = _("Review updates")
+        ordering = ["notification", "position"]
+
+    def __str__(self) -> str:
+        return f"{self.reference_number}: {self.decision or '-'}"
+
+
+class FollowonResult(models.Model):
+    """A settlement or reversal that a reviewer started together with the decision."""
+
+    update = models.ForeignKey(
+        ReviewNotificationUpdate, on_delete=models.CASCADE, related_name="+", verbose_name=_("Review update")
+    )
+    transaction = models.ForeignKey(
+        "payment.Transaction", on_delete=models.CASCADE, related_name="+", verbose_name=_("Reviewed transaction")
+    )
+    application = models.CharField(_("Application"), max_length=64, blank=True)
+    status = models.CharField(_("Status"), max_length=32, blank=True)
+    request_id = models.CharField(_("Request ID"), max_length=64)
+    decision = models.CharField(_("Decision"), max_length=32, blank=True)
+    reason_code = models.CharField(_("Reason code"), max_length=16, blank=True)
+    message = models.CharField(_("Message"), max_length=255, blank=True)
+    date_created = models.DateTimeField(_("Recorded"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("Follow-on result")
+        verbose_name_plural = _("Follow-on results")
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["transaction", "request_id"], name="cybersource_followon_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.application}: {self.status}"
+
+
+class OrderConfirmation(models.Model):
+    """One row an order that was authorized: claimed before its signal and e-mail go out, so they go out once.
+
+    Written in the transaction that authorizes the order. A claim that never became ``date_sent`` (the process died)
+    is taken over by ``cybersource_reprocess`` once it is older than the lease.
+    """
+
+    order = models.OneToOneField(
+        "order.Order", on_delete=models.CASCADE, related_name="cybersource_confirmation", verbose_name=_("Order")
+    )
+    date_created = models.DateTimeField(_("Authorized"), default=timezone.now)
+    date_claimed = models.DateTimeField(_("Claimed"), null=True, blank=True)
+    date_sent = models.DateTimeField(_("Sent"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("Order confirmation")
+        verbose_name_plural = _("Order confirmations")
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return str(self.order_id)
+
+
+def clipped(model: type[models.Model], **values: Any) -> dict[str, Any]:
+    """Cut each text to its column's length: a longer value must never make a reply a 500."""
+    cut: dict[str, Any] = {}
+    for name, value in values.items():
+        limit = getattr(model._meta.get_field(name), "max_length", None)
+        cut[name] = value[:limit] if limit and isinstance(value, str) else value
+    return cut

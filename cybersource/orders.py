@@ -1,0 +1,134 @@
+"""The order's own fate: paid when what is held covers it, declined when nothing replaces a failure.
+
+Everything here expects the order's row to be locked by the caller, inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q, Sum
+from django.db.models.functions import Greatest
+from django.utils.translation import gettext as _
+from oscar.apps.order.exceptions import InvalidOrderStatus
+from oscar.apps.order.signals import order_status_changed
+from oscar.core.loading import get_model
+from oscarapicheckout import settings as checkout_settings
+from oscarapicheckout.signals import order_payment_declined
+
+from .announcements import announce, announce_authorized, owner_request
+from .conf import conf
+from .models import Attention, OrderConfirmation, PaymentAttempt
+
+Order = get_model("order", "Order")
+OrderNote = get_model("order", "OrderNote")
+Source = get_model("payment", "Source")
+Transaction = get_model("payment", "Transaction")
+
+NOTE_TYPE = "System"
+
+
+def locked(order_id: int) -> Any:
+    """Lock the order's row and return it. Every door locks the order first and then the attempt."""
+    return Order.objects.select_for_update(of=("self",)).get(pk=order_id)
+
+
+def awaits_payment(order: Any) -> bool:
+    return order.status in (checkout_settings.ORDER_STATUS_PENDING, checkout_settings.ORDER_STATUS_PAYMENT_DECLINED)
+
+
+def is_declined(order: Any) -> bool:
+    return order.status == checkout_settings.ORDER_STATUS_PAYMENT_DECLINED
+
+
+def is_cancelled(order: Any) -> bool:
+    return order.status == checkout_settings.ORDER_STATUS_CANCELED
+
+
+def note(order: Any, message: str) -> None:
+    """Tell staff, on the order's page."""
+    OrderNote.objects.create(order=order, note_type=NOTE_TYPE, message=message)
+
+
+def money_held(order: Any) -> Decimal:
+    """Sum what the order's Sources have allocated, less what is under review and what was only partly approved."""
+    held = Source.objects.filter(order=order).aggregate(held=Sum("amount_allocated"))["held"] or Decimal("0.00")
+    if conf.review_holds_order:
+        doubtful = Q(status=Transaction.REVIEW)
+    else:
+        doubtful = Q(pk__in=())
+    partial = PaymentAttempt.objects.filter(order=order, attention=Attention.PARTIAL, source__isnull=False)
+    not_counted = Transaction.objects.filter(source__order=order, txn_type=Transaction.AUTHORISE).filter(
+        doubtful | Q(source__in=partial.values("source"))
+    )
+    return held - (not_counted.aggregate(doubtful=Sum("amount"))["doubtful"] or Decimal("0.00"))
+
+
+def authorize_if_covered(order: Any, *, hostname: str = "") -> bool:
+    """Set the order authorized when it awaits payment and what is held covers its total. True when it became so."""
+    if not awaits_payment(order) or money_held(order) < order.total_incl_tax:
+        return False
+    change_status(order, checkout_settings.ORDER_STATUS_AUTHORIZED)
+    basket = order.basket
+    if basket is not None:
+        if order.user_id != basket.owner_id:
+            basket.owner_id = order.user_id
+        basket.submit()
+    OrderConfirmation.objects.get_or_create(order=order)
+    transaction.on_commit(lambda: announce_authorized(order.pk, hostname=hostname), robust=True)
+    return True
+
+
+def decline(order: Any, *, hostname: str = "", note_if_forced: bool = False) -> bool:
+    """Decline an order: give vouchers back and thaw the basket, as api-checkout does. True when it became so.
+
+    Stock stays allocated to the declined order, as in api-checkout, whose retry of the order moves the allocation.
+    """
+    if is_declined(order):
+        return False
+    change_status(order, checkout_settings.ORDER_STATUS_PAYMENT_DECLINED)
+    for application in order.voucherapplication_set.select_related("voucher"):
+        voucher = application.voucher
+        if voucher is None:
+            continue
+        parent = getattr(voucher, "parent", None)
+        for counted in filter(None, (parent, voucher)):
+            type(counted)._default_manager.filter(pk=counted.pk).update(num_orders=Greatest(F("num_orders") - 1, 0))
+    order.discounts.all().delete()
+    order.line_prices.all().delete()
+    order.voucherapplication_set.all().delete()
+    if order.basket is not None:
+        order.basket.thaw()
+    announce(
+        order_payment_declined,
+        sender=order,
+        order=order,
+        request=owner_request(order, hostname),
+        internal_error=False,
+    )
+    return True
+
+
+def change_status(order: Any, status: str) -> None:
+    """Move the order through the shop's status pipeline; where the pipeline has no such way, force it with a note."""
+    if order.status == status:
+        return
+    try:
+        order.set_status(status)
+    except InvalidOrderStatus:
+        old_status, order.status = order.status, status
+        order.save(update_fields=["status"])
+        order_status_changed.send(sender=order, order=order, old_status=old_status, new_status=status)
+        order._create_order_status_change(old_status, status)
+        note(
+            order,
+            _("The status was changed from '%(old)s' to '%(new)s' although the order pipeline has no such step.")
+            % {"old": old_status, "new": status},
+        )
+
+
+def after_commit(callback: Callable[[], Any]) -> None:
+    transaction.on_commit(callback, robust=True)

@@ -1,0 +1,200 @@
+"""An outcome takes effect, exactly once: the only place where a payment is settled.
+
+``settle`` takes an :class:`~cybersource.protocol.Outcome`, never a posted field, so every door (browser reply, merchant
+POST, later a look-up) ends in the same rows. It holds the order's and then the attempt's row locked, in one
+transaction; signals and the e-mail follow the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from . import ledger, orders, signals
+from .announcements import announce
+from .checkout import begin_next_step
+from .models import UNSETTLED_STATES, AttemptState, Attention, CyberSourceReply, PaymentAttempt, PaymentToken, clipped
+from .protocol import Outcome, OutcomeKind, TransactionType, reason_meaning
+
+Result = CyberSourceReply.Result
+
+#: States of an attempt that holds money as it should, and of one that ended without.
+PAID = (AttemptState.AUTHORIZED, AttemptState.REVIEW)
+ENDED_BADLY = (AttemptState.DECLINED, AttemptState.FAILED, AttemptState.PARTIAL)
+
+#: How an outcome that holds money leaves its attempt.
+STATES = {
+    OutcomeKind.ACCEPTED: AttemptState.AUTHORIZED,
+    OutcomeKind.REVIEW: AttemptState.REVIEW,
+    OutcomeKind.PARTIAL: AttemptState.PARTIAL,
+}
+
+#: What staff should do about a charge that the order did not wait for.
+ADVICE = {
+    Attention.EXTRA_CHARGE: gettext_lazy("Reverse it in the CyberSource Business Center unless both were meant."),
+    Attention.REPLACED_CHARGE: gettext_lazy("Check that the amount is what the order asks; reverse it if it is not."),
+    Attention.AFTER_DECLINE: gettext_lazy(
+        "The shopper may have been told it failed. Check before it is reversed or kept."
+    ),
+    Attention.PARTIAL: gettext_lazy("The order is not paid by it. Reverse it, or collect the rest by other means."),
+    Attention.CLOSED_ORDER: gettext_lazy("Reverse it in the CyberSource Business Center, or reopen the order."),
+}
+
+
+@transaction.atomic
+def settle(attempt_id: int, outcome: Outcome, entry: CyberSourceReply) -> Result:
+    """Let an outcome take effect on its attempt and order, and say in the log what it did.
+
+    Safe to call again with the same outcome at any time, from any number of processes.
+    """
+    order = orders.locked(PaymentAttempt.objects.values_list("order_id", flat=True).get(pk=attempt_id))
+    attempt = PaymentAttempt.objects.select_for_update(of=("self",)).get(pk=attempt_id)
+    attempt.order = order
+    result = EFFECTS[outcome.kind](order, attempt, outcome, entry)
+    entry.result = result
+    entry.date_processed = timezone.now()
+    entry.save(update_fields=["result", "date_processed"])
+    if result == Result.SETTLED:
+        tell(signals.reply_recorded, order, attempt, outcome, entry)
+    return result
+
+
+def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply) -> Result:
+    """Money is held, in full, in part or under review; or a card is stored for the next step."""
+    if attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN:
+        return store_card(order, attempt, outcome, entry)
+    if ledger.knows(order, outcome.transaction_id):
+        return Result.REPEATED
+    attention = unexpected(order, attempt, outcome)
+    token = remember_token(order, outcome, entry)
+    source = ledger.record_charge(order, attempt, outcome, entry, token)
+    if attempt.state not in PAID:
+        attempt.source = source
+        end(attempt, entry, state=STATES[outcome.kind], attention=attention)
+    else:
+        end(attempt, entry, state=attempt.state, attention=attention)  # a second charge leaves the first in its place
+    if outcome.kind == OutcomeKind.REVIEW:
+        orders.note(order, under_review(attempt, outcome))
+    if attention:
+        orders.note(order, to_staff(attempt, outcome, attention))
+        tell(signals.unexpected_charge, order, attempt, outcome, entry, attention=attention)
+    if outcome.kind != OutcomeKind.PARTIAL:
+        orders.authorize_if_covered(order, hostname=attempt.hostname)
+    elif orders.awaits_payment(order):
+        orders.decline(order, hostname=attempt.hostname)
+    return Result.SETTLED
+
+
+def unexpected(order: Any, attempt: PaymentAttempt, outcome: Outcome) -> str:
+    """Why staff must look at this charge; empty when it is just what the order waited for."""
+    if outcome.kind == OutcomeKind.PARTIAL:
+        return Attention.PARTIAL
+    if orders.is_cancelled(order):
+        return Attention.CLOSED_ORDER
+    if attempt.state in PAID or not orders.awaits_payment(order):
+        return Attention.EXTRA_CHARGE
+    if attempt.state == AttemptState.REPLACED:
+        return Attention.REPLACED_CHARGE
+    return Attention.AFTER_DECLINE if attempt.state in ENDED_BADLY else Attention.NONE
+
+
+def store_card(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply) -> Result:
+    """The first of two steps: CyberSource keeps the card, no money is held, the authorization is asked next."""
+    if attempt.state == AttemptState.TOKENIZED:
+        return Result.REPEATED
+    token = remember_token(order, outcome, entry)
+    if token is None:
+        # A REVIEW of a bare token request may bring no token: nothing to go on with, and nothing is held.
+        return refuse(order, attempt, outcome, entry)
+    if attempt.state not in UNSETTLED_STATES or not orders.awaits_payment(order):
+        return Result.SUPERSEDED
+    end(attempt, entry, state=AttemptState.TOKENIZED)
+    begin_next_step(attempt, token)
+    return Result.SETTLED
+
+
+def remember_token(order: Any, outcome: Outcome, entry: CyberSourceReply) -> PaymentToken | None:
+    if not outcome.payment_token:
+        return None
+    card = clipped(
+        PaymentToken,
+        masked_card_number=outcome.card_number,
+        card_type=outcome.card_type,
+        card_expiry_date=outcome.card_expiry,
+    )
+    token, _created = PaymentToken.objects.get_or_create(
+        token=outcome.payment_token, defaults={"log": entry, "owner_id": order.user_id, **card}
+    )
+    return token
+
+
+def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply) -> Result:
+    """Declined, refused for its data, or cancelled. Never undoes anything that is paid or newer."""
+    if attempt.state in ENDED_BADLY:
+        return Result.REPEATED
+    if attempt.state not in UNSETTLED_STATES:
+        return Result.SUPERSEDED
+    declined = outcome.kind == OutcomeKind.DECLINED
+    end(attempt, entry, state=AttemptState.DECLINED if declined else AttemptState.FAILED)
+    if orders.awaits_payment(order):
+        orders.decline(order, hostname=attempt.hostname)
+    tell(signals.payment_declined, order, attempt, outcome, entry)
+    return Result.SETTLED
+
+
+def doubt(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply) -> Result:
+    """The outcome is unknown: neither a decline nor a charge. The basket stays frozen and the attempt open."""
+    if attempt.state != AttemptState.OPEN:
+        return Result.REPEATED
+    attempt.state = AttemptState.UNKNOWN
+    attempt.save(update_fields=["state"])
+    message = _("CyberSource could not say how the payment ended (%(why)s). Look it up before charging again.")
+    orders.note(order, message % {"why": reason_meaning(outcome.reason_code)})
+    return Result.SETTLED
+
+
+EFFECTS: dict[OutcomeKind, Callable[[Any, PaymentAttempt, Outcome, CyberSourceReply], Result]] = {
+    OutcomeKind.ACCEPTED: accept,
+    OutcomeKind.REVIEW: accept,
+    OutcomeKind.PARTIAL: accept,
+    OutcomeKind.DECLINED: refuse,
+    OutcomeKind.INVALID: refuse,
+    OutcomeKind.CANCELLED: refuse,
+    OutcomeKind.UNKNOWN: doubt,
+}
+
+
+def end(attempt: PaymentAttempt, entry: CyberSourceReply, *, state: str, attention: str = "") -> None:
+    attempt.state = state
+    attempt.attention = attention or attempt.attention
+    attempt.settling_reply = entry
+    attempt.date_settled = timezone.now()
+    attempt.save(update_fields=["state", "attention", "settling_reply", "date_settled", "source"])
+
+
+def tell(
+    signal: Any, order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply, **more: Any
+) -> None:
+    announce(signal, sender=PaymentAttempt, order=order, attempt=attempt, reply=entry, outcome=outcome, **more)
+
+
+def under_review(attempt: PaymentAttempt, outcome: Outcome) -> str:
+    return _(
+        "CyberSource holds %(amount)s %(currency)s for review (transaction %(id)s). Wait for the reviewer's decision "
+        "before shipping."
+    ) % {"amount": outcome.amount, "currency": attempt.currency, "id": outcome.transaction_id}
+
+
+def to_staff(attempt: PaymentAttempt, outcome: Outcome, attention: str) -> str:
+    return _("%(what)s: %(amount)s %(currency)s, transaction %(id)s. %(advice)s") % {
+        "what": Attention(attention).label,
+        "amount": outcome.amount,
+        "currency": attempt.currency,
+        "id": outcome.transaction_id,
+        "advice": ADVICE[Attention(attention)],
+    }

@@ -1,0 +1,89 @@
+"""The payment state that api-checkout keeps in the shopper's session: an attempt's id, and nothing else.
+
+What it says is read from the rows each time, so the session can be old, and no browser needs to have come back, for
+``payment-states`` to tell the truth.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from oscarapicheckout.states import COMPLETE, CONSUMED, DECLINED, PENDING, PaymentStatus
+from oscarapicheckout.utils import CHECKOUT_PAYMENT_STEPS, list_payment_method_states
+
+from . import orders
+from .checkout import form_for, latest_step
+from .conf import conf
+from .models import AttemptState, PaymentAttempt
+
+
+class AttemptStatus(PaymentStatus):
+    """One payment by card, as its rows have it now."""
+
+    def __init__(self, attempt: PaymentAttempt) -> None:
+        self.attempt_id = attempt.pk
+        self.order_id = attempt.order_id
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"attempt_id": self.attempt_id, "order_id": self.order_id}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    @property
+    def attempt(self) -> PaymentAttempt | None:
+        """The latest step of this payment; None when its rows are gone."""
+        if "_attempt" not in self.__dict__:
+            self._attempt = latest_step(self.attempt_id)
+        return self._attempt
+
+    @property
+    def status(self) -> str:  # type: ignore[override]
+        attempt = self.attempt
+        if attempt is None:
+            return DECLINED
+        settled = attempt.state == AttemptState.AUTHORIZED or (
+            attempt.state == AttemptState.REVIEW and not conf.review_holds_order
+        )
+        if settled:
+            return COMPLETE if orders.awaits_payment(attempt.order) else CONSUMED
+        if attempt.state in (AttemptState.OPEN, AttemptState.UNKNOWN, AttemptState.REVIEW):
+            return PENDING
+        return DECLINED
+
+    @property
+    def amount(self) -> Decimal:  # type: ignore[override]
+        return self.attempt.amount if self.attempt else Decimal("0.00")
+
+    @property
+    def source_id(self) -> int | None:  # type: ignore[override]
+        return self.attempt.source_id if self.attempt else None
+
+    def get_required_action(self) -> Any:
+        """The form to post, or None while there is nothing for the shopper to do."""
+        attempt = self.attempt
+        if attempt is None or attempt.state != AttemptState.OPEN:
+            return None
+        if not orders.awaits_payment(attempt.order) or orders.is_declined(attempt.order):
+            return None  # paid by other means, cancelled, or to be checked out again first
+        return form_for(attempt).as_required_action()
+
+
+def forget_other_orders(sender: Any, order: Any, request: Any = None, **kwargs: Any) -> None:
+    """Drop from the session our states of other orders before api-checkout records payments for this one.
+
+    Connected to api-checkout's ``order_placed``. Releases before 3.10 recycle any pending state of the same amount,
+    whichever order it was for, and would leave this order without an attempt.
+    """
+    if request is None:
+        return
+    held = list_payment_method_states(request)
+    ours = {key: state for key, state in held.items() if not foreign(state, order)}
+    if len(ours) != len(held):
+        steps = request.session[CHECKOUT_PAYMENT_STEPS]
+        request.session[CHECKOUT_PAYMENT_STEPS] = {key: steps[key] for key in ours}
+
+
+def foreign(state: PaymentStatus, order: Any) -> bool:
+    return isinstance(state, AttemptStatus) and state.order_id != order.pk

@@ -1,0 +1,16 @@
+"""``path("api/cybersource/", include("cybersource.urls"))``"""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("cybersource-reply/", views.reply, name="cybersource-reply"),
+    path("merchant-post/", views.merchant_post, name="cybersource-merchant-post"),
+    path("return/<str:handle>/", views.return_to_shop, name="cybersource-return"),
+    path("pending/<str:handle>/", views.pending, name="cybersource-pending"),
+    path("decision-manager-review-notification/", views.review_notification, name="cybersource-review-notification"),
+    path("fingerprint/<str:url_type>/", views.fingerprint_redirect, name="cybersource-fingerprint-redirect"),
+]

@@ -1,0 +1,240 @@
+"""The edges: a request in, one call, a response out.
+
+The two reply views and the notification view are called from outside without any cookie of ours. They start no session,
+set no cookie, and hold no transaction open around the evidence they store.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from enum import Enum
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseRedirect, QueryDict
+from django.shortcuts import render, resolve_url
+from django.urls import reverse
+from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_POST
+from oscarapi.basket.operations import store_basket_in_session
+from oscarapicheckout.views import CHECKOUT_ORDER_ID
+
+from . import checkout, explanations, fingerprints, orders, replies, reviews, shopper
+from .client_address import client_address
+from .conf import conf
+from .models import AttemptState, PaymentAttempt, ReplyType, ReviewNotification
+from .protocol import PROFILING_KINDS, ProtocolError, content_from_body
+
+logger = logging.getLogger(__name__)
+
+View = Callable[..., HttpResponse]
+
+#: Seconds between two looks of the pending page: while an answer is due, and while people decide.
+SOON, LATER = 4, 60
+
+
+class HttpResponseSeeOther(HttpResponseRedirect):
+    """303: whatever the method was, the next request is a GET, on which browsers send ``SameSite=Lax`` cookies."""
+
+    status_code = 303
+
+
+def without_session(view: View) -> View:
+    """Leave the shopper's browser as it is: no session is loaded, saved, or sent as a cookie by any middleware.
+
+    The browser does not send its session cookie on CyberSource's cross-site POST; a cookie set here would replace the
+    shopper's real session. An empty mapping in its place is passed over by Django's session middleware and oscarapi's
+    basket middleware alike.
+    """
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        request.session = {}  # type: ignore[assignment]
+        return view(request, *args, **kwargs)
+
+    return wrapped
+
+
+def from_outside(view: View) -> View:
+    """What the three doors to the outside have in common."""
+    for decorator in (
+        sensitive_post_parameters(),
+        without_session,
+        transaction.non_atomic_requests,
+        require_POST,
+        never_cache,
+        csrf_exempt,
+    ):
+        view = decorator(view)
+    return view
+
+
+def pairs(posted: QueryDict) -> list[tuple[str, str]]:
+    """Every posted field, also those that were posted twice."""
+    return [(name, value) for name, values in posted.lists() for value in values]
+
+
+@from_outside
+def reply(request: HttpRequest) -> HttpResponse:
+    """The shopper's browser brings CyberSource's reply: record it, then send the shopper to a page with a session."""
+    try:
+        receipt = replies.receive(
+            pairs(request.POST), reply_type=ReplyType.BROWSER, remote_address=client_address(request)
+        )
+    except ProtocolError as problem:
+        logger.warning("Refused a browser reply: %s", problem.rule)
+        return render(request, "cybersource/refused.html", {"home_url": resolve_url("/")}, status=400)
+    return HttpResponseSeeOther(reverse("cybersource-return", args=[receipt.attempt.transaction_uuid]))
+
+
+@from_outside
+def merchant_post(request: HttpRequest) -> HttpResponse:
+    """CyberSource's server brings the same reply: it wants a quick 200, also for one that came before."""
+    try:
+        replies.receive(pairs(request.POST), reply_type=ReplyType.MERCHANT_POST, remote_address=client_address(request))
+    except ProtocolError as problem:
+        logger.warning("Refused a merchant POST: %s", problem.rule)
+        return HttpResponse("refused", status=400, content_type="text/plain")
+    return HttpResponse("ok", content_type="text/plain")
+
+
+@from_outside
+def review_notification(request: HttpRequest) -> HttpResponse:
+    """Decision Manager tells what a reviewer decided."""
+    keys = request.GET.getlist("key")
+    # The key is a credential: an error report of what follows must not show it.
+    request.GET = QueryDict()
+    request.META["QUERY_STRING"] = ""
+    if not admitted(keys):
+        logger.warning("Refused a review notification: no valid key")
+        return HttpResponseForbidden("forbidden", content_type="text/plain")
+    try:
+        content = content_from_body(request.body, request.content_type or "")
+        notification = reviews.receive(content, remote_address=client_address(request))
+    except ProtocolError as problem:
+        logger.warning("Refused a review notification: %s", problem.rule)
+        return HttpResponse("refused", status=400, content_type="text/plain")
+    if notification.state != ReviewNotification.State.HANDLED:
+        return HttpResponse("stored, not recorded", status=500, content_type="text/plain")
+    return HttpResponse("ok", content_type="text/plain")
+
+
+def admitted(keys: list[str]) -> bool:
+    """Unset keys close the door, an explicit empty list opens it to anybody, else one of the keys must be shown."""
+    wanted = conf.decision_manager_keys
+    if wanted is None:
+        return False
+    if not wanted:
+        return True
+    if len(keys) != 1:
+        return False
+    return any([constant_time_compare(keys[0], key) for key in wanted if key])
+
+
+# -- where shoppers go ---------------------------------------------------------------------------------------------
+
+
+class Where(Enum):
+    """Which page a shopper belongs on, as the rows have it now."""
+
+    SUCCESS = "success"
+    FAIL = "fail"
+    PENDING = "pending"
+
+
+def whereabouts(order: Any, step: PaymentAttempt) -> Where:
+    if not orders.awaits_payment(order) and not orders.is_cancelled(order):
+        return Where.SUCCESS
+    waiting = (AttemptState.OPEN, AttemptState.UNKNOWN, AttemptState.REVIEW, AttemptState.AUTHORIZED)
+    return Where.PENDING if step.state in waiting and not orders.is_declined(order) else Where.FAIL
+
+
+@require_GET
+@never_cache
+def return_to_shop(request: HttpRequest, handle: str) -> HttpResponse:
+    """The shopper is back with a real session: mirror the rows into it and send the shopper on."""
+    step = own_step(request, handle)
+    if step is None:
+        return stranger(request)
+    order = step.order
+    request.session[CHECKOUT_ORDER_ID] = order.pk
+    where = whereabouts(order, step)
+    if where == Where.SUCCESS:
+        return HttpResponseRedirect(resolve_url(conf.redirect_success))
+    if where == Where.PENDING:
+        return HttpResponseRedirect(pending_url(step))
+    messages.error(request, explanations.why_not_paid(step))
+    if order.basket is not None and order.basket.can_be_edited:
+        store_basket_in_session(order.basket, request.session)
+    return HttpResponseRedirect(resolve_url(conf.redirect_fail))
+
+
+@require_GET
+@never_cache
+def pending(request: HttpRequest, handle: str) -> HttpResponse:
+    """Goes on with a two-step payment, or says that we are still checking and looks again."""
+    step = own_step(request, handle)
+    if step is None:
+        return stranger(request)
+    if whereabouts(step.order, step) != Where.PENDING:
+        return HttpResponseRedirect(reverse("cybersource-return", args=[handle]))
+    goes_on = step.state == AttemptState.OPEN and step.token is not None and orders.awaits_payment(step.order)
+    return render(
+        request,
+        "cybersource/pending.html",
+        {
+            "form": checkout.form_for(step) if goes_on else None,
+            "order_number": step.order.number,
+            "message": explanations.why_pending(step),
+            "refresh_url": request.path,
+            "refresh_seconds": LATER if step.state == AttemptState.REVIEW else SOON,
+        },
+    )
+
+
+def pending_url(step: PaymentAttempt) -> str:
+    if conf.redirect_pending:
+        return resolve_url(conf.redirect_pending)
+    return reverse("cybersource-pending", args=[step.transaction_uuid])
+
+
+def own_step(request: HttpRequest, handle: str) -> PaymentAttempt | None:
+    """The latest step of the payment behind the URL, if this very session began it; to others it does not exist."""
+    attempt = PaymentAttempt.objects.filter(transaction_uuid=handle[:51]).first()
+    if attempt is None or not shopper.began(request.session, attempt):
+        return None
+    return checkout.latest_step(attempt.pk)
+
+
+def stranger(request: HttpRequest) -> HttpResponse:
+    """The same page for a foreign, a lost and an unknown URL.
+
+    A session cookie with ``SameSite=Strict`` is missing on the redirect from CyberSource and comes back with a
+    navigation that starts on our own page, so the page makes one.
+    """
+    looked_again = "again" in request.GET
+    return render(
+        request,
+        "cybersource/return.html",
+        {"retry_url": None if looked_again else f"{request.path}?again=1", "home_url": resolve_url("/")},
+    )
+
+
+# -- device fingerprint ----------------------------------------------------------------------------------------------
+
+
+@require_GET
+@never_cache
+def fingerprint_redirect(request: HttpRequest, url_type: str) -> HttpResponse:
+    """Redirect to the profiling service, to a target made only of settings and the id in the session."""
+    fingerprint = fingerprints.current(request) if url_type in PROFILING_KINDS else None
+    if fingerprint is None:
+        raise Http404(_("There is nothing to profile here."))
+    return HttpResponseRedirect(fingerprint.url(url_type))
