@@ -96,17 +96,20 @@ urlpatterns = [
 class Project:
     """The project's folder, and commands run in it as a developer would."""
 
-    def __init__(self, folder: Path, database: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, database: dict[str, Any], *, python: str = sys.executable) -> None:
         self.folder = folder
+        self.python = python
         self.environment = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("CYBERSOURCE_", "DJANGO_", "COV_", "COVERAGE_", "PYTEST_"))
         }
-        # The app and the tools come from the interpreter that runs the tests: nothing is downloaded.
-        self.environment["PYTHONPATH"] = str(ROOT)
-        self.environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-        self.run(f"{sys.executable} -m django startproject shop .")
+        self.environment.pop("PYTHONPATH", None)
+        if python == sys.executable:
+            # The app and its tools come from the environment that runs the tests: nothing is downloaded.
+            self.environment["PYTHONPATH"] = str(ROOT)
+        self.environment["PATH"] = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", "")])
+        self.run(f"{python} -m django startproject shop .")
         self.settings.write_text(
             self.settings.read_text() + f"\nDATABASE = {database!r}\n" + OSCAR_SETTINGS, encoding="utf-8"
         )

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.db import connections
 
 from .oscar_project import Project
-from .readme import code, commands
+from .readme import code
+from .steps import follow
 
 pytestmark = pytest.mark.package
 
@@ -26,35 +26,9 @@ BUY = Path(__file__).with_name("buy.py")
 
 
 @pytest.fixture(scope="module")
-def database(django_db_blocker):
-    """An empty database of its own on the server that the tests use, as a ``DATABASES`` entry."""
-    with django_db_blocker.unblock():
-        server = connections["default"].copy()
-        name = "fresh_oscar_project"
-        server.settings_dict["NAME"] = "postgres"
-        try:
-            with server.cursor() as cursor:
-                cursor.execute(f"DROP DATABASE IF EXISTS {name}")
-                cursor.execute(f"CREATE DATABASE {name}")
-            keys = ("ENGINE", "HOST", "PORT", "USER", "PASSWORD")
-            yield {**{key: connections["default"].settings_dict[key] for key in keys}, "NAME": name}
-            with server.cursor() as cursor:
-                cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        finally:
-            server.close()
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory, database):
-    """The project after the five steps, in the order of the README."""
-    project = Project(tmp_path_factory.mktemp("project"), database)
-    for command in commands("install-fork"):
-        project.run(command)
-    (project.folder / "apps/payment/models.py").write_text(code("install-models"), encoding="utf-8")
-    project.append(project.settings, code("install-settings"))
-    project.append(project.urls, code("install-urls"))
-    project.output = [project.run(command) for command in commands("install-migrate")]  # no CYBERSOURCE_… is set yet
-    return project
+def shop(tmp_path_factory, empty_database):
+    """The project after the five steps."""
+    return follow(Project(tmp_path_factory.mktemp("project"), empty_database("fresh_oscar_project")))
 
 
 def test_migrations_are_complete_with_the_mixin_and_without_any_setting(shop):
@@ -69,8 +43,7 @@ def test_a_shop_with_credentials_passes_its_checks(shop):
     shop.run("python manage.py check --fail-level ERROR", **CREDENTIALS)
 
 
-@pytest.mark.parametrize("flow", ["two-step"])
-def test_a_shopper_buys_and_the_order_is_authorized_once(shop, flow, tmp_path):
+def test_a_shopper_buys_and_the_order_is_authorized_once(shop, tmp_path):
     payload, template = tmp_path / "payload.json", tmp_path / "template.html"
     payload.write_text(code("checkout-payload"))
     template.write_text(code("install-card-form"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,10 +12,10 @@ import pytest
 from packaging.requirements import Requirement
 
 from .readme import ROOT, commands
+from .sources import copied_to
 
 pytestmark = pytest.mark.package
 
-SHIPPED = ("LICENSE", "MANIFEST.in", "README.rst", "CHANGELOG.rst", "pyproject.toml", "setup.py")
 LEFT_BEHIND = {"__pycache__"}
 
 
@@ -30,11 +29,8 @@ def app_files() -> set[str]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """A wheel built from a copy of the sources, so that the checkout stays as it is."""
-    source = tmp_path_factory.mktemp("source")
-    for name in SHIPPED:
-        shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "cybersource", source / "cybersource", ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    """A wheel built from the sources."""
+    source = copied_to(tmp_path_factory.mktemp("wheel"))
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", source / "dist", source],
         check=True,
