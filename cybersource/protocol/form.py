@@ -42,7 +42,9 @@ BILL_TO_FIELDS = (
 #: Signed even at their defaults: what is not signed, a shopper could add.
 POLICY_FIELDS = {"ignore_avs": "false", "ignore_cvn": "false", "skip_decision_manager": "false"}
 
-MAX_ITEMS = 200
+#: CyberSource takes 200 items and echoes up to six fields of each; the echo of more than these would exceed the
+#: thousand form fields that Django reads, and the reply would be lost.
+MAX_ITEMS = 120
 
 #: With any other code CyberSource wants name, sku and quantity.
 _CODES_WITHOUT_SKU = frozenset({"", "default", "shipping_only", "handling_only", "shipping_and_handling"})
@@ -248,12 +250,13 @@ def reference_number_for(order_number: object) -> str:
 
 
 def reconcile(items: Iterable[LineItem], amount: Decimal, currency: str, reference_number: str) -> tuple[LineItem, ...]:
-    """Return at most 200 items whose unit prices can be said in ``currency`` and which add up to ``amount``.
+    """Return at most 120 items whose unit prices can be said in ``currency`` and which add up to ``amount``.
 
     CyberSource refuses a form whose lines do not add up, has no negative lines and no discounts, and takes 200 of them.
-    A line whose unit price would need rounding becomes one piece named "3 x ...". Of more than 200 lines the 200th and
-    all further ones become one. Where the sum is not the amount (a voucher, a surcharge, a payment split over two
-    methods), or a line cannot be said at all, the whole becomes one item. Never raises for any line.
+    A line whose unit price would need rounding becomes one piece named "3 x ...". Of more than 120 lines the 120th and
+    all further ones become one, since the reply echoes every item. Where the sum is not the amount (a voucher, a
+    surcharge, a payment split over two methods), or a line cannot be said at all, the whole becomes one item. Never
+    raises for any line.
     """
     whole = (LineItem(name=f"Order {reference_number}", unit_price=amount),)
     said: list[LineItem] = []
