@@ -1,11 +1,13 @@
 """The HTTP side: Flask around the gateway and the courier. Loopback callers only."""
 
+import base64
 from socket import SHUT_RDWR
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, request
 
+from cybersource.simulator.businesscenter import center
 from cybersource.simulator.courier import Courier
 from cybersource.simulator.gateway import Gateway
 from cybersource.simulator.page import Page
@@ -13,6 +15,21 @@ from cybersource.simulator.request import MAX_FIELDS, PATHS
 from cybersource.simulator.settings import Settings, is_loopback_host
 
 MAX_BODY = 1024 * 1024
+
+#: A transparent image of one pixel.
+_PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAAC0lEQVR4nGNgAAIAAAUAAXpeqz8AAAAASUVORK5CYII="
+)
+_FRAME = b"<!DOCTYPE html><html lang=en><title>Simulator</title>"
+
+#: What fingerprint tags ask for: path -> (content type, body). Source: Decision Manager Device Fingerprinting guide.
+ASSETS: dict[str, tuple[str, bytes]] = {
+    "/fp/clear.png": ("image/png", _PIXEL),
+    "/fp/fp.swf": ("application/x-shockwave-flash", b""),
+    "/fp/check.js": ("text/javascript; charset=utf-8", b"/* simulator: nothing to profile */\n"),
+    "/fp/tags.js": ("text/javascript; charset=utf-8", b"/* simulator: nothing to profile */\n"),
+    "/fp/tags": ("text/html; charset=utf-8", _FRAME),
+}
 
 
 def create_app(settings: Settings | Gateway | None = None, *, courier: Courier | None = None) -> Flask:
@@ -28,6 +45,9 @@ def create_app(settings: Settings | Gateway | None = None, *, courier: Courier |
     for path in PATHS:
         app.add_url_rule(path, view_func=_pay, methods=["POST"], endpoint=path)
     app.add_url_rule("/health", view_func=_health)
+    for path in ASSETS:
+        app.add_url_rule(path, view_func=_fingerprint, endpoint=path)
+    app.register_blueprint(center)
     return app
 
 
@@ -39,6 +59,18 @@ def _loopback_only() -> None:
 
 def _health() -> dict[str, Any]:
     return {"simulator": True}
+
+
+def _fingerprint() -> Response:
+    """One asset of the fingerprint tags; that it was asked for is what counts."""
+    gateway, _ = _parts()
+    gateway.profile_device(
+        org_id=request.args.get("org_id", ""),
+        session_id=request.args.get("session_id", ""),
+        asset=request.path.removeprefix("/fp/"),
+    )
+    content_type, body = ASSETS[request.path]
+    return Response(body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 
 
 def _pay() -> Response:

@@ -104,11 +104,11 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
     except ValueError as problem:
         return _complain(f"An option is not understood: {problem}")
     print(f"CyberSource simulator: {server.url}/  (Ctrl-C stops it)", flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
-    try:
-        server.serve()
-    except KeyboardInterrupt:
-        print("Stopped.")
+    # Also where the parent had interrupts ignored, as shells do for what they start in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    server.serve()
+    print("Stopped.", flush=True)
     return 0
 
 

@@ -64,10 +64,9 @@ class Server:
     def serve(self) -> None:
         """Serve in this thread until :meth:`stop` or an interrupt."""
         try:
-            self._server.serve_forever(poll_interval=0.05)
+            self._server.serve_forever(poll_interval=0.05)  # an interrupt ends it without an exception
         finally:
             self.courier.close()
-            self._server.server_close()
 
     def start(self) -> "Server":
         """Serve in a thread of its own."""
