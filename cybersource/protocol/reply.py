@@ -129,6 +129,11 @@ class Reply:
         return cls._of(decision, signed)
 
     @classmethod
+    def from_signed(cls, signed: Mapping[str, str]) -> Reply:
+        """Return the reply whose verified fields were stored: for rows of our own log, never for anything posted."""
+        return cls._of(Decision.read(signed["decision"]), dict(signed))
+
+    @classmethod
     def _of(cls, decision: Decision, signed: dict[str, str]) -> Reply:
         get = signed.get
         reply = object.__new__(cls)
