@@ -10,9 +10,11 @@ Source: captured order-status messages (``cmorderstatus_1_1``), Decision Manager
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import islice
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from lxml import etree
@@ -25,11 +27,12 @@ MAX_XML_BYTES = 1024 * 1024
 MAX_BODY_BYTES = 3 * MAX_XML_BYTES + 1024
 MAX_FORM_FIELDS = 100
 MAX_UPDATES = 1000
+MAX_NOTES = 5000
 
 NAMESPACE = "http://reports.cybersource.com/reports/cmos/1.0"
 
 _DECLARATION = re.compile(r"<!(?:ENTITY|ELEMENT|ATTLIST|NOTATION)")
-_ENCODING = re.compile(r"<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
+_REFERENCE = re.compile(r"&(?!(?:lt|gt|amp|quot|apos);)[^\s#&;<][^\s&;<]*;")
 
 #: Abbreviations a note's date may carry; the sender is American. Anything else leaves the note without a time.
 _ZONES = {
@@ -62,14 +65,19 @@ class ReviewNote:
 class FollowonResult:
     """What CyberSource did with the money when the reviewer decided, such as a settlement."""
 
-    status: str
-    application: str  #: such as ``Credit Card Settlement``
-    request_id: str  #: the follow-on transaction's id
-    decision: str
-    reason_code: int | None
-    rcode: str
-    rflag: str
-    rmsg: str
+    status: str = ""
+    application: str = ""  #: such as ``Credit Card Settlement``
+    request_id: str = ""  #: the follow-on transaction's id
+    decision: str = ""
+    reason_code: str = ""
+    rcode: str = ""
+    rflag: str = ""
+    message: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether the reviewer captured the money: a later capture by the shop would take it twice."""
+        return self.status.lower() == "success" and "settlement" in self.application.lower() and bool(self.request_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +95,53 @@ class ReviewUpdate:
     queue: str
     profile: str
     followon: FollowonResult | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the update in JSON's types, for :meth:`from_json`."""
+        return {
+            **{name: getattr(self, name) for name in _WORDS},
+            "new_decision": self.new_decision.value if self.new_decision else None,
+            "notes": [
+                {
+                    "written_at": note.written_at.isoformat() if note.written_at else None,
+                    "date_text": note.date_text,
+                    "added_by": note.added_by,
+                    "comment": note.comment,
+                }
+                for note in self.notes
+            ],
+            "followon": asdict(self.followon) if self.followon else None,
+        }
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> ReviewUpdate:
+        """Return the update that :meth:`as_json` described."""
+        return cls(
+            **{name: str(kept[name]) for name in _WORDS},
+            new_decision=_exact_decision(kept["new_decision"]),
+            notes=tuple(
+                ReviewNote(
+                    written_at=datetime.fromisoformat(note["written_at"]) if note["written_at"] else None,
+                    date_text=note["date_text"],
+                    added_by=note["added_by"],
+                    comment=note["comment"],
+                )
+                for note in kept["notes"]
+            ),
+            followon=FollowonResult(**kept["followon"]) if kept["followon"] else None,
+        )
+
+
+_WORDS = (
+    "reference_number",
+    "request_id",
+    "original_decision",
+    "decision_text",
+    "reviewer",
+    "comments",
+    "queue",
+    "profile",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,14 +191,16 @@ def parse_notification(xml: bytes) -> Notification:
     blanks: one bad update must not lose the rest.
     """
     root = _safe_root(xml)
-    updates = [_update(element) for element in root.iterchildren(_tag("Update"))]
+    updates = list(islice(root.iterchildren(_tag("Update")), MAX_UPDATES + 1))
     if len(updates) > MAX_UPDATES:
         raise BadNotification("too-many-updates", "The notification has more updates than any review message.")
+    if sum(1 for _ in islice(root.iter(_tag("Note")), MAX_NOTES + 1)) > MAX_NOTES:
+        raise BadNotification("too-many-notes", "The notification has more notes than any review message.")
     return Notification(
         merchant_id=root.get("MerchantID", ""),
         name=root.get("Name", ""),
         sent_at=_date(root.get("Date", "")),
-        updates=tuple(updates),
+        updates=tuple(map(_update, updates)),
     )
 
 
@@ -156,14 +213,12 @@ def _safe_root(xml: bytes) -> etree._Element:
         text = "\0"  # refused below, without the document hanging on an exception
     if "\0" in text:
         raise BadNotification("not-utf8", "The notification is not UTF-8 text.")
-    # One encoding only: what is searched below is what the parser reads.
-    declared = _ENCODING.match(text.lstrip())
-    if declared and declared[1].upper() not in ("UTF-8", "UTF8", "US-ASCII", "ASCII"):
-        raise BadNotification("encoding", "The notification declares another encoding than UTF-8.")
     if _DECLARATION.search(text):
         raise BadNotification("declarations", "The notification declares entities or elements of its own.")
+    if _REFERENCE.search(text):
+        raise BadNotification("entities", "The notification refers to an entity that XML does not have.")
     parser = etree.XMLParser(
-        encoding="utf-8",
+        encoding="utf-8",  # whatever the document declares: what was searched is what is parsed
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
@@ -180,8 +235,6 @@ def _safe_root(xml: bytes) -> etree._Element:
         root = None
     if root is None:
         raise BadNotification("not-xml", "The notification is not well-formed XML.")
-    if next(root.iter(etree.Entity), None) is not None:
-        raise BadNotification("entities", "The notification refers to an entity that XML does not have.")
     if root.tag != _tag("CaseManagementOrderStatus"):
         raise BadNotification("wrong-root", "The document is not a case management order status.")
     return root
@@ -214,7 +267,11 @@ def _decision(element: etree._Element) -> ReviewDecision | None:
     found = element.findall(_tag("NewDecision"))
     if len(found) != 1 or len(found[0]):
         return None
-    return {decision.value: decision for decision in ReviewDecision}.get(found[0].text or "")
+    return _exact_decision(found[0].text)
+
+
+def _exact_decision(word: str | None) -> ReviewDecision | None:
+    return ReviewDecision(word) if word in ("ACCEPT", "REJECT") else None
 
 
 def _text(element: etree._Element, name: str) -> str:
@@ -238,16 +295,15 @@ def _note(element: etree._Element) -> ReviewNote:
 
 
 def _followon(element: etree._Element) -> FollowonResult:
-    reason_code = _text(element, "ReasonCode")
     return FollowonResult(
         status=_text(element, "Status"),
         application=_text(element, "Application"),
         request_id=_text(element, "RequestID"),
         decision=_text(element, "Decision"),
-        reason_code=int(reason_code) if re.fullmatch(r"[0-9]{1,9}", reason_code) else None,
+        reason_code=_text(element, "ReasonCode"),
         rcode=_text(element, "RCode"),
         rflag=_text(element, "RFlag"),
-        rmsg=_text(element, "RMsg"),
+        message=_text(element, "RMsg"),
     )
 
 
