@@ -14,6 +14,8 @@ RUNTIME = [
     "django-oscar-api>=3.3,<4",
     # The floor keeps pip from answering a new Django with an api-checkout that is years old.
     "django-oscar-api-checkout>=3.5,<4",
+    # api-checkout 3.7 and newer, which are for these Pythons, import it when they run and do not ask for it.
+    'django-stubs-ext>=5; python_version >= "3.12"',
     "djangorestframework>=3.15",
     "babel>=2.12",  # currency exponents
     "cryptography>=42",  # profile secrets, encrypted at rest
