@@ -50,6 +50,14 @@ _STEPS = [
     (Step.PAY.value, "authorization or sale"),
     (Step.TOKEN.value, "bare token creation"),
 ]
+_DONE = {
+    "cleared": "Everything is ordinary again.",
+    "removed": "Removed.",
+    "saved": "Saved.",
+    "every": "In force for all payments that no other switch is for.",
+    "matching": "In force for all payments that match.",
+    "next": "In force for the next one.",
+}
 _RANGES = [
     ("next", "The next one only"),
     ("matching", "All that match what is filled in below"),
@@ -204,32 +212,32 @@ def review(payment_id: str) -> AnyResponse | tuple[str, int]:
 
 
 @center.route("/switches/", methods=["GET", "POST"])
-def switches() -> str | tuple[str, int]:
+def switches() -> str | AnyResponse | tuple[str, int]:
     if request.method == "GET":
-        return _switches_page()
+        return _switches_page(done=_DONE.get(request.args.get("done", ""), ""))
     try:
-        return _switches_page(done=_switch())
+        return redirect(url_for("center.switches", done=_switch()), 303)
     except (ValueError, InvalidOperation) as problem:
         return _switches_page(problem=str(problem)), 400
 
 
 def _switch() -> str:
-    """Do what the posted form asks and say what was done, or raise ValueError."""
+    """Do what the posted form asks and return which of ``_DONE`` that was, or raise ValueError."""
     gateway, form = _gateway(), request.form
     faults, action = gateway.faults, form.get("action")
     if action == "clear":
         faults.clear()
-        return "Everything is ordinary again."
+        return "cleared"
     if action == "remove":
         faults.remove(int(form["rule"]))
-        return "Removed."
+        return "removed"
     if action == "configure":
         gateway.configure(
             **{name: kind(form[name]) for name, (_, kind) in _SELECTS.items()},
             **{name: name in form for name in _TICKS},
             **{name: _seconds(form[name]) for name in _SECONDS},
         )
-        return "Saved."
+        return "saved"
     given: dict[str, Any] = {
         "merchant_post": form.get("merchant_post") or None,
         "outcome": form.get("outcome", ""),
@@ -239,14 +247,14 @@ def _switch() -> str:
         raise ValueError("Choose an outcome or a fault first.")
     if form.get("range") == "every":
         faults.set_default(*words, **given)
-        return "In force for all payments that no other switch is for."
+        return "every"
     given["step"] = form.get("step") or Step.ANY
     if action == "add" and form.get("range") == "matching":
         conditions = {name: form.get(name, "").strip() for name in ("card", "amount", "surname", "reference")}
         faults.add(*words, **given, **conditions)  # type: ignore[arg-type]
-        return "In force for all payments that match."
+        return "matching"
     faults.next(*words, **given)
-    return "In force for the next one."
+    return "next"
 
 
 def _seconds(text: str) -> float:
@@ -319,6 +327,9 @@ def cards_page() -> str:
     by_code: dict[str, list[str]] = {}
     for amount, name in AMOUNTS[settings.processor].items():
         by_code.setdefault(name, []).append(f"{amount}.00")
+    outcomes = dict(VERDICTS)
+    outcomes["230"] = VERDICTS["230-reversed" if settings.reverse_on_cvn_failure else "230"]
+    outcomes["200"] = VERDICTS["200-reversed" if settings.reverse_on_avs_failure else "200"]
     triggers = [
         (f"Surname {surname}", f"{VERDICTS[name].decision} {name}") for surname, name in SURNAMES.items()
     ]
@@ -326,7 +337,7 @@ def cards_page() -> str:
         (f"Amount {' or '.join(amounts)}", f"{VERDICTS[name].decision} {VERDICTS[name].reason_code}")
         for name, amounts in by_code.items()
     ]
-    failing = "DECLINE 230" if settings.reverse_on_cvn_failure else "REVIEW 230"
+    failing = f"{outcomes['230'].decision} 230"
     triggers += [
         (f"CVN {cvn}", f"CVN result {code}" + (f": {failing}" if code == "N" else "")) for cvn, code in CVNS.items()
     ]
@@ -337,7 +348,7 @@ def cards_page() -> str:
         ("Number that fails Luhn, or another field that is wrong", "ERROR 102 with invalid_fields"),
         ("The same transaction_uuid again within 15 minutes", "ERROR 104"),
     ]
-    return render_template("simulator/cards.html", cards=cards.TEST_CARDS, triggers=triggers)
+    return render_template("simulator/cards.html", cards=cards.TEST_CARDS, outcomes=outcomes, triggers=triggers)
 
 
 @center.get("/refused/")

@@ -4,6 +4,7 @@ Any other number that passes Luhn and fits its brand pays, as on CyberSource's t
 something else than a payment are this simulator's own invention, made so that the last four digits, which every mask
 shows, are the reason code: ``…0203`` is declined with 203. They work in a two-step payment as well: the token
 remembers which card it was made from (by name, never by number), and the authorization answers as that card does.
+A card marked ``at_token`` ends so already when the token is created.
 
 Source of the paying numbers: CyberSource testing guides; Silent Order POST guide, "Test card numbers".
 """
@@ -47,138 +48,47 @@ class TestCard:
     late: bool = False  #: merchant POST first, the browser's page some seconds later
 
     @property
+    def plain(self) -> bool:
+        """Whether it simply pays."""
+        return self.reason_code == "100" and not self.late
+
+    @property
     def spaced(self) -> str:
         """The number as people read it."""
-        if len(self.number) == 15:
-            return f"{self.number[:4]} {self.number[4:10]} {self.number[10:]}"
-        return " ".join(self.number[at : at + 4] for at in range(0, len(self.number), 4))
+        if len(self.number) == 16:
+            return " ".join(self.number[at : at + 4] for at in range(0, 16, 4))
+        return f"{self.number[:4]} {self.number[4:10]} {self.number[10:]}"
 
 
-_TOKEN_FINE = "The token is created; the authorization is"
+def _card(tag: str, number: str, reason_code: str, shows: str, **more: bool) -> TestCard:
+    return TestCard(tag=tag, number=number, brand="Visa", reason_code=reason_code, shows=shows, **more)
+
 
 TEST_CARDS: tuple[TestCard, ...] = (
     TestCard(tag="visa", number=APPROVED, brand="Visa", shows="Pays."),
+    _card("declined", DECLINED, "203", "Declined by the bank."),
+    _card("review", REVIEW, "480", "Held for Decision Manager's review; decide it in the review queue."),
+    _card("late", LATE, "100", "Pays, but late: the merchant POST comes first, the browser seconds after.", late=True),
     TestCard(tag="mastercard", number=APPROVED_MASTERCARD, brand="Mastercard", shows="Pays."),
-    TestCard(tag="mastercard-2", number="2222420000001113", brand="Mastercard", shows="Pays (2-series number)."),
-    TestCard(tag="amex", number=APPROVED_AMEX, brand="American Express", shows="Pays. Four-digit CVN."),
+    TestCard(tag="mastercard-2", number="2222420000001113", brand="Mastercard", shows="Pays; a 2-series number."),
+    TestCard(tag="amex", number=APPROVED_AMEX, brand="American Express", shows="Pays; the CVN has four digits."),
     TestCard(tag="discover", number="6011111111111117", brand="Discover", shows="Pays."),
     TestCard(tag="jcb", number="3566111111111113", brand="JCB", shows="Pays."),
-    TestCard(tag="diners", number="38000000000006", brand="Diners Club", shows="Pays. Fourteen digits."),
-    TestCard(
-        tag="declined", number=DECLINED, brand="Visa", reason_code="203", shows=f"{_TOKEN_FINE} declined by the bank."
-    ),
-    TestCard(
-        tag="review",
-        number=REVIEW,
-        brand="Visa",
-        reason_code="480",
-        shows=f"{_TOKEN_FINE} held for Decision Manager's review. Decide it under Review queue.",
-    ),
-    TestCard(
-        tag="late",
-        number=LATE,
-        brand="Visa",
-        late=True,
-        shows=f"{_TOKEN_FINE} late: the merchant POST arrives first, the browser some seconds after.",
-    ),
-    TestCard(
-        tag="rejected",
-        number=REJECTED,
-        brand="Visa",
-        reason_code="481",
-        at_token=True,
-        shows="Rejected by Decision Manager, already when the token is created.",
-    ),
-    TestCard(
-        tag="no-funds", number=NO_FUNDS, brand="Visa", reason_code="204", shows=f"{_TOKEN_FINE} declined: no funds."
-    ),
-    TestCard(
-        tag="stolen",
-        number=STOLEN,
-        brand="Visa",
-        reason_code="205",
-        at_token=True,
-        shows="Stolen card: declined already when the token is created.",
-    ),
-    TestCard(
-        tag="expired",
-        number=EXPIRED,
-        brand="Visa",
-        reason_code="202",
-        at_token=True,
-        shows="The bank calls it expired, whatever date is typed; already when the token is created.",
-    ),
-    TestCard(
-        tag="cvn-refused",
-        number=CVN_REFUSED,
-        brand="Visa",
-        reason_code="211",
-        at_token=True,
-        shows="Wrong CVN, whatever is typed: declined already when the token is created.",
-    ),
-    TestCard(
-        tag="partial",
-        number=PARTIAL,
-        brand="Visa",
-        reason_code="110",
-        shows=f"{_TOKEN_FINE} approved for half of the amount only.",
-    ),
-    TestCard(
-        tag="avs-fails",
-        number=AVS_FAILS,
-        brand="Visa",
-        reason_code="200",
-        shows=f"{_TOKEN_FINE} approved, but the address check fails: REVIEW, or DECLINE with automatic reversal.",
-    ),
-    TestCard(
-        tag="cvn-fails",
-        number=CVN_FAILS,
-        brand="Visa",
-        reason_code="230",
-        shows=f"{_TOKEN_FINE} approved, but the CVN check fails: DECLINE, or REVIEW without automatic reversal.",
-    ),
-    TestCard(
-        tag="unknown",
-        number=UNKNOWN,
-        brand="Visa",
-        reason_code="150",
-        shows=f"{_TOKEN_FINE} a general failure: nobody knows whether money is held.",
-    ),
-    TestCard(
-        tag="timed-out",
-        number=TIMED_OUT,
-        brand="Visa",
-        reason_code="151",
-        shows=f"{_TOKEN_FINE} a server time-out: nobody knows whether money is held.",
-    ),
-    TestCard(
-        tag="issuer-unavailable",
-        number=ISSUER_UNAVAILABLE,
-        brand="Visa",
-        reason_code="207",
-        shows=f"{_TOKEN_FINE} unanswered: the issuing bank is not available. A DECLINE that is none.",
-    ),
-    TestCard(
-        tag="processor-failure",
-        number=PROCESSOR_FAILURE,
-        brand="Visa",
-        reason_code="236",
-        shows=f"{_TOKEN_FINE} lost in a processor failure. A DECLINE that is none.",
-    ),
-    TestCard(
-        tag="not-authenticated",
-        number=NOT_AUTHENTICATED,
-        brand="Visa",
-        reason_code="475",
-        shows=f"{_TOKEN_FINE} declined: enrolled in 3-D Secure, not authenticated.",
-    ),
-    TestCard(
-        tag="authentication-failed",
-        number=AUTHENTICATION_FAILED,
-        brand="Visa",
-        reason_code="476",
-        shows=f"{_TOKEN_FINE} declined: 3-D Secure failed.",
-    ),
+    TestCard(tag="diners", number="38000000000006", brand="Diners Club", shows="Pays; fourteen digits."),
+    _card("rejected", REJECTED, "481", "Rejected by Decision Manager.", at_token=True),
+    _card("no-funds", NO_FUNDS, "204", "Declined: not enough funds."),
+    _card("stolen", STOLEN, "205", "Declined: stolen or lost.", at_token=True),
+    _card("expired", EXPIRED, "202", "Declined as expired, whatever date is typed.", at_token=True),
+    _card("cvn-refused", CVN_REFUSED, "211", "Declined for its CVN, whatever is typed.", at_token=True),
+    _card("partial", PARTIAL, "110", "Approved for half of the amount only."),
+    _card("avs-fails", AVS_FAILS, "200", "Approved, but the address check fails."),
+    _card("cvn-fails", CVN_FAILS, "230", "Approved, but the CVN check fails."),
+    _card("unknown", UNKNOWN, "150", "General failure: nobody knows whether money is held."),
+    _card("timed-out", TIMED_OUT, "151", "Server time-out: nobody knows whether money is held."),
+    _card("issuer-unavailable", ISSUER_UNAVAILABLE, "207", "The issuing bank does not answer: no real decline."),
+    _card("processor-failure", PROCESSOR_FAILURE, "236", "The processor fails: no real decline."),
+    _card("not-authenticated", NOT_AUTHENTICATED, "475", "Declined: enrolled in 3-D Secure, not authenticated."),
+    _card("authentication-failed", AUTHENTICATION_FAILED, "476", "Declined: 3-D Secure failed."),
 )
 
 _BY_NUMBER = {card.number: card for card in TEST_CARDS}

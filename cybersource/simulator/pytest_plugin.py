@@ -15,8 +15,8 @@ and in a test, here with pytest-django's live server::
         assert cybersource_simulator.wait_for_delivery(payment).status == 200
 
 Each test has a simulator of its own, on a free loopback port, stopped at the end. Its settings come from the fixture
-``cybersource_simulator_settings``; override that one to have other keys or switches. No helper sleeps: they wake up when
-the simulator did something, and raise TimeoutError when it did not.
+``cybersource_simulator_settings``; override that one to have other keys or switches. No helper sleeps: they wake up
+when the simulator did something, and raise TimeoutError when it did not.
 """
 
 from collections.abc import Iterator

@@ -45,6 +45,8 @@ _BUTTONS = frozenset({"utf8", "commit"})
 _NAME = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
 _SIGNED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 MAX_FIELDS = 2000
 
 
@@ -96,6 +98,8 @@ def read(path: str, pairs: Sequence[tuple[str, str]], *, settings: Settings, now
         raise Refused("There is no such page", status=404)
     if len(pairs) > MAX_FIELDS:
         raise Refused(f"More than {MAX_FIELDS} fields", status=400)
+    if any(_SURROGATE.search(name + value) for name, value in pairs):
+        raise Refused("The form is not UTF-8", status=400)
     posted = dict(pairs)
     if len(posted) != len(pairs):
         raise Refused("A field was posted twice", status=400)

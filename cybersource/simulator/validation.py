@@ -47,7 +47,8 @@ def problems(request: Request, settings: Settings) -> tuple[list[str], list[str]
     number = fields.get("card_number", "")
     if number.isdecimal() and not luhn(number):
         invalid.add("card_number")
-    if "card_cvn" in fields and len(fields["card_cvn"]) != (4 if request["card_type"] == "003" else 3):
+    digits = {"": {3, 4}, "003": {4}}.get(request["card_type"], {3})
+    if "card_cvn" in fields and len(fields["card_cvn"]) not in digits:
         invalid.add("card_cvn")
     if settings.card_types is not None and "card_type" in fields and fields["card_type"] not in settings.card_types:
         invalid.add("card_type")
