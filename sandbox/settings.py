@@ -163,7 +163,7 @@ EMAIL_BACKEND = "sandbox.mail.EmailBackend"
 EMAIL_FILE_PATH = str(STATE / "mail")
 DEFAULT_FROM_EMAIL = OSCAR_FROM_EMAIL = "Fern & Flint <shop@example.com>"
 
-HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}
+HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "sandbox.search.Engine"}}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 LOGGING = {
@@ -185,7 +185,7 @@ OSCAR_SHOP_TAGLINE = "Good things for slow afternoons"
 OSCAR_DEFAULT_CURRENCY = "USD"
 OSCAR_ALLOW_ANON_CHECKOUT = True
 OSCAR_REQUIRED_ADDRESS_FIELDS = ("first_name", "last_name", "line1", "line4", "state", "postcode", "country")
-OSCAR_HIDDEN_FEATURES = ["wishlists"]
+OSCAR_HIDDEN_FEATURES = ["reviews", "wishlists"]
 OSCAR_PRODUCTS_PER_PAGE = 24
 
 #: The fork of `shipping` adds classes but no columns, so Oscar's own migrations stay in force for it.
