@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib.messages import get_messages
 from django.test import Client
+from django.utils import timezone
 from oscar.core.loading import get_model
 from oscar.test.factories import CountryFactory, create_product
 
@@ -17,6 +21,11 @@ from cybersource.simulator import cards as test_cards
 
 Order = get_model("order", "Order")
 Country = get_model("address", "Country")
+ProductClass = get_model("catalogue", "ProductClass")
+Benefit, Condition, ConditionalOffer, Range = (
+    get_model("offer", name) for name in ("Benefit", "Condition", "ConditionalOffer", "Range")
+)
+Voucher = get_model("voucher", "Voucher")
 
 REPLY = "/api/cybersource/cybersource-reply/"
 MERCHANT_POST = "/api/cybersource/merchant-post/"
@@ -46,7 +55,8 @@ def united_states() -> Any:
 
 def cybersource(**profile: Any) -> Gateway:
     """CyberSource with the sandbox's throwaway keys."""
-    return Gateway(Settings(profiles=(Profile(receipt_page=f"http://testserver{REPLY}", **profile),)))
+    urls = {"receipt_page": f"http://testserver{REPLY}", "merchant_post_url": f"http://localhost{MERCHANT_POST}"}
+    return Gateway(Settings(profiles=(Profile(**{**urls, **profile}),)))
 
 
 @dataclass
@@ -57,9 +67,17 @@ class Shopper:
     gateway: Gateway = field(default_factory=cybersource)
     method: str = "cybersource"
 
-    def fill_basket(self, *prices: str, title: str = "Enamel kettle", quantity: int = 1) -> None:
+    def fill_basket(
+        self,
+        *prices: str,
+        title: str = "Enamel kettle",
+        quantity: int = 1,
+        product_class: str = "Goods",
+        requires_shipping: bool = True,
+    ) -> None:
+        ProductClass.objects.get_or_create(name=product_class, defaults={"requires_shipping": requires_shipping})
         for price in prices or ("64.50",):
-            product = create_product(title=title, price=Decimal(price), num_in_stock=500)
+            product = create_product(title=title, price=Decimal(price), num_in_stock=500, product_class=product_class)
             added = self.client.post(
                 "/api/basket/add-product/",
                 {"url": f"http://testserver/api/products/{product.pk}/", "quantity": quantity},
@@ -82,7 +100,7 @@ class Shopper:
 
     def check_out(self, *prices: str, **changes: Any) -> Any:
         """Place an order and return it."""
-        if prices or not self.client.get("/api/basket/").json().get("lines"):
+        if prices or not self.client.get(self.client.get("/api/basket/").json()["lines"]).json():
             self.fill_basket(*prices)
         placed = self.client.post("/api/checkout/", self.payload(**changes), content_type="application/json")
         assert placed.status_code == 200, placed.content
@@ -134,6 +152,33 @@ class Shopper:
     def attempt(self) -> PaymentAttempt:
         return PaymentAttempt.objects.latest("pk")
 
+    def told(self, page: Any) -> list[str]:
+        """The messages that the shopper sees on the page a response leads to."""
+        return [str(message) for message in get_messages(self.client.get(page.headers["Location"]).wsgi_request)]
+
+    def reply(self, attempt: PaymentAttempt | None = None, **fields: str) -> Any:
+        """A reply to the latest attempt as CyberSource's own signature vouches for it, with any fields one likes."""
+        attempt = attempt or self.attempt()
+        transaction_id = fields.pop("transaction_id", f"73{uuid.uuid4().int % 10**20:020d}")
+        told = {
+            "transaction_id": transaction_id,
+            "decision": "ACCEPT",
+            "reason_code": "100",
+            "message": "Request was processed successfully.",
+            "req_access_key": attempt.access_key,
+            "req_profile_id": attempt.profile_id,
+            "req_transaction_uuid": attempt.transaction_uuid,
+            "req_transaction_type": attempt.transaction_type,
+            "req_reference_number": attempt.reference_number,
+            "req_amount": str(attempt.amount),
+            "req_currency": attempt.currency,
+            "req_card_number": "xxxxxxxxxxxx1111",
+            "auth_amount": str(attempt.amount),
+            **fields,
+        }
+        told = {name: value for name, value in told.items() if value}
+        return self.gateway.sign_reply(told, attempt.access_key)
+
 
 def post_reply(pairs: Any, *, url: str = REPLY, client: Client | None = None) -> Any:
     """Post as a browser does that sends no cookie: form-encoded, UTF-8."""
@@ -144,3 +189,20 @@ def post_reply(pairs: Any, *, url: str = REPLY, client: Client | None = None) ->
 
 def post_notification(body: bytes | str, *, url: str = REVIEW) -> Any:
     return Client(raise_request_exception=False).post(url, body, content_type="application/x-www-form-urlencoded")
+
+
+def voucher(code: str, percent: str = "10") -> str:
+    """A voucher for a part of everything, as staff would make it."""
+    everything = Range.objects.create(name="Everything", includes_all_products=True)
+    offer = ConditionalOffer.objects.create(
+        name=f"Offer {code}",
+        offer_type=ConditionalOffer.VOUCHER,
+        condition=Condition.objects.create(range=everything, type=Condition.COUNT, value=1),
+        benefit=Benefit.objects.create(range=everything, type=Benefit.PERCENTAGE, value=Decimal(percent)),
+    )
+    now = timezone.now()
+    made = Voucher.objects.create(
+        name=code, code=code, start_datetime=now - timedelta(days=1), end_datetime=now + timedelta(days=1)
+    )
+    made.offers.add(offer)
+    return code
