@@ -26,6 +26,7 @@ def empty_database():
         server.autocommit = True
 
         def make(name):
+            name = f"{name}_{os.getpid()}"  # two runs may share the server
             made.append(name)
             server.cursor().execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             server.cursor().execute(f"CREATE DATABASE {name}")
