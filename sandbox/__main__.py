@@ -1,0 +1,218 @@
+"""``make sandbox``: a database, the simulator and the shop, all on this machine, until Ctrl-C.
+
+Everything that is started here is stopped here, by its own process id. What they say goes to ``.sandbox/*.log``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from sandbox import goods, postgres
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = Path(os.environ.get("SANDBOX_STATE") or ROOT / ".sandbox")
+SHOP_PORT = int(os.environ.get("SANDBOX_PORT") or 8000)
+SIMULATOR_PORT = int(os.environ.get("SANDBOX_SIMULATOR_PORT") or 8001)
+SHOP = f"http://localhost:{SHOP_PORT}"
+SIMULATOR = f"http://127.0.0.1:{SIMULATOR_PORT}"
+
+
+class Stop(Exception):
+    """Nothing more can be done. The message says why, and what to do about it."""
+
+
+class Child:
+    """A program of ours that runs beside us, with a log."""
+
+    def __init__(self, name: str, *arguments: str) -> None:
+        self.name = name
+        self.log = STATE / f"{name}.log"
+        self._output = self.log.open("w")
+        # A session of its own: Ctrl-C in the terminal is for us, and we stop the children in order.
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def check(self) -> None:
+        if self.process.poll() is not None:
+            raise Stop(
+                f"The {self.name} has ended (code {self.process.returncode}). The end of {_shown(self.log)}:\n\n"
+                f"{_tail(self.log)}"
+            )
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self._output.close()
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, _interrupt)
+    os.chdir(ROOT)
+    STATE.mkdir(parents=True, exist_ok=True)
+    try:
+        for port, variable in ((SHOP_PORT, "SANDBOX_PORT"), (SIMULATOR_PORT, "SANDBOX_SIMULATOR_PORT")):
+            require_free(port, variable)
+        with postgres.server(STATE / "postgres", say=print) as url, contextlib.ExitStack() as started:
+            os.environ["DATABASE_URL"] = url
+            os.environ["DJANGO_SETTINGS_MODULE"] = "sandbox.settings"
+            os.environ["PYTHONUNBUFFERED"] = "1"
+            # The simulator needs no database, so it can start while the tables are made.
+            simulator = child(
+                started,
+                "simulator",
+                *("-m", "cybersource.simulator", "--port", str(SIMULATOR_PORT), "--shop", SHOP),
+            )
+            prepare()
+            shop = child(started, "shop", "-m", "django", "runserver", "--noreload", f"localhost:{SHOP_PORT}")
+            with pid_file():
+                wait_for(simulator, f"{SIMULATOR}/")
+                wait_for(shop, f"{SHOP}/catalogue/")
+                print(invitation(), flush=True)
+                while True:
+                    time.sleep(0.5)
+                    for each in (simulator, shop):
+                        each.check()
+    except KeyboardInterrupt:
+        print("\nStopped. Orders and logs are kept in .sandbox; `make clean` forgets them.")
+        return 0
+    except (Stop, postgres.PostgresError) as problem:
+        print(f"\n{problem}", file=sys.stderr)
+        return 1
+
+
+def require_free(port: int, variable: str) -> None:
+    """Raise `Stop` when somebody listens on the port already, before anything is started."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as problem:
+            raise Stop(
+                f"Port {port} is in use ({problem.strerror}). {_who()}"
+                f"Stop what listens there, or choose another port: {variable}={port + 100} make sandbox"
+            ) from None
+
+
+def _who() -> str:
+    """Name the sandbox that still runs, if one does."""
+    try:
+        pid = int((STATE / "sandbox.pid").read_text())
+        os.kill(pid, 0)
+    except (OSError, ValueError):
+        return ""
+    return f"A sandbox that was started earlier may still run: kill {pid} ends it. "
+
+
+@contextlib.contextmanager
+def pid_file() -> Iterator[None]:
+    path = STATE / "sandbox.pid"
+    path.write_text(f"{os.getpid()}\n")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def child(started: contextlib.ExitStack, name: str, *arguments: str) -> Child:
+    made = Child(name, *arguments)
+    started.callback(made.stop)
+    return made
+
+
+def prepare() -> None:
+    """Bring the tables and the goods up to date. Both do nothing when there is nothing to do."""
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    from django.contrib.auth import get_user_model
+    from django.db import connection
+
+    if "auth_user" not in connection.introspection.table_names():
+        print("Making the tables ...", flush=True)
+    with (STATE / "migrate.log").open("w") as log:
+        call_command("migrate", verbosity=1, interactive=False, stdout=log)
+    if not get_user_model().objects.filter(email=goods.STAFF[0]).exists():
+        print("Drawing the goods and filling the shelves ...", flush=True)
+    with (STATE / "data.log").open("w") as log:
+        call_command("sandbox_data", stdout=log)
+    connection.close()
+
+
+def wait_for(child: Child, url: str, seconds: float = 60) -> None:
+    """Return when the URL answers; raise `Stop` when the child ends or takes too long."""
+    # A proxy in the environment knows nothing of this machine's own servers.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    end = time.monotonic() + seconds
+    problem: Exception | None = None
+    while time.monotonic() < end:
+        child.check()
+        try:
+            with opener.open(url, timeout=10):
+                return
+        except urllib.error.HTTPError as answer:
+            raise Stop(
+                f"The {child.name} answers {answer.code} at {url}. The end of {_shown(child.log)}:\n\n"
+                f"{_tail(child.log)}"
+            ) from None
+        except OSError as waiting:
+            problem = waiting
+        time.sleep(0.1)
+    raise Stop(f"The {child.name} did not answer at {url} within {seconds:.0f} seconds ({problem}).")
+
+
+def invitation() -> str:
+    from sandbox.cards import TEST_CARDS
+
+    cards = "\n".join(f"    {number}   {outcome}" for number, outcome in TEST_CARDS)
+    return f"""
+  The shop             {SHOP}/
+  Business Center      {SIMULATOR}/   payments, the review queue, and how the simulator misbehaves
+  Dashboard            {SHOP}/dashboard/   {goods.STAFF[0]}  {goods.STAFF[1]}
+  Django admin         {SHOP}/admin/   the same
+  A shopper's account  {SHOP}/accounts/login/   {goods.SHOPPER[0]}  {goods.SHOPPER[1]}
+
+  Put something into the cart, check out as a guest, and pay with any future expiry date, any security code and
+
+{cards}
+
+  Voucher {goods.VOUCHER} takes off ten dollars. Mails are in {_shown(STATE / "mail")}/, logs in {_shown(STATE)}/*.log.
+  Ctrl-C stops everything.
+"""
+
+
+def _tail(log: Path, lines: int = 20) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
