@@ -330,9 +330,7 @@ def cards_page() -> str:
     outcomes = dict(VERDICTS)
     outcomes["230"] = VERDICTS["230-reversed" if settings.reverse_on_cvn_failure else "230"]
     outcomes["200"] = VERDICTS["200-reversed" if settings.reverse_on_avs_failure else "200"]
-    triggers = [
-        (f"Surname {surname}", f"{VERDICTS[name].decision} {name}") for surname, name in SURNAMES.items()
-    ]
+    triggers = [(f"Surname {surname}", f"{VERDICTS[name].decision} {name}") for surname, name in SURNAMES.items()]
     triggers += [
         (f"Amount {' or '.join(amounts)}", f"{VERDICTS[name].decision} {VERDICTS[name].reason_code}")
         for name, amounts in by_code.items()

@@ -191,9 +191,7 @@ class Faults:
         """Return the plan for such a payment, and count it."""
         with self._lock:
             for at, rule in enumerate(self._rules):
-                if not rule.fits(
-                    last_four=last_four, amount=amount, surname=surname, reference=reference, pays=pays
-                ):
+                if not rule.fits(last_four=last_four, amount=amount, surname=surname, reference=reference, pays=pays):
                     continue
                 if rule.left is not None:
                     if rule.left > 1:

@@ -76,9 +76,7 @@ VERDICTS: dict[str, Verdict] = {
     "234": Verdict(decision=DECLINE, reason_code="234", message="There is a problem with your merchant configuration."),
     "236": _refused("236", _PAYMENTECH.format("Processor Failure"), "902"),
     "240": Verdict(decision=DECLINE, reason_code="240", message="The card type does not correlate with the number."),
-    "475": Verdict(
-        decision=DECLINE, reason_code="475", message="The cardholder is enrolled in Payer Authentication."
-    ),
+    "475": Verdict(decision=DECLINE, reason_code="475", message="The cardholder is enrolled in Payer Authentication."),
     "476": Verdict(decision=DECLINE, reason_code="476", message="Payer authentication could not be done."),
     "478": Verdict(decision=DECLINE, reason_code="478", message="Strong customer authentication is required."),
     "481": Verdict(decision=DECLINE, reason_code="481", message="Decision is REJECT."),
@@ -89,14 +87,6 @@ VERDICTS: dict[str, Verdict] = {
     "250": Verdict(decision=ERROR, reason_code="250", message="The processor timed out."),
     "cancel": Verdict(decision="CANCEL", reason_code="", message="The consumer cancelled the transaction"),
 }
-
-
-def _amounts(**given: str) -> dict[Decimal, str]:
-    return {
-        Decimal(amount): name
-        for name, amounts in given.items()
-        for amount in amounts.split()
-    }
 
 
 #: Amounts (in whole units, any currency) that a test processor answers in a particular way.

@@ -196,4 +196,3 @@ def sign(
     complete["signature"] = signing.signature(complete, listed, secret_key)
     place = {name: at for at, name in enumerate(order)}
     return sorted(complete.items(), key=lambda pair: place.get(pair[0], len(place)))
-
