@@ -4,21 +4,24 @@
 # Both do all their own set-up in .venv and .sandbox. They need Python 3.11 or newer, make and a package index.
 
 VENV := .venv/bin/python
+INSTALL = python="$$(sandbox/find-python)" && "$$python" sandbox/environment.py
 
-.PHONY: sandbox test lint clean environment-sandbox environment-test environment-lint
+.PHONY: sandbox test lint clean
 
-sandbox: environment-sandbox
-	@exec $(VENV) -m sandbox
+sandbox:
+	@$(INSTALL) sandbox && exec $(VENV) -m sandbox
 
 # Chromium is found by its usual names, or named: make test CHROMIUM=/path/to/chrome
-test: environment-test
+test:
+	@$(INSTALL) test
 	@chromium="$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome \
 		|| command -v google-chrome-stable)}"; \
 	if [ -n "$$chromium" ]; then export CHROMIUM="$$chromium"; echo "Browser tests run in $$chromium."; \
 	else echo "No Chromium was found, so the browser tests are SKIPPED. Install chromium, or set CHROMIUM."; fi; \
 	exec $(VENV) -m pytest $(ARGS)
 
-lint: environment-lint
+lint:
+	@$(INSTALL) lint
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
 	$(VENV) -m mypy
@@ -26,6 +29,3 @@ lint: environment-lint
 # The database of the sandbox is in .sandbox too, unless it said otherwise when it started.
 clean:
 	rm -rf .venv .sandbox build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage
-
-environment-%:
-	@python="$$(sandbox/find-python)" && "$$python" sandbox/environment.py $*
