@@ -1,5 +1,7 @@
 """What reviewers decided: a notification is stored, each of its updates matched, recorded, and told.
 
+    body -> Notification -> stored rows (committed) -> matched Transaction -> recorded state -> signal
+
 An update takes effect once, however often and in whatever order it is told. One that matches nothing yet waits for its
 transaction; one that the transition table lacks is noted on the order and otherwise left alone.
 """
@@ -7,12 +9,14 @@ transaction; one that the transition table lacks is noted on the order and other
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
@@ -21,7 +25,9 @@ from . import ledger, orders, signals
 from .announcements import announce
 from .conf import conf
 from .models import (
+    UNSETTLED_STATES,
     AttemptState,
+    Attention,
     FollowonResult,
     PaymentAttempt,
     ReviewNotification,
@@ -30,9 +36,11 @@ from .models import (
 )
 from .protocol import (
     BadNotification,
+    Notification,
     ProtocolError,
     ReviewDecision,
     ReviewUpdate,
+    content_from_body,
     mask_card_numbers,
     parse_notification,
 )
@@ -44,8 +52,18 @@ logger = logging.getLogger(__name__)
 
 State = ReviewNotificationUpdate.State
 
-#: How much of an unreadable notification is kept as evidence.
-UNREADABLE_KEPT = 4096
+#: States in which an update has yet to be acted on.
+PENDING = (State.WAITING, State.FAILED)
+
+#: How much is kept as evidence of what was refused, a notification and an hour. The door may be open to anybody.
+REFUSED_BYTES = 4096
+REFUSED_UPDATES = 20
+REFUSED_AN_HOUR = 200
+
+#: A card number is masked whole before evidence is cut, so that the cut leaves no part of it to be read.
+MARGIN = 64
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OtherMerchant(ProtocolError):
@@ -55,55 +73,62 @@ class OtherMerchant(ProtocolError):
         super().__init__("other-merchant", "The notification names another merchant than CYBERSOURCE_MERCHANT_ID.")
 
 
-def receive(content: bytes, *, remote_address: str | None = None) -> ReviewNotification:
-    """Store one notification and act on each of its updates.
+# -- a notification comes ------------------------------------------------------------------------------------------
+
+
+def receive(body: bytes, content_type: str = "", *, remote_address: str | None = None) -> ReviewNotification:
+    """Store one notification, as it was posted, and act on each of its updates.
 
     Raises :class:`~cybersource.protocol.ProtocolError` when it is unreadable or another merchant's. An update that
-    fails is kept as failed and harms none of the others. Callers must not hold a transaction open.
+    fails is kept as failed and harms none of the others. Callers must not hold a transaction open: what was told is
+    committed before any of it has an effect.
     """
+    content = b""
     try:
+        content = content_from_body(body, content_type)
         told = parse_notification(content)
     except BadNotification as problem:
-        store(
-            content[:UNREADABLE_KEPT], remote_address, state=ReviewNotification.State.UNREADABLE, problem=problem.rule
-        )
+        keep_unreadable(content or unquote_to_bytes(body[: 4 * REFUSED_BYTES]), problem, remote_address)
         raise
-    with transaction.atomic():
-        notification = store(content, remote_address, merchant_id=told.merchant_id)
-        foreign = bool(conf.merchant_id) and told.merchant_id != conf.merchant_id
-        rows = ReviewNotificationUpdate.objects.bulk_create(
-            row_for(notification, position, update, State.FOREIGN if foreign else State.WAITING)
-            for position, update in enumerate(told.updates)
-        )
-    if foreign:
+    if conf.merchant_id and told.merchant_id != conf.merchant_id:
+        keep_foreign(content, told, remote_address)
         raise OtherMerchant
-    results = [try_to_apply(row, update) for row, update in zip(rows, told.updates, strict=True)]
-    if State.FAILED not in results:
+    notification, rows, updates = store(content, told, remote_address)
+    failed = False
+    for row, update in zip(rows, updates, strict=True):
+        state = try_to_apply(row, update)
+        failed = failed or state == State.FAILED
+        if state == State.WAITING:
+            logger.warning("Review update %s matches no transaction of ours. It is kept and waits for one.", row.pk)
+    if not failed:
         notification.state = ReviewNotification.State.HANDLED
         notification.save(update_fields=["state"])
     return notification
 
 
+@transaction.atomic
 def store(
-    content: bytes, remote_address: str | None, *, merchant_id: str = "", problem: str = "", state: str = ""
-) -> ReviewNotification:
-    text = content.decode("utf-8", "replace").replace("\x00", "")
-    return ReviewNotification.objects.create(
-        content=mask_card_numbers("content", text),
+    content: bytes, told: Notification, remote_address: str | None
+) -> tuple[ReviewNotification, list[ReviewNotificationUpdate], list[ReviewUpdate]]:
+    """Keep the notification; return its rows and its updates as they are kept, which is as they are acted on."""
+    updates = [masked(update) for update in told.updates]
+    notification = ReviewNotification.objects.create(
+        content=evidence(content),
         remote_address=remote_address,
-        state=state or ReviewNotification.State.RECEIVED,
-        **clipped(ReviewNotification, merchant_id=merchant_id, problem=problem),
+        **clipped(ReviewNotification, merchant_id=told.merchant_id),
     )
+    rows = ReviewNotificationUpdate.objects.bulk_create(
+        row_for(notification, position, update, payload=update.as_json()) for position, update in enumerate(updates)
+    )
+    return notification, rows, updates
 
 
 def row_for(
-    notification: ReviewNotification, position: int, update: ReviewUpdate, state: str
+    notification: ReviewNotification, position: int, update: ReviewUpdate, **columns: Any
 ) -> ReviewNotificationUpdate:
     return ReviewNotificationUpdate(
         notification=notification,
         position=position,
-        payload=masked(update.as_json()),
-        state=state,
         **clipped(
             ReviewNotificationUpdate,
             reference_number=update.reference_number,
@@ -111,28 +136,91 @@ def row_for(
             decision=update.decision_text,
             reviewer=update.reviewer,
         ),
+        **columns,
     )
 
 
-def masked(value: Any) -> Any:
-    """Mask card numbers in what people wrote; identifiers stay whole."""
-    if isinstance(value, dict):
-        return {
-            name: part if name in ("reference_number", "request_id") else masked(part) for name, part in value.items()
-        }
-    if isinstance(value, list):
-        return [masked(part) for part in value]
-    return mask_card_numbers("comment", value) if isinstance(value, str) else value
+def masked(update: ReviewUpdate) -> ReviewUpdate:
+    """Return the update with every likely card number masked; the request ids it names stay whole."""
+
+    def without_cards(name: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {part: without_cards(part, inner) for part, inner in value.items()}
+        if isinstance(value, list):
+            return [without_cards(name, part) for part in value]
+        return mask_card_numbers("comment", value) if isinstance(value, str) and name not in IDENTIFIERS else value
+
+    return ReviewUpdate.from_json(without_cards("", update.as_json()))
+
+
+IDENTIFIERS = ("request_id", "written_at")
+
+
+def evidence(content: bytes) -> str:
+    """PostgreSQL stores no NUL, and nobody a card number."""
+    return mask_card_numbers("content", content.decode("utf-8", "replace").replace("\x00", ""))
+
+
+# -- what is refused, with a ceiling -------------------------------------------------------------------------------
+
+
+def keep_unreadable(content: bytes, problem: ProtocolError, remote_address: str | None) -> None:
+    if not room_left():
+        return
+    ReviewNotification.objects.create(
+        content=evidence(content[: REFUSED_BYTES + MARGIN])[:REFUSED_BYTES],
+        remote_address=remote_address,
+        state=ReviewNotification.State.UNREADABLE,
+        **clipped(ReviewNotification, problem=problem.rule),
+    )
+
+
+@transaction.atomic
+def keep_foreign(content: bytes, told: Notification, remote_address: str | None) -> None:
+    if not room_left():
+        return
+    notification = ReviewNotification.objects.create(
+        content=evidence(content[: REFUSED_BYTES + MARGIN])[:REFUSED_BYTES],
+        remote_address=remote_address,
+        state=ReviewNotification.State.HANDLED,
+        **clipped(
+            ReviewNotification,
+            merchant_id=mask_card_numbers("comment", told.merchant_id),
+            problem="other-merchant",
+        ),
+    )
+    ReviewNotificationUpdate.objects.bulk_create(
+        row_for(notification, position, masked(update), state=State.FOREIGN, date_handled=timezone.now())
+        for position, update in enumerate(told.updates[:REFUSED_UPDATES])
+    )
+
+
+def room_left() -> bool:
+    """Whether this hour's evidence of refused notifications has not reached its ceiling."""
+    an_hour_ago = timezone.now() - timedelta(hours=1)
+    refused = ReviewNotification.objects.filter(date_created__gt=an_hour_ago).exclude(problem="")
+    return refused[:REFUSED_AN_HOUR].count() < REFUSED_AN_HOUR
+
+
+# -- an update takes effect ----------------------------------------------------------------------------------------
 
 
 def apply_waiting(*, request_id: str = "") -> int:
-    """Act on stored updates that still wait or failed: of one transaction, or all. Returns how many moved on."""
-    rows = ReviewNotificationUpdate.objects.filter(state__in=(State.WAITING, State.FAILED)).order_by("pk")
+    """Act on stored updates that still wait or failed: of one transaction, or all. Returns how many moved on.
+
+    Safe at any time and on several machines at once: an update that somebody else acted on meanwhile changes nothing.
+    """
+    rows = ReviewNotificationUpdate.objects.filter(state__in=PENDING).order_by("pk")
     if request_id:
-        rows = rows.filter(request_id=request_id)
+        rows = rows.filter(request_id=request_id[:64])
+    looked_at = set()
     moved = 0
     for row in rows:
-        moved += try_to_apply(row, ReviewUpdate.from_json(row.payload)) not in (State.WAITING, State.FAILED)
+        looked_at.add(row.notification_id)
+        moved += try_to_apply(row, ReviewUpdate.from_json(row.payload)) not in PENDING
+    if looked_at:
+        unhandled = ReviewNotification.objects.filter(pk__in=looked_at, state=ReviewNotification.State.RECEIVED)
+        unhandled.exclude(updates__state=State.FAILED).update(state=ReviewNotification.State.HANDLED)
     return moved
 
 
@@ -141,8 +229,8 @@ def try_to_apply(row: ReviewNotificationUpdate, update: ReviewUpdate) -> str:
     try:
         return apply(row, update)
     except Exception:
-        logger.exception("Review update %s could not be recorded; it is kept and will be tried again.", row.pk)
-        ReviewNotificationUpdate.objects.filter(pk=row.pk).update(state=State.FAILED)
+        logger.exception("Review update %s could not be recorded. It is kept and will be tried again.", row.pk)
+        close(row, State.FAILED)
         return State.FAILED
 
 
@@ -151,66 +239,87 @@ def apply(row: ReviewNotificationUpdate, update: ReviewUpdate) -> str:
     """Match one update and record it, with the order's and then the transaction's row locked."""
     found = matching(update)
     if found is None:
-        return close(row, State.WAITING)
+        return State.WAITING
     order = orders.locked(found.source.order_id)
-    reviewed = Transaction.objects.select_for_update(of=("self",)).select_related("source", "token").get(pk=found.pk)
-    row.transaction = reviewed
-    write_notes(order, update)
-    state = decide(order, reviewed, update)
-    if state == State.RECORDED and update.followon:
-        record_followon(order, reviewed, row, update)
+    reviewed = (
+        Transaction.objects.select_for_update(of=("self",)).select_related("source", "log__attempt").get(pk=found.pk)
+    )
+    # Notes are for staff and told apart by their text, so they are in the shop's language whoever's request this is.
+    with translation.override(settings.LANGUAGE_CODE):
+        write_notes(order, update)
+        state = decide(order, reviewed, update)
+        if update.followon and update.new_decision:
+            record_followon(order, reviewed, row, update, state)
     if state == State.RECORDED:
-        announce(signals.review_recorded, sender=type(reviewed), order=order, transaction=reviewed, update=update)
-    return close(row, state)
+        announce(signals.review_recorded, sender=Transaction, order=order, transaction=reviewed, update=update)
+    close(row, state, transaction=reviewed, date_handled=timezone.now())
+    return state
 
 
 def matching(update: ReviewUpdate) -> Any:
-    """The authorization that both the order number and the request id name, or None."""
+    """The authorization that both the order's reference number and the request id name, or None."""
     if not (update.reference_number and update.request_id):
         return None
-    same_order = Q(source__order__number=update.reference_number) | Q(log__reference_number=update.reference_number)
+    authorizations = Transaction.objects.filter(
+        reference=update.request_id, txn_type=Transaction.AUTHORISE
+    ).select_related("source")
+    # An order number that CyberSource would not take, or that looks like a card number, is in the log in other words.
+    logged = {"log__transaction_id": update.request_id[:64], "log__reference_number": update.reference_number[:50]}
     return (
-        Transaction.objects.filter(same_order, reference=update.request_id, txn_type=Transaction.AUTHORISE)
-        .select_related("source")
-        .first()
+        authorizations.filter(source__order__number=update.reference_number).first()
+        or authorizations.filter(**logged).first()
     )
 
 
-def close(row: ReviewNotificationUpdate, state: str) -> str:
-    row.state = state
-    row.date_handled = None if state == State.WAITING else timezone.now()
-    row.save(update_fields=["state", "transaction", "date_handled"])
-    return state
+def close(row: ReviewNotificationUpdate, state: str, **columns: Any) -> None:
+    """Say what became of an update, unless somebody else was quicker to act on it."""
+    ReviewNotificationUpdate.objects.filter(pk=row.pk, state__in=PENDING).update(state=state, **columns)
 
 
 def decide(order: Any, reviewed: Any, update: ReviewUpdate) -> str:
     """Move the transaction along the table; say what became of the update."""
-    if update.new_decision is None:
+    decision = update.new_decision
+    if decision is None:
         return State.NOTED
-    if reviewed.status == update.new_decision:
+    if reviewed.status == decision:
         return State.REPEATED
-    effect = REVIEW_TRANSITIONS.get((reviewed.status, update.new_decision))
+    effect = REVIEW_TRANSITIONS.get((reviewed.status, decision))
     if effect is None:
-        note_once(
-            order,
-            _(
-                "Decision Manager now says %(new)s for transaction %(id)s, which stands at %(old)s here. Nothing was "
-                "changed; decide what to do about it."
-            )
-            % {"new": update.new_decision, "old": reviewed.status, "id": reviewed.reference},
-        )
+        note_once(order, conflict(reviewed, decision))
         return State.CONFLICTING
-    reviewed.status = update.new_decision.value
+    reviewed.status = decision.value
     reviewed.save(update_fields=["status"])
-    orders.note(order, decided(update, reviewed))
+    orders.note(order, decided(reviewed, update))
     effect(order, reviewed, update)
     return State.RECORDED
 
 
 def release(order: Any, reviewed: Any, update: ReviewUpdate) -> None:
     """The reviewer accepts: what was held for review now counts towards the order."""
-    move_attempt(reviewed, AttemptState.AUTHORIZED)
-    orders.authorize_if_covered(order, hostname=hostname_of(reviewed))
+    attempt = attempt_of(reviewed)
+    if attempt and reviewed.amount < attempt.amount:
+        release_part(order, reviewed, attempt)
+        return
+    attention = Attention.CLOSED_ORDER if orders.is_cancelled(order) else Attention.NONE
+    move_attempt(attempt, reviewed, AttemptState.AUTHORIZED, attention)
+    if attention:
+        message = _("The order was cancelled meanwhile, and %(amount)s %(currency)s are held for it. Reverse them.")
+        orders.note(order, message % {"amount": reviewed.amount, "currency": reviewed.source.currency})
+    if attempt and attempt.transaction_type in ledger.SALES and not settled_with(update):
+        orders.note(order, _("A sale is not captured while it is under review. Capture it unless CyberSource has."))
+    orders.authorize_if_covered(order, hostname=hostname_of(attempt))
+
+
+def release_part(order: Any, reviewed: Any, attempt: PaymentAttempt) -> None:
+    """The bank had approved only part of the amount: the reviewer's word does not pay the rest."""
+    move_attempt(attempt, reviewed, AttemptState.PARTIAL, Attention.PARTIAL)
+    orders.note(
+        order,
+        _("Only %(part)s of %(whole)s %(currency)s are held. Reverse them, or collect the rest by other means.")
+        % {"part": reviewed.amount, "whole": attempt.amount, "currency": attempt.currency},
+    )
+    if orders.awaits_payment(order) and not is_replaced(attempt):
+        orders.decline(order, hostname=attempt.hostname)
 
 
 def reject(order: Any, reviewed: Any, update: ReviewUpdate) -> None:
@@ -218,11 +327,14 @@ def reject(order: Any, reviewed: Any, update: ReviewUpdate) -> None:
     source = reviewed.source
     source.amount_allocated = max(source.amount_allocated - reviewed.amount, ledger.NOTHING)
     source.save(update_fields=["amount_allocated"])
-    move_attempt(reviewed, AttemptState.DECLINED)
-    if orders.is_cancelled(order) or order.status == checkout_settings.ORDER_STATUS_SHIPPED:
+    attempt = attempt_of(reviewed)
+    move_attempt(attempt, reviewed, AttemptState.DECLINED)
+    if orders.is_declined(order) or (attempt and orders.awaits_payment(order) and is_replaced(attempt)):
+        return
+    if is_over(order) or orders.money_held(order) >= order.total_incl_tax:
         orders.note(order, _("The order keeps its status '%(status)s' all the same.") % {"status": order.status})
-    elif orders.money_held(order) < order.total_incl_tax:
-        orders.decline(order, hostname=hostname_of(reviewed))
+    else:
+        orders.decline(order, hostname=hostname_of(attempt))
 
 
 #: Which decision may follow which. What the table lacks is noted on the order and changes nothing.
@@ -232,20 +344,53 @@ REVIEW_TRANSITIONS: dict[tuple[str, ReviewDecision], Callable[[Any, Any, ReviewU
 }
 
 
-def move_attempt(reviewed: Any, state: str) -> None:
-    PaymentAttempt.objects.filter(source=reviewed.source, state=AttemptState.REVIEW).update(state=state)
+def attempt_of(reviewed: Any) -> PaymentAttempt | None:
+    if reviewed.log and reviewed.log.attempt:
+        return reviewed.log.attempt  # type: ignore[no-any-return]
+    return PaymentAttempt.objects.filter(source=reviewed.source_id).first()
 
 
-def hostname_of(reviewed: Any) -> str:
-    attempt = PaymentAttempt.objects.filter(source=reviewed.source).only("hostname").first()
+def hostname_of(attempt: PaymentAttempt | None) -> str:
     return attempt.hostname if attempt else ""
 
 
-def record_followon(order: Any, reviewed: Any, row: ReviewNotificationUpdate, update: ReviewUpdate) -> None:
-    """Record the settlement or reversal a reviewer started with the decision; a settlement is a capture of ours."""
+def move_attempt(attempt: PaymentAttempt | None, reviewed: Any, state: str, attention: str = "") -> None:
+    """Let the attempt follow its transaction; a second charge on an attempt leaves the first one's state in place."""
+    if attempt is None:
+        return
+    changes = {"state": state, **({"attention": attention} if attention else {})}
+    PaymentAttempt.objects.filter(pk=attempt.pk, source=reviewed.source_id, state=AttemptState.REVIEW).update(**changes)
+
+
+def is_replaced(attempt: PaymentAttempt) -> bool:
+    """Whether a newer attempt of the same method is under way or holds money: then that one decides the order."""
+    alive = (*UNSETTLED_STATES, AttemptState.REVIEW, AttemptState.AUTHORIZED)
+    return PaymentAttempt.objects.filter(
+        order=attempt.order_id, method_key=attempt.method_key, pk__gt=attempt.pk, state__in=alive
+    ).exists()
+
+
+def is_over(order: Any) -> bool:
+    """Whether the order has reached an end that no late rejection may undo: cancelled, shipped, or the like."""
+    if orders.is_cancelled(order) or order.status == checkout_settings.ORDER_STATUS_SHIPPED:
+        return True
+    if orders.awaits_payment(order) or order.status == checkout_settings.ORDER_STATUS_AUTHORIZED:
+        return False
+    return order.status in order.pipeline and not order.available_statuses()
+
+
+# -- what CyberSource did with the money -------------------------------------------------------------------------------
+
+
+def record_followon(order: Any, reviewed: Any, row: ReviewNotificationUpdate, update: ReviewUpdate, state: str) -> None:
+    """Record the settlement or reversal a reviewer started with the decision; a settlement is a capture of ours.
+
+    It may come with a later telling of the same decision. One that belongs to a decision against ours is kept and
+    noted, and moves no money here.
+    """
     followon = update.followon
     assert followon is not None
-    _row, created = FollowonResult.objects.get_or_create(
+    told, created = FollowonResult.objects.get_or_create(
         transaction=reviewed,
         request_id=followon.request_id[:64],
         defaults={
@@ -260,39 +405,77 @@ def record_followon(order: Any, reviewed: Any, row: ReviewNotificationUpdate, up
             ),
         },
     )
-    if created and followon.settled and update.new_decision == ReviewDecision.ACCEPT:
+    if not created:
+        return
+    message = _("Decision Manager reports: %(application)s, %(status)s (%(id)s).") % {
+        "application": told.application or "-",
+        "status": told.status or "-",
+        "id": told.request_id or "-",
+    }
+    if settled_with(update) and state != State.CONFLICTING and not ledger.knows(order, followon.request_id):
         ledger.record_capture(order, reviewed, reference=followon.request_id, at=timezone.now())
+        message += " " + _("It is recorded as captured; do not capture it again.")
+    orders.note(order, message)
 
 
-def decided(update: ReviewUpdate, reviewed: Any) -> str:
-    return _("Decision Manager: %(reviewer)s decided %(decision)s for transaction %(id)s. %(comments)s") % {
+def settled_with(update: ReviewUpdate) -> bool:
+    """Whether the reviewer captured the money together with an ACCEPT."""
+    return update.new_decision == ReviewDecision.ACCEPT and update.followon is not None and update.followon.settled
+
+
+def reversed_with(update: ReviewUpdate) -> bool:
+    """Whether the authorization was reversed. Under which name is not documented, so any reversal will do."""
+    followon = update.followon
+    return bool(followon and followon.status.lower() == "success" and "revers" in followon.application.lower())
+
+
+# -- what staff read ---------------------------------------------------------------------------------------------------
+
+
+def decided(reviewed: Any, update: ReviewUpdate) -> str:
+    message = _("Decision Manager: %(reviewer)s decided %(decision)s for transaction %(id)s. %(comments)s") % {
         "reviewer": update.reviewer or _("a reviewer"),
         "decision": update.new_decision,
         "id": reviewed.reference,
-        "comments": mask_card_numbers("comment", update.comments),
+        "comments": update.comments,
     }
+    if update.new_decision == ReviewDecision.REJECT and not reversed_with(update):
+        message += " " + _("Reverse the authorization in the CyberSource Business Center unless the reviewer did.")
+    return message
+
+
+def conflict(reviewed: Any, decision: ReviewDecision) -> str:
+    return _(
+        "Decision Manager tells %(told)s for transaction %(id)s, which stands at %(ours)s here. Nothing was changed; "
+        "decide what to do about it."
+    ) % {"told": decision, "ours": reviewed.status or "-", "id": reviewed.reference}
 
 
 def write_notes(order: Any, update: ReviewUpdate) -> None:
-    """Write each of the reviewer's notes once: messages repeat all notes so far, and notes have no identity."""
+    """Write each of the reviewer's notes once, oldest first.
+
+    Messages repeat all the notes so far, and notes have no identity: they are told apart by date, author and text.
+    """
+    written = sorted(update.notes, key=lambda note: (note.written_at is None, note.written_at or LONG_AGO))
     messages = [
         _("Decision Manager note by %(author)s (%(date)s): %(text)s")
-        % {
-            "author": written.added_by or "-",
-            "date": written.date_text or _("undated"),
-            "text": mask_card_numbers("comment", written.comment),
-        }
-        for written in update.notes
-        if written.comment or written.added_by
+        % {"author": note.added_by or "-", "date": note.date_text or _("undated"), "text": note.comment}
+        for note in written
+        if note.comment or note.added_by
     ]
-    if not messages:
-        return
-    known = set(OrderNote.objects.filter(order=order, message__in=messages).values_list("message", flat=True))
-    for message in dict.fromkeys(messages):
-        if message not in known:
-            orders.note(order, message)
+    if messages:
+        write_once(order, messages)
 
 
 def note_once(order: Any, message: str) -> None:
-    if not OrderNote.objects.filter(order=order, message=message).exists():
-        orders.note(order, message)
+    write_once(order, [message])
+
+
+def write_once(order: Any, messages: Iterable[str]) -> None:
+    messages = list(dict.fromkeys(messages))
+    known = set(OrderNote.objects.filter(order=order, message__in=messages).values_list("message", flat=True))
+    OrderNote.objects.bulk_create(
+        OrderNote(order=order, note_type=orders.NOTE_TYPE, message=message)
+        for message in messages
+        if message not in known
+    )

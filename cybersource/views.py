@@ -30,11 +30,14 @@ from . import checkout, explanations, fingerprints, orders, replies, reviews, sh
 from .client_address import client_address
 from .conf import conf
 from .models import AttemptState, PaymentAttempt, ReplyType, ReviewNotification
-from .protocol import PROFILING_KINDS, ProtocolError, content_from_body
+from .protocol import PROFILING_KINDS, ProtocolError
 
 logger = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponse]
+
+#: Where servers (gunicorn, uWSGI, mod_wsgi) keep a request's URL with its query.
+URLS_IN_META = {"QUERY_STRING", "RAW_URI", "REQUEST_URI", "UNENCODED_URL"}
 
 #: Seconds between two looks of the pending page: while an answer is due, and while people decide.
 SOON, LATER = 4, 60
@@ -108,16 +111,11 @@ def merchant_post(request: HttpRequest) -> HttpResponse:
 @from_outside
 def review_notification(request: HttpRequest) -> HttpResponse:
     """Decision Manager tells what a reviewer decided."""
-    keys = request.GET.getlist("key")
-    # The key is a credential: an error report of what follows must not show it.
-    request.GET = QueryDict()
-    request.META["QUERY_STRING"] = ""
-    if not admitted(keys):
+    if not admitted(request):
         logger.warning("Refused a review notification: no valid key")
         return HttpResponseForbidden("forbidden", content_type="text/plain")
     try:
-        content = content_from_body(request.body, request.content_type or "")
-        notification = reviews.receive(content, remote_address=client_address(request))
+        notification = reviews.receive(request.body, request.content_type or "", remote_address=client_address(request))
     except ProtocolError as problem:
         logger.warning("Refused a review notification: %s", problem.rule)
         return HttpResponse("refused", status=400, content_type="text/plain")
@@ -126,16 +124,24 @@ def review_notification(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok", content_type="text/plain")
 
 
-def admitted(keys: list[str]) -> bool:
-    """Unset keys close the door, an explicit empty list opens it to anybody, else one of the keys must be shown."""
+def admitted(request: HttpRequest) -> bool:
+    """Unset keys close the door, an explicit empty list opens it to anybody, else one of the keys must be shown.
+
+    The key is a credential. It is taken off the request here, so that no error report of what follows can show it.
+    """
+    shown = request.GET.getlist("key")
+    request.GET = QueryDict()
+    for name in URLS_IN_META & request.META.keys():
+        request.META[name] = request.path if name != "QUERY_STRING" else ""
     wanted = conf.decision_manager_keys
-    if wanted is None:
-        return False
+    if not isinstance(wanted, (list, tuple, set, frozenset)):
+        return False  # unset, or no list of keys: a text here would make a key of each of its letters
     if not wanted:
         return True
-    if len(keys) != 1:
+    if len(shown) != 1:
         return False
-    return any([constant_time_compare(keys[0], key) for key in wanted if key])
+    opened = [constant_time_compare(shown[0], key) for key in wanted if key]  # every key, whichever is the right one
+    return any(opened)
 
 
 # -- where shoppers go ---------------------------------------------------------------------------------------------
