@@ -1,15 +1,35 @@
-"""Django's admin: profiles can be entered, everything else only read."""
+"""Django's admin: profiles can be entered, everything else only read.
+
+Lists of the log stay quick however long it grows: they are never counted to the end, sorted by nothing but their key,
+and filtered by known words instead of by every word that occurs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import cached_property
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from . import models
+from .protocol import CARD_TYPES, Decision, ProtocolError, avs_meaning, currency_exponent, cvn_meaning, reason_meaning
+
+#: Signed fields that work like a key: kept in the log for the shop's code, shown to nobody.
+NOT_SHOWN = frozenset({"payment_token", "req_payment_token", "request_token"})
+
+#: How far lists are counted. Whoever looks for something older searches for it.
+COUNTED = 10_000
 
 
 class ProfileForm(forms.ModelForm):
@@ -32,8 +52,15 @@ class ProfileForm(forms.ModelForm):
         self.initial.pop("secret_key", None)
         self.fields["secret_key"].required = self.instance.pk is None
 
-    def clean_secret_key(self) -> str:
-        return self.cleaned_data["secret_key"] or self.instance.secret_key
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("secret_key") or self.instance.pk is None:
+            return cleaned
+        cleaned["secret_key"] = self.instance.secret_key
+        if "access_key" in self.changed_data:
+            # Forms signed with one key's name and another key's secret get a bare 403 page at CyberSource.
+            self.add_error("secret_key", _("Another access key comes with a secret key of its own: enter it too."))
+        return cleaned
 
 
 @admin.register(models.SecureAcceptanceProfile)
@@ -47,11 +74,57 @@ class SecureAcceptanceProfileAdmin(admin.ModelAdmin):
         return profile.is_readable
 
 
+# -- evidence ----------------------------------------------------------------------------------------------------
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than the pages that anybody turns, so a list costs the same however long the log is."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        return rows.order_by()[:COUNTED].count() if isinstance(rows, QuerySet) else len(rows)
+
+
+class WordFilter(admin.SimpleListFilter):
+    """Filters by known words. Django's own filter would read the whole table to find out which occur."""
+
+    words: Iterable[tuple[str, Any]] = ()
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(self.words)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(**{str(self.parameter_name): self.value()}) if self.value() else queryset
+
+
+class DecisionFilter(WordFilter):
+    title = _("decision")
+    parameter_name = "decision"
+    words = [(decision.value, decision.value) for decision in Decision if decision != Decision.UNRECOGNISED]
+
+
+class AttentionFilter(WordFilter):
+    title = _("needs attention")
+    parameter_name = "attention"
+    words = [("any", _("Anything")), *((value, label) for value, label in models.Attention.choices if value)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "any":
+            return queryset.exclude(attention="")
+        return super().queryset(request, queryset)
+
+
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Evidence is looked at, not edited. Lists are paged without counting or sorting the whole log."""
+    """Evidence is looked at, not edited."""
 
     show_full_result_count = False
+    paginator = CappedPaginator
     list_per_page = 100
+    list_max_show_all = 0
+    sortable_by: Sequence[str] = ("id",)
+    #: Counts beside each filter would count the log many times over. Django 4.2 has none.
+    show_facets: Any = getattr(getattr(admin, "ShowFacets", None), "NEVER", None)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -63,6 +136,18 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
+def table(rows: Iterable[tuple[Any, Any]]) -> str:
+    """Two columns of text, escaped."""
+    lines = format_html_join("", "<tr><th scope='row'>{}</th><td>{}</td></tr>", rows)
+    return format_html("<table>{}</table>", lines) if lines else "-"
+
+
+def link_to_log(**query: str) -> str:
+    """A search in the log."""
+    url = reverse("admin:cybersource_cybersourcereply_changelist")
+    return format_html('<a href="{}?{}">{}</a>', url, urlencode(query), gettext("Show in the log"))
+
+
 @admin.register(models.CyberSourceReply)
 class CyberSourceReplyAdmin(ReadOnlyAdmin):
     list_display = (
@@ -70,16 +155,106 @@ class CyberSourceReplyAdmin(ReadOnlyAdmin):
         "date_created",
         "reference_number",
         "transaction_type",
-        "decision",
-        "reason_code",
-        "amount",
-        "currency",
+        "said",
+        "asked",
         "reply_type",
         "result",
     )
-    list_filter = ("decision", "reply_type", "result")
-    search_fields = ("=reference_number", "=transaction_id", "=transaction_uuid")
-    raw_id_fields = ("user", "order", "attempt")
+    list_filter = (DecisionFilter, "reply_type", "result")
+    # Exactly, since an index answers that; admin's "=" means "whatever the case" and reads the whole log.
+    search_fields = ("reference_number__exact", "transaction_id__exact", "transaction_uuid__exact")
+    search_help_text = _("Order number, transaction ID or transaction UUID, whole.")
+    fieldsets = (
+        (None, {"fields": ("date_created", "reply_type", "result", "refused_because", "date_processed")}),
+        (
+            _("What CyberSource said"),
+            {
+                "fields": (
+                    "decision",
+                    "reason",
+                    "message",
+                    "transaction_id",
+                    "transaction_type",
+                    "asked",
+                    "approved",
+                    "auth_code",
+                    "address_check",
+                    "security_code",
+                    "card",
+                    "signed_date_time",
+                )
+            },
+        ),
+        (
+            _("What it is about"),
+            {"fields": ("reference_number", "order", "user", "attempt", "transaction_uuid")},
+        ),
+        (_("Everything the signature covers"), {"fields": ("signed_fields",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[models.CyberSourceReply]:
+        """The list needs none of the large columns, and the page of one row asks for them."""
+        rows = super().get_queryset(request)
+        one_row = request.resolver_match and request.resolver_match.kwargs.get("object_id")
+        return rows.select_related("order", "user", "attempt") if one_row else rows.defer("data", "request_token")
+
+    @admin.display(description=_("Decision"))
+    def said(self, entry: models.CyberSourceReply) -> str:
+        return f"{entry.decision} {'' if entry.reason_code is None else entry.reason_code}".strip() or "-"
+
+    @admin.display(description=_("Amount asked"))
+    def asked(self, entry: models.CyberSourceReply) -> str:
+        return amount_of(entry.amount, entry.currency)
+
+    @admin.display(description=_("Amount approved"))
+    def approved(self, entry: models.CyberSourceReply) -> str:
+        return amount_of(entry.auth_amount, entry.currency)
+
+    @admin.display(description=_("Reason"))
+    def reason(self, entry: models.CyberSourceReply) -> str:
+        meaning = reason_meaning(entry.reason_code)
+        return meaning if entry.reason_code is None else f"{entry.reason_code}: {meaning}"
+
+    @admin.display(description=_("Address check"), empty_value="-")
+    def address_check(self, entry: models.CyberSourceReply) -> str:
+        return coded(entry.auth_avs_code, avs_meaning(entry.auth_avs_code))
+
+    @admin.display(description=_("Security code"))
+    def security_code(self, entry: models.CyberSourceReply) -> str:
+        return coded(entry.auth_cv_result, cvn_meaning(entry.auth_cv_result))
+
+    @admin.display(description=_("Card"))
+    def card(self, entry: models.CyberSourceReply) -> str:
+        named = (CARD_TYPES.get(entry.card_type, entry.card_type), entry.card_number, entry.card_expiry_date)
+        return " ".join(filter(None, named)) or "-"
+
+    @admin.display(description=_("Signed fields"))
+    def signed_fields(self, entry: models.CyberSourceReply) -> str:
+        return table(readable(entry.data))
+
+
+def amount_of(amount: Decimal | None, currency: str) -> str:
+    """``64.50 USD``: the column keeps three places, for the currencies that have them."""
+    if amount is None:
+        return "-"
+    try:
+        places = currency_exponent(currency)
+    except ProtocolError:
+        places = 3
+    return f"{amount:.{places}f} {currency}".strip() if amount == round(amount, places) else f"{amount} {currency}"
+
+
+def coded(code: str, meaning: str) -> str:
+    return f"{code}: {meaning}" if code else "-"
+
+
+def readable(data: Mapping[str, str | None]) -> Iterable[tuple[str, str]]:
+    """The signed fields by name; of those that work like a key only that they are there."""
+    for name in sorted(data):
+        value = data[name] or ""
+        if value and name in NOT_SHOWN:
+            value = gettext("kept, not shown")
+        yield name, value.replace(",", ", ") if name.endswith("_names") else value
 
 
 @admin.register(models.PaymentAttempt)
@@ -95,22 +270,50 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         "attention",
         "date_settled",
     )
-    list_filter = ("state", "attention")
-    search_fields = ("=reference_number", "=transaction_uuid")
+    list_filter = (AttentionFilter, "state")
+    search_fields = ("order__number__exact", "transaction_uuid__exact")
+    search_help_text = _("Order number or transaction UUID, whole.")
     exclude = ("session_hash",)
+    readonly_fields = ("messages_received",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[models.PaymentAttempt]:
+        rows = super().get_queryset(request).defer("session_hash")
+        one_row = request.resolver_match and request.resolver_match.kwargs.get("object_id")
+        return rows.select_related("order", "token", "source", "settling_reply", "previous") if one_row else rows
+
+    @admin.display(description=_("Messages from CyberSource"))
+    def messages_received(self, attempt: models.PaymentAttempt) -> str:
+        return link_to_log(q=attempt.transaction_uuid)
 
 
 @admin.register(models.PaymentToken)
 class PaymentTokenAdmin(ReadOnlyAdmin):
-    list_display = ("id", "masked_card_number", "card_type", "card_expiry_date", "owner", "date_created")
+    list_display = ("id", "masked_card_number", "card_name", "card_expiry_date", "owner", "date_created")
+    list_select_related = ("owner",)
     exclude = ("token",)
+
+    @admin.display(description=_("Card type"))
+    def card_name(self, token: models.PaymentToken) -> str:
+        return CARD_TYPES.get(token.card_type, token.card_type)
 
 
 class ReviewNotificationUpdateInline(admin.TabularInline):
     model = models.ReviewNotificationUpdate
     extra = 0
     can_delete = False
-    fields = readonly_fields = ("reference_number", "request_id", "decision", "reviewer", "state", "date_handled")
+    fields = readonly_fields = (
+        "reference_number",
+        "request_id",
+        "decision",
+        "reviewer",
+        "comments",
+        "state",
+        "date_handled",
+    )
+
+    @admin.display(description=_("Comments"))
+    def comments(self, update: models.ReviewNotificationUpdate) -> str:
+        return str(update.payload.get("comments") or "-")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -123,10 +326,29 @@ class ReviewNotificationUpdateInline(admin.TabularInline):
 class ReviewNotificationAdmin(ReadOnlyAdmin):
     list_display = ("id", "date_created", "merchant_id", "state", "problem", "remote_address")
     list_filter = ("state",)
+    fields = ("date_created", "merchant_id", "remote_address", "state", "problem", "document")
     inlines = (ReviewNotificationUpdateInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[models.ReviewNotification]:
+        rows = super().get_queryset(request)
+        one_row = request.resolver_match and request.resolver_match.kwargs.get("object_id")
+        return rows if one_row else rows.defer("content")
+
+    @admin.display(description=_("As it came"))
+    def document(self, notification: models.ReviewNotification) -> str:
+        return format_html("<pre>{}</pre>", notification.content)
 
 
 @admin.register(models.RefusedPost)
 class RefusedPostAdmin(ReadOnlyAdmin):
     list_display = ("id", "date_created", "rule", "reply_type", "remote_address")
-    list_filter = ("rule", "reply_type")
+    list_filter = ("reply_type",)
+    fields = ("date_created", "reply_type", "rule", "remote_address", "claimed", "names")
+
+    @admin.display(description=_("What it claimed, believed by nobody"))
+    def claimed(self, post: models.RefusedPost) -> str:
+        return table((post.summary.get("values") or {}).items())
+
+    @admin.display(description=_("Names of all its fields"))
+    def names(self, post: models.RefusedPost) -> str:
+        return ", ".join(post.summary.get("names") or ()) or "-"

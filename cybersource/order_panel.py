@@ -1,0 +1,611 @@
+"""What staff should see of an order's card payments: read from the rows, changing none of them.
+
+A constant number of statements, however many attempts and replies there are; one for an order without any. What is
+read is what may be shown: no token, no session hash, no address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.postgres.fields.hstore import KeyTransform
+from django.db.models import Case, F, When
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from oscar.core.loading import get_model
+
+from . import orders
+from .conf import conf
+from .models import (
+    AttemptState,
+    Attention,
+    CyberSourceReply,
+    FollowonResult,
+    PaymentAttempt,
+    ReviewNotificationUpdate,
+)
+from .protocol import CARD_TYPES, Decision, TransactionType, avs_meaning, cvn_meaning, reason_meaning
+from .settlement import ADVICE
+
+Source = get_model("payment", "Source")
+Transaction = get_model("payment", "Transaction")
+
+Result = CyberSourceReply.Result
+UpdateState = ReviewNotificationUpdate.State
+
+NOTHING = Decimal("0.00")
+
+#: Anybody may post a genuine reply again, so the page has an end; those that did something come first.
+DELIVERIES_SHOWN = 200
+
+#: A form whose answer has not come after this long will hardly get one.
+GIVEN_UP_AFTER = timedelta(minutes=30)
+
+A_MOMENT = timedelta(minutes=1)
+
+#: A reply is acted on within moments of its arrival; one that still waits after this has failed.
+ACTED_ON_WITHIN = timedelta(minutes=2)
+
+TYPES = {
+    TransactionType.AUTHORIZATION: gettext_lazy("Authorization"),
+    TransactionType.AUTHORIZATION_WITH_TOKEN: gettext_lazy("Authorization, card stored"),
+    TransactionType.SALE: gettext_lazy("Sale: authorized and charged at once"),
+    TransactionType.SALE_WITH_TOKEN: gettext_lazy("Sale: authorized and charged at once, card stored"),
+    TransactionType.CREATE_PAYMENT_TOKEN: gettext_lazy("Card stored, no money moved"),
+}
+
+FLOWS = {
+    "two-step": gettext_lazy("Two steps: card stored first, then authorized"),
+    "one-step": gettext_lazy("One step: authorized, card stored"),
+    "sale": gettext_lazy("Sale: charged at once"),
+    "sale-with-token": gettext_lazy("Sale: charged at once, card stored"),
+}
+
+#: How a state looks: Bootstrap's words for colours, beside words that say the same.
+TONES = {
+    AttemptState.OPEN: "info",
+    AttemptState.UNKNOWN: "danger",
+    AttemptState.TOKENIZED: "success",
+    AttemptState.REVIEW: "warning",
+    AttemptState.AUTHORIZED: "success",
+    AttemptState.PARTIAL: "danger",
+    AttemptState.DECLINED: "secondary",
+    AttemptState.FAILED: "secondary",
+    AttemptState.REPLACED: "secondary",
+    Decision.ACCEPT: "success",
+    Decision.REVIEW: "warning",
+    "REJECT": "danger",
+}
+
+#: Why a reply with a good signature was not believed.
+MISFITS = {
+    "unknown-transaction-uuid": gettext_lazy("it answers no form of this shop"),
+    "other-reference-number": gettext_lazy("it names another order"),
+    "other-amount": gettext_lazy("it names another amount than the shop asked"),
+    "other-currency": gettext_lazy("it names another currency than the shop asked"),
+    "other-transaction-type": gettext_lazy("it answers another kind of request than the shop sent"),
+    "other-profile-id": gettext_lazy("it comes from another profile than the shop used"),
+}
+
+KEPT_ADVICE = gettext_lazy("Reverse it in the CyberSource Business Center if the order does not need it.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """Something a person has to look at: what happened, and what to do about it."""
+
+    tone: str
+    title: str
+    what: str
+    advice: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Money:
+    """What is held and taken for the order, against what it costs."""
+
+    currency: str
+    total: Decimal
+    authorized: Decimal  #: on cards, what is under review included
+    under_review: Decimal
+    debited: Decimal
+    refunded: Decimal
+    other: Decimal  #: allocated by other payment methods
+    counted: Decimal  #: what counts towards the total
+
+    @property
+    def missing(self) -> Decimal:
+        return max(self.total - self.counted, NOTHING)
+
+    @property
+    def surplus(self) -> Decimal:
+        return max(self.counted - self.total, NOTHING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One row of the log: what CyberSource said, how it came, what it did."""
+
+    pk: int
+    at: datetime
+    door: str
+    decision: str
+    tone: str
+    reason_code: int | None
+    reason: str
+    transaction_id: str
+    auth_code: str
+    avs: str
+    cvn: str
+    wrong_fields: tuple[str, ...]
+    result: str
+    result_text: str
+    refused_because: str
+    card: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One attempt: a signed form, and every answer to it."""
+
+    type: str
+    state: str
+    state_text: str
+    tone: str
+    amount: Decimal
+    currency: str
+    begun: datetime
+    signed_again: datetime | None  #: the form was shown once more, with a fresh date
+    settled: datetime | None
+    transaction_ids: tuple[str, ...]
+    attention: str
+    remark: str
+    deliveries: tuple[Delivery, ...]
+
+    @property
+    def card(self) -> str:
+        return next((delivery.card for delivery in reversed(self.deliveries) if delivery.card), "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payment:
+    """What the shopper did once: one form, or the two of a two-step payment."""
+
+    number: int
+    method_key: str
+    flow: str
+    steps: tuple[Step, ...]
+
+    @property
+    def last(self) -> Step:
+        return self.steps[-1]
+
+    @property
+    def card(self) -> str:
+        return next((step.card for step in reversed(self.steps) if step.card), "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    date: str
+    author: str
+    comment: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """One update from Decision Manager about a reviewed transaction."""
+
+    at: datetime
+    reviewer: str
+    decision: str
+    comments: str
+    queue: str
+    state: str
+    state_text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """A transaction that a person looks at or looked at."""
+
+    transaction_id: str
+    amount: Decimal
+    currency: str
+    since: datetime
+    status: str
+    tone: str
+    told: tuple[Told, ...]
+    notes: tuple[Note, ...]
+    followons: tuple[FollowonResult, ...]
+
+    @property
+    def waiting(self) -> bool:
+        return self.status == Transaction.REVIEW
+
+    @property
+    def decided(self) -> Told | None:
+        """The update that settled it; None while it waits, or when staff settled it by other means."""
+        return next((told for told in self.told if told.state == UpdateState.RECORDED), None)
+
+    @property
+    def others(self) -> tuple[Told, ...]:
+        """Everything else we were told of it, as far as somebody said something."""
+        return tuple(told for told in self.told if told is not self.decided and (told.decision or told.comments))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderPanel:
+    """The whole story of an order's card payments, newest payment first."""
+
+    money: Money
+    payments: tuple[Payment, ...]
+    reviews: tuple[Review, ...]
+    alarms: tuple[Alarm, ...]
+    shortened: bool = field(default=False)  #: there are more log rows than are shown
+
+
+def for_order(order: Any) -> OrderPanel | None:
+    """Tell the story of an order's card payments; None when nobody began one."""
+    attempts = list(
+        PaymentAttempt.objects.filter(order=order)
+        .defer("session_hash", "extra_fields", "next_extra_fields", "access_key", "device_fingerprint_id")
+        .order_by("pk")
+    )
+    if not attempts:
+        return None
+    entries = logged(order)
+    sources = list(Source.objects.filter(order=order))
+    charges = list(
+        Transaction.objects.filter(source__order=order)
+        .annotate(attempt_id=F("log__attempt_id"))
+        .defer("request_token")
+        .order_by("pk")
+    )
+    updates = told_of({charge.reference for charge in charges} | {entry.transaction_id for entry in entries})
+    followons = list(FollowonResult.objects.filter(transaction__source__order=order).order_by("pk"))
+    shown = sorted(entries[:DELIVERIES_SHOWN], key=lambda entry: entry.pk)
+    steps = [step(attempt, charges, shown) for attempt in attempts]
+    reviews = reviewed(order, charges, updates, followons)
+    counted = orders.money_held(order)
+    return OrderPanel(
+        money=money(order, attempts, sources, charges, counted),
+        payments=payments(attempts, steps),
+        reviews=reviews,
+        alarms=tuple(alarms(order, attempts, charges, shown, reviews, counted)),
+        shortened=len(entries) > DELIVERIES_SHOWN,
+    )
+
+
+# -- what is read ------------------------------------------------------------------------------------------------
+
+
+def logged(order: Any) -> list[CyberSourceReply]:
+    """The order's log rows as far as they are shown, and one more when there are more."""
+    told_again = Case(When(result=Result.REPEATED, then=1), default=0)
+    return list(
+        CyberSourceReply.objects.filter(order=order)
+        .annotate(
+            invalid_fields=KeyTransform("invalid_fields", "data"),
+            required_fields=KeyTransform("required_fields", "data"),
+        )
+        .defer("data", "request_token", "message")
+        .order_by(told_again, "-pk")[: DELIVERIES_SHOWN + 1]
+    )
+
+
+def told_of(request_ids: Iterable[str]) -> list[ReviewNotificationUpdate]:
+    return list(
+        ReviewNotificationUpdate.objects.filter(request_id__in=sorted(filter(None, request_ids)))
+        .exclude(state=UpdateState.FOREIGN)
+        .annotate(date_told=F("notification__date_created"))
+        .order_by("pk")
+    )
+
+
+# -- how it is told ----------------------------------------------------------------------------------------------
+
+
+def step(attempt: PaymentAttempt, charges: Sequence[Any], entries: Sequence[CyberSourceReply]) -> Step:
+    return Step(
+        type=str(TYPES.get(attempt.transaction_type, attempt.transaction_type)),
+        state=attempt.state,
+        state_text=_("Card stored") if attempt.state == AttemptState.TOKENIZED else attempt.get_state_display(),
+        tone=TONES.get(attempt.state, "secondary"),
+        amount=attempt.amount,
+        currency=attempt.currency,
+        begun=attempt.date_created,
+        signed_again=attempt.date_signed if attempt.date_signed - attempt.date_created > A_MOMENT else None,
+        settled=attempt.date_settled,
+        transaction_ids=tuple(dict.fromkeys(charge.reference for charge in charges if charge.attempt_id == attempt.pk)),
+        attention=attempt.get_attention_display() if attempt.attention else "",
+        remark=remark(attempt),
+        deliveries=tuple(delivery(entry) for entry in entries if entry.attempt_id == attempt.pk),
+    )
+
+
+def remark(attempt: PaymentAttempt) -> str:
+    """What an attempt without an answer may mean."""
+    if attempt.state != AttemptState.OPEN or timezone.now() - attempt.date_signed < GIVEN_UP_AFTER:
+        return ""
+    if attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN:
+        return _("No answer came: the shopper most likely left. This step moves no money.")
+    return _(
+        "No answer came: the shopper most likely left. If they say they paid, look the order number up in the "
+        "CyberSource Business Center."
+    )
+
+
+def delivery(entry: Any) -> Delivery:
+    wrong = ",".join(filter(None, (entry.required_fields, entry.invalid_fields)))
+    return Delivery(
+        pk=entry.pk,
+        at=entry.date_created,
+        door=entry.get_reply_type_display(),
+        decision=entry.decision,
+        tone=TONES.get(entry.decision, "secondary"),
+        reason_code=entry.reason_code,
+        reason=reason_meaning(entry.reason_code),
+        transaction_id=entry.transaction_id,
+        auth_code=entry.auth_code,
+        avs=avs_meaning(entry.auth_avs_code),
+        cvn=cvn_meaning(entry.auth_cv_result),
+        wrong_fields=tuple(dict.fromkeys(filter(None, wrong.split(",")))),
+        result=entry.result,
+        result_text=entry.get_result_display(),
+        refused_because=str(MISFITS.get(entry.refused_because, entry.refused_because)),
+        card=card(entry),
+    )
+
+
+def card(entry: CyberSourceReply) -> str:
+    """``Visa xxxxxxxxxxxx1111, expires 12-2031``, as far as it was said."""
+    named = " ".join(filter(None, (CARD_TYPES.get(entry.card_type, ""), entry.card_number)))
+    if named and entry.card_expiry_date:
+        return _("%(card)s, expires %(date)s") % {"card": named, "date": entry.card_expiry_date}
+    return named
+
+
+def payments(attempts: Sequence[PaymentAttempt], steps: Sequence[Step]) -> tuple[Payment, ...]:
+    """Join the steps of each payment; the newest payment comes first, its steps in the order they were taken."""
+    chains: dict[int, list[int]] = {}
+    chain_of: dict[int, list[int]] = {}
+    for position, attempt in enumerate(attempts):
+        chain = chain_of.get(attempt.previous_id or 0)
+        if chain is None:
+            chain = chains[attempt.pk] = []
+        chain_of[attempt.pk] = chain
+        chain.append(position)
+    told = [
+        Payment(
+            number=number,
+            method_key=attempts[chain[0]].method_key,
+            flow=str(FLOWS.get(attempts[chain[0]].flow, attempts[chain[0]].flow)),
+            steps=tuple(steps[position] for position in chain),
+        )
+        for number, chain in enumerate(chains.values(), start=1)
+    ]
+    return tuple(reversed(told))
+
+
+def money(
+    order: Any, attempts: Sequence[PaymentAttempt], sources: Sequence[Any], charges: Sequence[Any], counted: Decimal
+) -> Money:
+    ours = {charge.source_id for charge in charges if charge.log_id} | {attempt.source_id for attempt in attempts}
+    on_cards = [source for source in sources if source.pk in ours]
+    return Money(
+        currency=order.currency,
+        total=order.total_incl_tax,
+        authorized=sum((source.amount_allocated for source in on_cards), NOTHING),
+        under_review=sum((charge.amount for charge in charges if awaits_review(charge)), NOTHING),
+        debited=sum((source.amount_debited for source in on_cards), NOTHING),
+        refunded=sum((source.amount_refunded for source in on_cards), NOTHING),
+        other=sum((source.amount_allocated for source in sources if source.pk not in ours), NOTHING),
+        counted=counted,
+    )
+
+
+def awaits_review(charge: Any) -> bool:
+    return bool(charge.txn_type == Transaction.AUTHORISE and charge.is_pending_review)
+
+
+def reviewed(
+    order: Any,
+    charges: Sequence[Any],
+    updates: Sequence[ReviewNotificationUpdate],
+    followons: Sequence[FollowonResult],
+) -> tuple[Review, ...]:
+    """Every authorization that waits for a reviewer, or that Decision Manager told us of, newest first."""
+    found = []
+    for charge in charges:
+        about = [update for update in updates if update.request_id == charge.reference]
+        if charge.txn_type != Transaction.AUTHORISE or not (about or charge.is_pending_review):
+            continue
+        found.append(
+            Review(
+                transaction_id=charge.reference,
+                amount=charge.amount,
+                currency=order.currency,
+                since=charge.processed_datetime or charge.date_created,
+                status=charge.status,
+                tone=TONES.get(charge.status, "secondary"),
+                told=tuple(told(update) for update in about),
+                notes=notes(about),
+                followons=tuple(followon for followon in followons if followon.transaction_id == charge.pk),
+            )
+        )
+    return tuple(reversed(found))
+
+
+def told(update: Any) -> Told:
+    return Told(
+        at=update.date_told,
+        reviewer=update.reviewer,
+        decision=update.decision,
+        comments=str(update.payload.get("comments") or ""),
+        queue=str(update.payload.get("queue") or ""),
+        state=update.state,
+        state_text=update.get_state_display(),
+    )
+
+
+def notes(updates: Sequence[ReviewNotificationUpdate]) -> tuple[Note, ...]:
+    """Each note once: messages repeat all the notes so far, and notes have no identity."""
+    return tuple(
+        dict.fromkeys(
+            Note(
+                date=str(written.get("date_text") or ""),
+                author=str(written.get("added_by") or ""),
+                comment=str(written.get("comment") or ""),
+            )
+            for update in updates
+            for written in update.payload.get("notes") or ()
+        )
+    )
+
+
+# -- what needs eyes ---------------------------------------------------------------------------------------------
+
+
+def alarms(
+    order: Any,
+    attempts: Sequence[PaymentAttempt],
+    charges: Sequence[Any],
+    entries: Sequence[CyberSourceReply],
+    reviews: Sequence[Review],
+    counted: Decimal,
+) -> Iterable[Alarm]:
+    """Everything that waits for a person, what may cost money first."""
+    yield from (flagged(attempt, charges) for attempt in attempts if attempt.attention)
+    yield from (doubtful(order, attempt, entries) for attempt in attempts if attempt.state == AttemptState.UNKNOWN)
+    yield from (misfitting(entry) for entry in entries if entry.result == Result.REFUSED and holds_money(entry))
+    yield from (contradicted(review, told) for review in reviews for told in review.told if is_conflict(review, told))
+    yield from (shipped_although_rejected(review) for review in reviews if is_out_of_step(order, review, counted))
+    yield from (waiting(order, review) for review in reviews if review.waiting)
+    yield from not_acted_on(entries, reviews)
+
+
+def amount_of(amount: Decimal, currency: str) -> str:
+    return f"{amount} {currency}"
+
+
+def flagged(attempt: PaymentAttempt, charges: Sequence[Any]) -> Alarm:
+    charge = next((charge for charge in reversed(charges) if charge.attempt_id == attempt.pk), None)
+    reason = Attention(attempt.attention)
+    return Alarm(
+        tone="danger",
+        title=_("A card charge needs a decision"),
+        what=_("%(what)s: %(amount)s, transaction %(id)s.")
+        % {
+            "what": reason.label,
+            "amount": amount_of(charge.amount if charge else attempt.amount, attempt.currency),
+            "id": charge.reference if charge else "-",
+        },
+        advice=str(ADVICE.get(reason, KEPT_ADVICE)),
+    )
+
+
+def doubtful(order: Any, attempt: PaymentAttempt, entries: Sequence[CyberSourceReply]) -> Alarm:
+    answer = next((entry for entry in reversed(entries) if entry.attempt_id == attempt.pk), None)
+    what = _("Nobody knows yet whether %(amount)s was taken. %(why)s") % {
+        "amount": amount_of(attempt.amount, attempt.currency),
+        "why": reason_meaning(answer.reason_code) if answer else "",
+    }
+    if orders.awaits_payment(order):
+        advice = _("Look order %(number)s up in the CyberSource Business Center before you charge, ship or cancel.")
+    else:
+        advice = _(
+            "Look order %(number)s up in the CyberSource Business Center. The order goes on without this payment, so "
+            "reverse the charge if you find one."
+        )
+    return Alarm(
+        tone="danger",
+        title=_("The outcome of a card payment is unknown"),
+        what=what.strip(),
+        advice=advice % {"number": attempt.reference_number},
+    )
+
+
+def holds_money(entry: CyberSourceReply) -> bool:
+    return entry.decision in (Decision.ACCEPT, Decision.REVIEW)
+
+
+def misfitting(entry: CyberSourceReply) -> Alarm:
+    return Alarm(
+        tone="danger",
+        title=_("CyberSource accepted a payment that does not fit this order"),
+        what=_("The answer for transaction %(id)s was not believed: %(why)s. It paid for nothing here.")
+        % {
+            "id": entry.transaction_id or "-",
+            "why": MISFITS.get(entry.refused_because, entry.refused_because),
+        },
+        advice=_("Look the transaction up in the CyberSource Business Center and reverse it if it holds money."),
+    )
+
+
+def is_conflict(review: Review, told: Told) -> bool:
+    return told.state == UpdateState.CONFLICTING and told.decision != review.status
+
+
+def contradicted(review: Review, told: Told) -> Alarm:
+    return Alarm(
+        tone="danger",
+        title=_("Decision Manager changed its mind"),
+        what=_("Transaction %(id)s stands at %(old)s here; later Decision Manager said %(new)s. Nothing was changed.")
+        % {"id": review.transaction_id, "old": review.status, "new": told.decision},
+        advice=_("Ask %(reviewer)s which of the two counts, then ship, cancel or refund accordingly.")
+        % {"reviewer": told.reviewer or _("the reviewer")},
+    )
+
+
+def is_out_of_step(order: Any, review: Review, counted: Decimal) -> bool:
+    """A rejected payment whose order went on although nothing else pays for it."""
+    goes_on = not orders.awaits_payment(order) and not orders.is_cancelled(order)
+    return review.status == "REJECT" and goes_on and counted < order.total_incl_tax
+
+
+def shipped_although_rejected(review: Review) -> Alarm:
+    return Alarm(
+        tone="danger",
+        title=_("A reviewer rejected a payment of this order"),
+        what=_("%(amount)s, transaction %(id)s, counts no more, and what is left does not pay for the order.")
+        % {"amount": amount_of(review.amount, review.currency), "id": review.transaction_id},
+        advice=_("Stop the parcel if you still can, or collect the money by other means."),
+    )
+
+
+def waiting(order: Any, review: Review) -> Alarm:
+    what = _("CyberSource holds %(amount)s, transaction %(id)s, until a person decides.") % {
+        "amount": amount_of(review.amount, review.currency),
+        "id": review.transaction_id,
+    }
+    if not conf.review_holds_order and not orders.awaits_payment(order):
+        what += " " + _("The order counts as paid all the same.")
+    return Alarm(
+        tone="warning",
+        title=_("A card payment is under review"),
+        what=what,
+        advice=_(
+            "Do not ship yet. Accept or reject it in the case management of the CyberSource Business Center; the order "
+            "then moves on by itself."
+        ),
+    )
+
+
+def not_acted_on(entries: Sequence[CyberSourceReply], reviews: Sequence[Review]) -> Iterable[Alarm]:
+    """What arrived, is kept, and could not be recorded."""
+    overdue = timezone.now() - ACTED_ON_WITHIN
+    stuck = [entry for entry in entries if entry.result == Result.RECEIVED and entry.date_created < overdue]
+    failed = [told for review in reviews for told in review.told if told.state == UpdateState.FAILED]
+    if stuck or failed:
+        yield Alarm(
+            tone="warning",
+            title=_("A message from CyberSource could not be recorded"),
+            what=_("It is kept in the log, but this order does not show its effect yet."),
+            advice=_("Ask whoever runs the shop to run the command cybersource_reprocess, and to read the error log."),
+        )
