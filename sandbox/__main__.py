@@ -67,7 +67,9 @@ class Child:
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Also SIGINT, which a shell script gives to what it starts in the background as "ignored".
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, _interrupt)
     os.chdir(ROOT)
     STATE.mkdir(parents=True, exist_ok=True)
     try:
