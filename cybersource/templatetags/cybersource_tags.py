@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,7 +26,11 @@ def countries(language: str | None = None) -> list[tuple[str, str]]:
     except (UnknownLocaleError, ValueError):
         locale = Locale("en")
     named = ((code, name) for code, name in locale.territories.items() if len(code) == 2 and code.isalpha())
-    return sorted(((code, name) for code, name in named if code not in NOT_COUNTRIES), key=lambda country: country[1])
+    # Ägypten stands beside Afghanistan, not after Zypern.
+    return sorted(
+        ((code, name) for code, name in named if code not in NOT_COUNTRIES),
+        key=lambda country: unicodedata.normalize("NFKD", country[1]).casefold(),
+    )
 
 
 def url_or_empty(name: str) -> str:

@@ -349,15 +349,15 @@ function postForm(url, fields) {
     form.setAttribute("action", paymentUrl(url));
     form.setAttribute("accept-charset", "utf-8");
     form.setAttribute("hidden", "");
-    for (const { key, value } of fields) {
+    form.append(...fields.map(({ key, value }) => {
         const input = document.createElement("input");
         input.type = "hidden";
         input.name = key;
         input.value = value;
-        form.append(input);
-    }
+        return input;
+    }));
     document.body.append(form);
-    // By prototype: a field may be called "submit" or "remove".
+    // By prototype from here on: a field may be called "submit" or "remove", and would stand before the form's own.
     HTMLFormElement.prototype.submit.call(form);
     Element.prototype.remove.call(form);
 }
@@ -536,6 +536,11 @@ class CardForm {
         });
         form.addEventListener("focusout", (event) => this.leave(event.target));
         form.addEventListener("change", (event) => this.leave(event.target));
+        // A complaint that appears between press and release would move the button from under the pointer.
+        this.pressed = false;
+        this.left = new Set();
+        addEventListener("pointerdown", () => { this.pressed = true; }, true);
+        for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(() => this.released()), true);
         form.addEventListener("input", (event) => this.typed(event));
         this.inputs.number.addEventListener("beforeinput", (event) => eatSeparator(event.target, event, /\s/));
         this.inputs.expiry.addEventListener("beforeinput", (event) => eatSeparator(event.target, event, /[\s/]/));
@@ -602,7 +607,7 @@ class CardForm {
             reformat(input, grouped(input.value, brand));
         } else if (name === "expiry") {
             // Pasted and autofilled dates come whole, in many shapes; typed ones digit by digit.
-            const byHand = deleting || event.inputType === "insertText" || event.type === "compositionend";
+            const byHand = deleting || event.type === "compositionend" || (event.inputType === "insertText" && event.data?.length === 1);
             const whole = byHand ? null : parseExpiry(input.value);
             reformat(input, whole ? this.expiryText(whole) : expiryAsTyped(input.value, deleting));
         } else if (name === "cvn") {
@@ -621,9 +626,19 @@ class CardForm {
         return `${String(month).padStart(2, "0")} / ${String(year).slice(year >= 2000 && year < 2100 ? 2 : 0)}`;
     }
 
+    released() {
+        this.pressed = false;
+        for (const input of this.left) this.leave(input);
+        this.left.clear();
+    }
+
     leave(input) {
         const name = input.dataset?.cybersourceField;
         if (!name || this.busy) return;
+        if (this.pressed) {
+            this.left.add(input);
+            return;
+        }
         if (name === "expiry") {
             const whole = parseExpiry(input.value);
             if (whole) reformat(input, this.expiryText(whole));
