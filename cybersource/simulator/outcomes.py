@@ -231,7 +231,5 @@ def _checks(request: Request, settings: Settings) -> tuple[str, str]:
 
 def _past(expiry: str, now: datetime) -> bool:
     """Tell whether a card with ``expiry`` (``MM-yyyy``) is past its last day."""
-    if not expiry:
-        return False
     month, year = expiry.split("-")
     return (int(year), int(month)) < (now.year, now.month)
