@@ -14,7 +14,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 from sandbox import goods, postgres
@@ -23,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 STATE = Path(os.environ.get("SANDBOX_STATE") or ROOT / ".sandbox")
 SHOP_PORT = int(os.environ.get("SANDBOX_PORT") or 8000)
 SIMULATOR_PORT = int(os.environ.get("SANDBOX_SIMULATOR_PORT") or 8001)
+#: Our own process id and those of what we started, one a line.
+PIDS = STATE / "sandbox.pid"
 SHOP = f"http://localhost:{SHOP_PORT}"
 SIMULATOR = f"http://127.0.0.1:{SIMULATOR_PORT}"
 
@@ -73,34 +74,68 @@ def main() -> int:
     os.chdir(ROOT)
     STATE.mkdir(parents=True, exist_ok=True)
     try:
+        stop_leftovers()
         for port, variable in ((SHOP_PORT, "SANDBOX_PORT"), (SIMULATOR_PORT, "SANDBOX_SIMULATOR_PORT")):
             require_free(port, variable)
         with postgres.server(STATE / "postgres", say=print) as url, contextlib.ExitStack() as started:
             os.environ["DATABASE_URL"] = url
             os.environ["DJANGO_SETTINGS_MODULE"] = "sandbox.settings"
             os.environ["PYTHONUNBUFFERED"] = "1"
-            # The simulator needs no database, so it can start while the tables are made.
-            simulator = child(
-                started,
-                "simulator",
-                *("-m", "cybersource.simulator", "--port", str(SIMULATOR_PORT), "--shop", SHOP),
-            )
-            prepare()
-            shop = child(started, "shop", "-m", "django", "runserver", "--noreload", f"localhost:{SHOP_PORT}")
-            with pid_file():
-                wait_for(simulator, f"{SIMULATOR}/")
-                wait_for(shop, f"{SHOP}/catalogue/")
-                print(invitation(), flush=True)
-                while True:
-                    time.sleep(0.5)
-                    for each in (simulator, shop):
-                        each.check()
+            started.callback(PIDS.unlink, missing_ok=True)
+            run(started)
     except KeyboardInterrupt:
         print("\nStopped. Orders and logs are kept in .sandbox; `make clean` forgets them.")
         return 0
     except (Stop, postgres.PostgresError) as problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1
+
+
+def run(started: contextlib.ExitStack) -> None:
+    """Start everything, say so when everything answers, and return only by an exception."""
+
+    def child(name: str, *arguments: str) -> Child:
+        made = Child(name, *arguments)
+        started.callback(made.stop)
+        children.append(made)
+        PIDS.write_text("\n".join(str(pid) for pid in [os.getpid(), *(each.process.pid for each in children)]))
+        return made
+
+    def start_shop() -> Child:
+        return child("shop", "-m", "django", "runserver", "--noreload", "--skip-checks", f"localhost:{SHOP_PORT}")
+
+    children: list[Child] = []
+    simulator = child("simulator", "-m", "cybersource.simulator", "--port", str(SIMULATOR_PORT), "--shop", SHOP)
+    # A shop that has its tables starts while they are looked over; a new one waits until they are made.
+    shop = start_shop() if (STATE / "prepared").exists() else None
+    prepare()
+    shop = shop or start_shop()
+    wait_for(simulator, f"{SIMULATOR}/")
+    wait_for(shop, f"{SHOP}/catalogue/")
+    print(invitation(), flush=True)
+    while True:
+        time.sleep(0.5)
+        for each in children:
+            each.check()
+
+
+def stop_leftovers() -> None:
+    """Stop what a sandbox that was killed outright could not stop itself. Its own pids are all that is looked at."""
+    with contextlib.suppress(OSError, ValueError):
+        parent, *children = (int(line) for line in PIDS.read_text().split())
+        if not _runs(parent, "sandbox"):
+            for pid in children:
+                if _runs(pid, "cybersource.simulator") or _runs(pid, "runserver"):
+                    os.kill(pid, signal.SIGTERM)
+                    print(f"Stopped process {pid}, left over from a sandbox that was killed.")
+            PIDS.unlink()
+            time.sleep(1 if children else 0)
+
+
+def _runs(pid: int, argument: str) -> bool:
+    """Tell whether that process is one of ours: by now the pid may be anybody's."""
+    said = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True).stdout
+    return sys.executable in said and argument in said.split()
 
 
 def require_free(port: int, variable: str) -> None:
@@ -119,35 +154,25 @@ def require_free(port: int, variable: str) -> None:
 def _who() -> str:
     """Name the sandbox that still runs, if one does."""
     try:
-        pid = int((STATE / "sandbox.pid").read_text())
+        pid = int(PIDS.read_text().split()[0])
         os.kill(pid, 0)
-    except (OSError, ValueError):
+    except (OSError, ValueError, IndexError):
         return ""
-    return f"A sandbox that was started earlier may still run: kill {pid} ends it. "
-
-
-@contextlib.contextmanager
-def pid_file() -> Iterator[None]:
-    path = STATE / "sandbox.pid"
-    path.write_text(f"{os.getpid()}\n")
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def child(started: contextlib.ExitStack, name: str, *arguments: str) -> Child:
-    made = Child(name, *arguments)
-    started.callback(made.stop)
-    return made
+    return f"A sandbox that was started earlier still runs: kill {pid} ends it. "
 
 
 def prepare() -> None:
     """Bring the tables and the goods up to date. Both do nothing when there is nothing to do."""
     import django
-    from django.core.management import call_command
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import CommandError, call_command
 
-    django.setup()
+    try:
+        django.setup()
+        with (STATE / "check.log").open("w") as log:
+            call_command("check", stdout=log)
+    except (CommandError, ImproperlyConfigured) as problem:
+        raise Stop(str(problem)) from None
     from django.contrib.auth import get_user_model
     from django.db import connection
 
@@ -160,6 +185,7 @@ def prepare() -> None:
     with (STATE / "data.log").open("w") as log:
         call_command("sandbox_data", stdout=log)
     connection.close()
+    (STATE / "prepared").touch()
 
 
 def wait_for(child: Child, url: str, seconds: float = 60) -> None:
@@ -213,6 +239,8 @@ def _shown(path: Path) -> str:
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)  # once is enough: a second one would interrupt the stopping
     raise KeyboardInterrupt
 
 
