@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib.auth import get_user_model
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.utils import timezone
@@ -206,3 +207,8 @@ def voucher(code: str, percent: str = "10") -> str:
     )
     made.offers.add(offer)
     return code
+
+
+def customer(email: str = "maya@example.com") -> Any:
+    """A registered customer (pytest-django's own fixture would put the whole test into one transaction)."""
+    return get_user_model().objects.create_user(email.partition("@")[0], email, "pw")

@@ -6,7 +6,7 @@ import pytest
 from oscar.core.loading import get_model
 
 from cybersource.models import AttemptState, CyberSourceReply, PaymentAttempt, PaymentToken
-from tests.shop import MERCHANT_POST, Shopper, post_reply
+from tests.shop import MERCHANT_POST, Shopper, customer, post_reply
 
 PaymentEvent = get_model("order", "PaymentEvent")
 Transaction = get_model("payment", "Transaction")
@@ -89,8 +89,8 @@ def test_the_token_step_holds_no_money_and_leads_to_the_authorization_form(shopp
     assert "/pending/" in response.headers["Location"]
 
 
-def test_the_stored_card_belongs_to_the_customer_who_was_logged_in(shopper, django_user_model):
-    user = django_user_model.objects.create_user("maya", "maya@example.com", "pw")
+def test_the_stored_card_belongs_to_the_customer_who_was_logged_in(shopper):
+    user = customer()
     shopper.client.force_login(user)
     order = shopper.check_out()
     shopper.pay()

@@ -1,0 +1,267 @@
+"""Exactly once: under threads, after failures, and whatever arrives in which order."""
+
+from __future__ import annotations
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.core.management import call_command
+from django.db import DatabaseError, connection, connections
+from django.db.models.signals import pre_save
+from oscar.core.loading import get_model
+from oscarapicheckout.signals import order_payment_authorized
+
+from cybersource import signals
+from cybersource.announcements import LEASE
+from cybersource.models import AttemptState, CyberSourceReply, OrderConfirmation, PaymentAttempt
+from cybersource.simulator import cards
+from tests.shop import MERCHANT_POST, card, customer, post_reply
+
+PaymentEvent = get_model("order", "PaymentEvent")
+Source = get_model("payment", "Source")
+Transaction = get_model("payment", "Transaction")
+
+
+@pytest.fixture(autouse=True)
+def one_step(settings):
+    settings.CYBERSOURCE_FLOW = "one-step"
+
+
+@pytest.fixture
+def connected():
+    """Connect a receiver for the length of a test."""
+    held = []
+
+    def connect(signal, receiver, **kwargs):
+        signal.connect(receiver, weak=False, **kwargs)
+        held.append((signal, receiver, kwargs))
+
+    yield connect
+    for signal, receiver, kwargs in held:
+        signal.disconnect(receiver, **kwargs)
+
+
+def in_threads(work, count):
+    """Run in real threads, each with a database connection of its own."""
+
+    def run(number):
+        try:
+            return work(number)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+def test_twenty_threads_with_the_same_reply_record_one_transaction(shopper, mailoutbox):
+    order = shopper.check_out()
+    answer = shopper.submit()
+    doors = [(answer.reply, {}), (answer.merchant_posts[0].pairs, {"url": MERCHANT_POST})]
+    codes = in_threads(lambda number: post_reply(doors[number % 2][0], **doors[number % 2][1]).status_code, 20)
+    assert set(codes) == {303, 200}
+    assert Transaction.objects.filter(source__order=order).count() == 1
+    assert PaymentEvent.objects.filter(order=order).count() == 1
+    assert order.sources.get().amount_allocated == order.total_incl_tax
+    assert CyberSourceReply.objects.count() == 20
+    assert CyberSourceReply.objects.filter(result="settled").count() == 1
+    assert len(mailoutbox) == 1
+
+
+def test_two_different_charges_at_the_same_moment_are_both_recorded_and_one_is_flagged(shopper, mailoutbox):
+    order = shopper.check_out()
+    replies = [shopper.reply(), shopper.reply()]
+    in_threads(lambda number: post_reply(replies[number % 2]), 8)
+    assert Transaction.objects.filter(source__order=order).count() == 2
+    assert sum(source.amount_allocated for source in order.sources.all()) == 2 * order.total_incl_tax
+    assert shopper.attempt().attention == "extra-charge"
+    assert len(mailoutbox) == 1
+
+
+def test_an_error_while_recording_leaves_the_evidence_and_the_next_delivery_settles(shopper, connected, mailoutbox):
+    order = shopper.check_out()
+    answer = shopper.submit()
+    broken = [True]
+
+    def break_once(sender, **kwargs):
+        if broken and broken.pop():
+            raise DatabaseError("the disk is on fire")
+
+    connected(pre_save, break_once, sender=Transaction)
+    assert post_reply(answer.reply).status_code == 500
+    assert CyberSourceReply.objects.get().result == "received"
+    assert order.sources.count() == 0
+    assert mailoutbox == []
+    assert post_reply(answer.merchant_posts[0].pairs, url=MERCHANT_POST).status_code == 200
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+    assert Transaction.objects.count() == 1
+    assert len(mailoutbox) == 1
+    call_command("cybersource_reprocess")
+    assert Transaction.objects.count() == 1
+    assert not CyberSourceReply.objects.filter(result="received").exists()
+    assert len(mailoutbox) == 1
+
+
+def test_a_reply_that_was_logged_and_never_settled_is_settled_by_the_command(shopper, connected, mailoutbox, capsys):
+    order = shopper.check_out()
+    answer = shopper.submit()
+
+    def broken(sender, **kwargs):
+        raise DatabaseError("the disk is on fire")
+
+    pre_save.connect(broken, sender=Transaction, weak=False)
+    try:
+        assert post_reply(answer.reply).status_code == 500
+        call_command("cybersource_reprocess")
+        assert "replies failed: 1" in capsys.readouterr().out
+    finally:
+        pre_save.disconnect(broken, sender=Transaction)
+    call_command("cybersource_reprocess")
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+    assert len(mailoutbox) == 1
+    assert "replies settled: 1" in capsys.readouterr().out
+
+
+def test_the_evidence_is_committed_also_under_atomic_requests(shopper, connected, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    order = shopper.check_out()
+    answer = shopper.submit()
+
+    def broken(sender, **kwargs):
+        raise DatabaseError("the disk is on fire")
+
+    connected(pre_save, broken, sender=Transaction)
+    assert post_reply(answer.reply).status_code == 500
+    assert CyberSourceReply.objects.get().result == "received"
+    order.refresh_from_db()
+    assert order.status == "Pending"
+
+
+@pytest.mark.parametrize("signal", [signals.reply_recorded, order_payment_authorized])
+def test_a_receiver_that_raises_harms_neither_the_payment_nor_the_mail(shopper, connected, signal, mailoutbox):
+    def broken(**kwargs):
+        raise RuntimeError("a shop's own mistake")
+
+    connected(signal, broken)
+    order = shopper.check_out()
+    assert shopper.pay().headers["Location"] == "/checkout/thank-you/"
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+    assert len(mailoutbox) == 1
+
+
+def test_a_mail_server_that_is_down_costs_no_payment_and_the_mail_goes_out_later_once(shopper, settings, mailoutbox):
+    order = shopper.check_out()
+    settings.EMAIL_BACKEND = "tests.domain.test_exactly_once.NoMail"
+    shopper.pay()
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+    confirmation = OrderConfirmation.objects.get(order=order)
+    assert confirmation.date_sent is None
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    call_command("cybersource_reprocess")
+    assert mailoutbox == []  # somebody may still be sending it
+    OrderConfirmation.objects.update(date_claimed=confirmation.date_claimed - LEASE)
+    call_command("cybersource_reprocess")
+    call_command("cybersource_reprocess")
+    assert len(mailoutbox) == 1
+
+
+class NoMail:
+    def __init__(self, *args, **kwargs):
+        pass
+
+    def send_messages(self, messages):
+        raise OSError("connection refused")
+
+
+def test_a_process_killed_before_the_mail_is_claimed_sends_it_once_afterwards(shopper, monkeypatch, mailoutbox):
+    order = shopper.check_out()
+    shopper.pay()
+    assert len(mailoutbox) == 1
+    mailoutbox.clear()
+    OrderConfirmation.objects.filter(order=order).update(date_claimed=None, date_sent=None)
+    call_command("cybersource_reprocess")
+    call_command("cybersource_reprocess")
+    assert len(mailoutbox) == 1
+
+
+def test_the_authorization_signal_carries_a_request_that_stands_for_the_orders_owner(shopper, connected):
+    user = customer()
+    shopper.client.force_login(user)
+    shopper.check_out()
+    seen = []
+    connected(order_payment_authorized, lambda sender, order, request, **kwargs: seen.append(request))
+    answer = shopper.submit()
+    post_reply(answer.merchant_posts[0].pairs, url=MERCHANT_POST)
+    (request,) = seen
+    assert request.user == user
+    assert request.get_host() == "testserver"
+    assert request.session.get("anything") is None
+
+
+def test_a_second_charge_on_a_paid_order_is_recorded_flagged_noted_and_signalled(shopper, connected, mailoutbox):
+    seen = []
+    connected(signals.unexpected_charge, lambda **kwargs: seen.append(kwargs))
+    order = shopper.check_out()
+    shopper.pay()
+    post_reply(shopper.reply())
+    assert Transaction.objects.filter(source__order=order).count() == 2
+    (told,) = seen
+    assert told["attention"] == "extra-charge"
+    assert told["order"] == order
+    assert told["reply"] == CyberSourceReply.objects.first()
+    assert any("second charge" in note.message for note in order.notes.all())
+    assert len(mailoutbox) == 1
+
+
+def test_an_accept_for_a_replaced_attempt_is_recorded_and_flagged(shopper, connected):
+    seen = []
+    connected(signals.unexpected_charge, lambda attention, **kwargs: seen.append(attention))
+    order = shopper.check_out("10.00")
+    first = shopper.attempt()
+    PaymentAttempt.objects.filter(pk=first.pk).update(state=AttemptState.REPLACED)
+    post_reply(shopper.reply(first))
+    assert Transaction.objects.filter(source__order=order).count() == 1
+    assert seen == ["replaced-charge"]
+
+
+def test_an_accept_for_a_cancelled_order_is_recorded_and_never_authorizes_it(shopper, connected, mailoutbox):
+    seen = []
+    connected(signals.unexpected_charge, lambda attention, **kwargs: seen.append(attention))
+    order = shopper.check_out()
+    answer = shopper.submit()
+    order.set_status("Canceled")
+    shopper.deliver(answer)
+    order.refresh_from_db()
+    assert order.status == "Canceled"
+    assert order.sources.get().amount_allocated == order.total_incl_tax
+    assert seen == ["closed-order"]
+    assert mailoutbox == []
+
+
+def test_every_order_of_two_attempts_deliveries_ends_in_the_same_rows(shopper):
+    """First card declined, second accepted, each told twice: 24 orders of arrival, one truth."""
+    endings = set()
+    for arrivals in set(itertools.permutations("ddaa")):
+        order = shopper.check_out("10.00")
+        declined = shopper.submit(card(cards.DECLINED))
+        shopper.deliver(declined)
+        shopper.check_out()
+        accepted = shopper.submit()
+        for arrival in arrivals:
+            post_reply((declined if arrival == "d" else accepted).reply)
+        order.refresh_from_db()
+        endings.add(
+            (
+                order.status,
+                Transaction.objects.filter(source__order=order).count(),
+                order.sources.get().amount_allocated == order.total_incl_tax,
+                OrderConfirmation.objects.filter(order=order).count(),
+                order.notes.count(),
+            )
+        )
+    assert endings == {("Authorized", 1, True, 1, 0)}
