@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.test.utils import setup_databases, teardown_databases
 
 from tests.shop import Shopper
 
 #: Filled by migrations, and by nothing in a test.
 KEPT = {"django_migrations", "django_content_type", "auth_permission", "django_site"}
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest,
+    django_test_environment: None,
+    django_db_blocker: Any,
+    django_db_keepdb: bool,
+    django_db_createdb: bool,
+    django_db_modify_db_settings: None,
+) -> Iterator[None]:
+    """The test database, always.
+
+    pytest-django makes one only if a test asks for a fixture of its own. In a run where all ask for ``committed_db``
+    the tests would meet, and empty, the database that ``DATABASE_URL`` names.
+    """
+    verbosity = request.config.option.verbose
+    keep = django_db_keepdb and not django_db_createdb
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity, interactive=False, keepdb=keep, aliases={DEFAULT_DB_ALIAS})
+    yield
+    if not django_db_keepdb:
+        with django_db_blocker.unblock():
+            teardown_databases(made, verbosity)
 
 
 @pytest.fixture
