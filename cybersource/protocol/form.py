@@ -243,7 +243,7 @@ def reference_number_for(order_number: object) -> str:
     """
     number = str(order_number)
     cleaned = text.clean("reference_number", number)
-    if cleaned == number:
+    if number and cleaned == number:
         return number
     mark = hashlib.sha256(number.encode("utf-8", "surrogatepass")).hexdigest()[:10]
     return f"{cleaned[:39].rstrip()}-{mark}".lstrip("-")

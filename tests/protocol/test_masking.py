@@ -1,0 +1,127 @@
+"""No card number is kept; nothing that money is found by is spoiled."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cybersource.protocol import luhn_valid, mask_card_numbers
+
+CARDS = [
+    "4111111111111111",
+    "5555555555554444",
+    "378282246310005",
+    "6011111111111117",
+    "3566111111111113",
+    "38000000000006",
+    "6759560045005727054",
+    "4222222222222",
+]
+
+
+@pytest.mark.parametrize("card", CARDS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "message",
+        "req_reference_number",
+        "req_bill_to_address_line1",
+        "req_merchant_defined_data7",
+        "comment",
+        "req_item_0_name",
+        "score_card_issuer",
+    ],
+)
+def test_a_card_number_in_text_is_masked_but_for_its_last_four(name: str, card: str) -> None:
+    masked = "x" * (len(card) - 4) + card[-4:]
+    assert mask_card_numbers(name, card) == masked
+    assert mask_card_numbers(name, f"card {card}, thanks") == f"card {masked}, thanks"
+    assert mask_card_numbers(name, f"a{card}b") == f"a{masked}b"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("4111 1111 1111 1111", "xxxx xxxx xxxx 1111"),
+        ("4111-1111-1111-1111", "xxxx-xxxx-xxxx-1111"),
+        ("4111 - 1111 - 1111 - 1111", "4111 - 1111 - 1111 - 1111"),
+        ("4111  1111\u00a01111\u20111111", "xxxx  xxxx\u00a0xxxx\u20111111"),
+        ("4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", "x x x x x x x x x x x x 1 1 1 1"),
+        ("3782 822463 10005", "xxxx xxxxxx x0005"),
+        ("4111111111111111 12 31 123", "xxxxxxxxxxxx1111 12 31 123"),
+        ("12 31 4111111111111111", "12 31 xxxxxxxxxxxx1111"),
+        ("4111111111111111 5555555555554444", "xxxxxxxxxxxx1111 xxxxxxxxxxxx4444"),
+        ("4111111111111111-5555555555554444 1", "xxxxxxxxxxxx1111-xxxxxxxxxxxx4444 1"),
+        ("4111111111111112", "4111111111111112"),
+        ("411111111111", "411111111111"),
+        ("7312345701236012404012", "7312345701236012404012"),
+        ("xxxxxxxxxxxx1111", "xxxxxxxxxxxx1111"),
+        ("411111xxxxxx1111", "411111xxxxxx1111"),
+        ("\u0664\u0661\u0661\u0661" + "\u0661" * 12, "x" * 12 + "\u0661" * 4),
+        ("", ""),
+    ],
+)
+def test_card_numbers_as_people_type_them(text: str, masked: str) -> None:
+    assert mask_card_numbers("message", text) == masked
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *["payment_token", "req_payment_token", "transaction_id", "req_transaction_uuid", "auth_trans_ref_no"],
+        *["bill_trans_ref_no", "request_token", "req_device_fingerprint_id", "req_bill_to_phone", "req_ship_to_phone"],
+        *["req_amount", "auth_amount", "req_item_0_unit_price", "req_item_0_tax_amount", "auth_time", "req_access_key"],
+        *["signed_date_time", "req_profile_id", "payment_token_instrument_identifier_id", "payer_authentication_xid"],
+        *["payer_authentication_transaction_id", "auth_reconciliation_reference_number", "transaction_uuid"],
+        *[
+            "score_device_fingerprint_smart_id",
+            "signed_field_names",
+            "req_customer_ip_address",
+            "req_date_of_birth_date",
+        ],
+    ],
+)
+@pytest.mark.parametrize("card", CARDS)
+def test_identifiers_phones_amounts_and_dates_are_left_as_they_are(name: str, card: str) -> None:
+    assert mask_card_numbers(name, card) == card
+
+
+def test_in_a_card_field_every_long_number_is_masked_and_a_cvn_whole() -> None:
+    for name in ("card_number", "req_card_number"):
+        assert mask_card_numbers(name, "4111111111111112") == "xxxxxxxxxxxx1112"
+        assert mask_card_numbers(name, "4111 1111 1111 1112") == "xxxx xxxx xxxx 1112"
+        assert mask_card_numbers(name, "xxxxxxxxxxxx1111") == "xxxxxxxxxxxx1111"
+        assert mask_card_numbers(name, "411111xxxxxx1111") == "411111xxxxxx1111"
+    assert mask_card_numbers("card_cvn", "123") == mask_card_numbers("req_card_cvn", "987") == "xxx"
+
+
+@settings(deadline=None)
+@given(before=st.text(max_size=10), after=st.text(max_size=10), card=st.sampled_from(CARDS))
+def test_no_card_number_survives_wherever_it_stands(before: str, after: str, card: str) -> None:
+    if re.search(r"\d[ \-\u00a0\u2010-\u2015]{0,2}\Z", before) or re.match(r"[ \-\u00a0\u2010-\u2015]{0,2}\d", after):
+        return  # a longer number, of which this may not be a card's
+    assert card not in mask_card_numbers("message", before + card + after)
+
+
+@settings(deadline=None)
+@given(value=st.text(st.sampled_from("0123456789 -x,"), max_size=60))
+def test_masking_twice_is_masking_once_and_changes_digits_only(value: str) -> None:
+    masked = mask_card_numbers("message", value)
+    assert len(masked) == len(value)
+    assert all(a == b or (a.isdigit() and b == "x") for a, b in zip(value, masked, strict=True))
+    assert mask_card_numbers("message", masked) == masked
+
+
+def test_masking_a_hostile_text_takes_no_time() -> None:
+    """Blanks and digits without end, for which a careless pattern would need hours."""
+    hostile = "1 " * 50_000 + "- " * 50_000 + "1" * 100_000
+    assert mask_card_numbers("message", hostile)
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_the_luhn_check(card: str) -> None:
+    assert luhn_valid(card)
+    assert not luhn_valid(card[:-1] + str((int(card[-1]) + 1) % 10))
