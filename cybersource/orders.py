@@ -5,7 +5,6 @@ Everything here expects the order's row to be locked by the caller, inside the c
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -77,7 +76,7 @@ def authorize_if_covered(order: Any, *, hostname: str = "") -> bool:
         if order.user_id != basket.owner_id:
             basket.owner_id = order.user_id
         basket.submit()
-    OrderConfirmation.objects.get_or_create(order=order)
+    OrderConfirmation.objects.bulk_create([OrderConfirmation(order=order)], ignore_conflicts=True)
     transaction.on_commit(lambda: announce_authorized(order.pk, hostname=hostname), robust=True)
     return True
 
@@ -128,7 +127,3 @@ def change_status(order: Any, status: str) -> None:
             _("The status was changed from '%(old)s' to '%(new)s' although the order pipeline has no such step.")
             % {"old": old_status, "new": status},
         )
-
-
-def after_commit(callback: Callable[[], Any]) -> None:
-    transaction.on_commit(callback, robust=True)

@@ -128,7 +128,7 @@ def log(
 def act_on(entry: CyberSourceReply, reply: Reply) -> str:
     """Settle a logged reply, then whatever reviews were told of its transaction before it came."""
     outcome = Outcome.from_reply(reply)
-    result = settlement.settle(entry.attempt_id, outcome, entry)
+    result = settlement.settle(entry, outcome)
     if outcome.kind == OutcomeKind.REVIEW and outcome.transaction_id:
         reviews.apply_waiting(request_id=outcome.transaction_id)
     return result

@@ -47,13 +47,13 @@ ADVICE = {
 
 
 @transaction.atomic
-def settle(attempt_id: int, outcome: Outcome, entry: CyberSourceReply) -> Result:
-    """Let an outcome take effect on its attempt and order, and say in the log what it did.
+def settle(entry: CyberSourceReply, outcome: Outcome) -> Result:
+    """Let an outcome take effect on the attempt and order of its log row, and say in the log what it did.
 
     Safe to call again with the same outcome at any time, from any number of processes.
     """
-    order = orders.locked(PaymentAttempt.objects.values_list("order_id", flat=True).get(pk=attempt_id))
-    attempt = PaymentAttempt.objects.select_for_update(of=("self",)).get(pk=attempt_id)
+    order = orders.locked(entry.order_id)
+    attempt = PaymentAttempt.objects.select_for_update(of=("self",)).get(pk=entry.attempt_id)
     attempt.order = order
     result = EFFECTS[outcome.kind](order, attempt, outcome, entry)
     entry.result = result
@@ -127,10 +127,9 @@ def remember_token(order: Any, outcome: Outcome, entry: CyberSourceReply) -> Pay
         card_type=outcome.card_type,
         card_expiry_date=outcome.card_expiry,
     )
-    token, _created = PaymentToken.objects.get_or_create(
-        token=outcome.payment_token, defaults={"log": entry, "owner_id": order.user_id, **card}
-    )
-    return token
+    told = PaymentToken(token=outcome.payment_token, log=entry, owner_id=order.user_id, **card)
+    PaymentToken.objects.bulk_create([told], ignore_conflicts=True)  # the same card may come back under its old token
+    return PaymentToken.objects.get(token=outcome.payment_token)
 
 
 def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply) -> Result:
