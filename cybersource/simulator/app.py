@@ -20,6 +20,9 @@ MAX_BODY = 1024 * 1024
 _PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAAC0lEQVR4nGNgAAIAAAUAAXpeqz8AAAAASUVORK5CYII="
 )
+_BROKEN_OFF = (
+    b"HTTP/1.0 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 9999\r\n\r\n<!DOCTYPE html>"
+)
 _FRAME = b"<!DOCTYPE html><html lang=en><title>Simulator</title>"
 
 #: What fingerprint tags ask for: path -> (content type, body). Source: Decision Manager Device Fingerprinting guide.
@@ -79,6 +82,8 @@ def _pay() -> Response:
     answer = gateway.submit(request.path, list(request.form.items(multi=True)))
     courier.before_page(answer)
     if answer.drop and "werkzeug.socket" in request.environ:
+        # Closed before the first byte, Chromium would post the form a second time by itself.
+        request.environ["werkzeug.socket"].sendall(_BROKEN_OFF)
         request.environ["werkzeug.socket"].shutdown(SHUT_RDWR)
     response = as_response(answer.page)
     response.call_on_close(lambda: courier.after_page(answer))

@@ -18,7 +18,7 @@ from cybersource.simulator.settings import MerchantPost
 class Fault(StrEnum):
     """One thing that goes wrong. The comment says what the shop and the shopper see."""
 
-    DROP_REPLY = "drop-reply"  #: processed, but the connection closes before the browser gets its page
+    DROP_REPLY = "drop-reply"  #: processed, but the connection breaks at the first line of the page
     TAB_CLOSED = "tab-closed"  #: processed, the browser gets a page that posts nothing
     TRUNCATED = "truncated"  #: processed, the page breaks off in the middle of the form
     TWICE = "twice"  #: the browser posts its reply twice, and the merchant POST comes twice
@@ -43,7 +43,7 @@ class Fault(StrEnum):
 
 
 _MEANINGS: dict[Fault, str] = {
-    Fault.DROP_REPLY: "Paid, but the connection closes before the browser gets its page.",
+    Fault.DROP_REPLY: "Paid, but the connection breaks at the first line of the page.",
     Fault.TAB_CLOSED: "Paid, but the shopper closes the tab: the page posts nothing.",
     Fault.TRUNCATED: "Paid, but the page breaks off in the middle of the form.",
     Fault.TWICE: "The browser's reply and the merchant POST both arrive twice.",

@@ -62,7 +62,7 @@ def reply_page(action: str, pairs: Sequence[tuple[str, str]], *, twice: bool = F
 <input name="utf8" type="hidden" value="&#x2713;" />
 {inputs}
 <noscript>
-<p>Your payment was processed. Continue to return to the shop.</p>
+<p style="font:16px/1.5 sans-serif">Your payment was processed. Continue to return to the shop.</p>
 <input type="submit" name="commit" value="Continue" />
 {_BANNER}
 </noscript>
