@@ -72,7 +72,8 @@ def cybersource_card_form(
     checkout_url    where the order is placed first; default: nowhere, or ``{% url "api-checkout" %}`` with a payload_id
     payload_id      id of a ``<script type="application/json">`` that holds the order to place
     card_types      the CyberSource codes this shop takes, ``"001,002,003"``; default: every brand a number can tell
-    billing         True: billing address kept ready and shown when the form asks for it; "show": shown at once; False: none
+    billing         True: a billing address is kept ready and shown if the payment asks for one; "show": shown at once;
+                    False: none
     phone           ask for a phone number (optional to the shopper)
     label           text of the button
     prefix          of the ids, for a page with two forms

@@ -188,8 +188,8 @@ class Shop(Server):
         super().__init__("localhost")
         self.gateway = gateway
         self.csp = (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
-            f"form-action 'self' {gateway.url}; base-uri 'none'"
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+            f"connect-src 'self'; form-action 'self' {gateway.url}; base-uri 'none'"
         )
         self.routes["POST", "/api/checkout/"] = Answer.json({"number": "100042"})
         self.routes["GET", "/favicon.ico"] = Answer("", 204)
@@ -326,7 +326,8 @@ def page(browser: Any, context_options: dict[str, Any]) -> Iterator[Any]:
     page.complaints = SimpleNamespace(violations=[], errors=[], console=[], expected=False)
     page.expose_binding("tellViolation", lambda source, text: page.complaints.violations.append(text))
     page.add_init_script(
-        "addEventListener('securitypolicyviolation', (e) => window.tellViolation(`${e.effectiveDirective} ${e.blockedURI}`))"
+        "addEventListener('securitypolicyviolation',"
+        " (event) => window.tellViolation(`${event.effectiveDirective} ${event.blockedURI}`))"
     )
     page.on("pageerror", lambda error: page.complaints.errors.append(str(error)))
     page.on("console", lambda message: page.complaints.console.append(message.text))

@@ -13,7 +13,8 @@ def ask(browser, module_shop):
 
     def evaluate(expression, argument=None):
         return page.evaluate(
-            f"async (argument) => {{ const m = await import('/static/cybersource/js/checkout.js'); return ({expression}); }}",
+            "async (argument) => { const m = await import('/static/cybersource/js/checkout.js');"
+            f" return ({expression}); }}",
             argument,
         )
 

@@ -235,7 +235,8 @@ def test_called_with_a_wrong_card_the_module_says_which_fields_and_asks_the_shop
     fields = page.evaluate(
         """async () => {
             const { pay } = await import("/static/cybersource/js/checkout.js");
-            return pay({ statesUrl: "/api/checkout/payment-states/", card: {} }).catch((problem) => [problem.code, problem.fields]);
+            const trying = pay({ statesUrl: "/api/checkout/payment-states/", card: {} });
+            return trying.catch((problem) => [problem.code, problem.fields]);
         }"""
     )
     assert fields == ["invalid", {"number": "number-required", "expiry": "expiry-required", "cvn": "cvn-required"}]

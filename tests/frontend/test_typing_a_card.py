@@ -2,7 +2,7 @@
 
 import pytest
 
-from .conftest import CVN, VISA
+from .conftest import CVN, VISA, render
 
 pytestmark = pytest.mark.browser
 
@@ -254,9 +254,10 @@ def test_the_whole_payment_works_by_keyboard_alone(checkout, page):
 
 
 def test_two_card_forms_on_one_page_keep_to_themselves(checkout, page, shop):
-    from .conftest import render
-
-    source = "{% load cybersource_tags %}<!DOCTYPE html><title>Two</title>{% cybersource_card_form %}{% cybersource_card_form prefix='other' label='Pay the other way' %}"
+    source = (
+        "{% load cybersource_tags %}<!DOCTYPE html><title>Two</title>{% cybersource_card_form %}"
+        "{% cybersource_card_form prefix='other' label='Pay the other way' %}"
+    )
     shop.page("/two/", render(source))
     page.goto(f"{shop.url}/two/")
     page.wait_for_selector("form[data-cybersource-ready] >> nth=1")
@@ -268,8 +269,6 @@ def test_two_card_forms_on_one_page_keep_to_themselves(checkout, page, shop):
 
 
 def test_a_form_added_to_the_page_later_is_taken_charge_of_when_asked(page, shop):
-    from .conftest import render
-
     markup = render("{% load cybersource_tags %}{% cybersource_card_form assets=False %}")
     shop.page("/late/", "<!DOCTYPE html><title>Late</title><main></main>")
     page.goto(f"{shop.url}/late/")

@@ -656,7 +656,6 @@ class CardForm {
             const complete = number && !numberProblem(number, { accepted: this.cardTypes, type: this.value("type") });
             const name = brand?.name ?? "";
             if (this.brandName.textContent !== name) this.brandName.textContent = name;
-            this.brandName.hidden = !name;
             this.brandName.dataset.brand = brand?.code ?? "";
             this.brandName.classList.toggle("cybersource-brand-complete", Boolean(complete));
         }
@@ -748,8 +747,9 @@ class CardForm {
     }
 
     /** One box above the form that takes the focus: a heading and a list of messages, each a node or [field, node]. */
-    showSummary(headingKey, messages) {
+    showSummary(headingKey, messages, tone = "problem") {
         if (!this.summary) return;
+        this.summary.dataset.tone = tone;
         const heading = document.createElement("p");
         heading.className = "cybersource-summary-heading";
         heading.append(this.text(headingKey) ?? "");
@@ -810,7 +810,8 @@ class CardForm {
             return document.createTextNode(where ? `${where}: ${text}` : text);
         });
         const told = this.text(key, values) ?? this.text("unreadable") ?? document.createTextNode(code);
-        return this.showSummary(code === "refused" ? "refused-heading" : `${code}-heading`, messages.length ? messages : [told]);
+        const tone = ["paid", "checking"].includes(code) ? "news" : "problem";
+        return this.showSummary(`${code}-heading`, messages.length ? messages : [told], tone);
     }
 
     duration(seconds) {
