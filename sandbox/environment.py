@@ -18,6 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+#: They spare pip some minutes of trial and error on Python 3.11.
+CONSTRAINTS = ROOT / "sandbox" / "python311.txt"
 
 
 def main(extra: str) -> int:
@@ -33,6 +35,8 @@ def main(extra: str) -> int:
     log = VENV / f"install-{extra}.log"
     print(f"Installing what {extra} needs into .venv; this takes a minute or two the first time ...", flush=True)
     command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--editable", f".[{extra}]"]
+    if sys.version_info < (3, 12):
+        command += ["--constraint", str(CONSTRAINTS)]
     with log.open("w") as output:
         done = subprocess.run(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
     if done.returncode != 0:
@@ -54,7 +58,7 @@ def _works(python: Path) -> bool:
 def _fingerprint() -> str:
     """Return a digest of everything that decides what is installed, and where."""
     digest = hashlib.sha256(str(ROOT).encode())
-    for name in ("setup.py", "pyproject.toml"):
+    for name in ("setup.py", "pyproject.toml", "sandbox/python311.txt"):
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
 
