@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from cybersource.protocol import Decision, Reply
+from cybersource.protocol import Decision, Outcome, Reply
 
 from . import vectors
 from .far_side import Pairs, accepted, reply, secret_for
@@ -180,3 +180,11 @@ def test_a_card_number_in_a_reply_is_masked_for_storage_and_never_refused() -> N
     assert kept["req_card_number"] == kept["req_bill_to_address_line1"] == "xxxxxxxxxxxx1111"
     assert kept["payment_token"] == said.payment_token == "4111111111111111"
     assert kept["transaction_id"] == said.transaction_id
+
+
+@pytest.mark.parametrize("name", [f"P{n}" for n in range(1, 16)])
+def test_a_reply_kept_in_the_log_can_be_acted_on_again(name: str) -> None:
+    said = read(getattr(vectors, name))
+    kept = dict(sorted(said.for_storage().items()))
+    assert Outcome.from_reply(Reply.from_signed(kept)) == Outcome.from_reply(said)
+    assert Reply.from_signed(kept) == said
