@@ -14,8 +14,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from cybersource.simulator import cards
 from cybersource.simulator.courier import Courier
 from cybersource.simulator.faults import Fault, Plan, Rule, Step
-from cybersource.simulator.gateway import Gateway, Payment
+from cybersource.simulator.gateway import Gateway
 from cybersource.simulator.outcomes import AMOUNTS, AVS_CVNS, CVNS, SURNAMES, VERDICTS
+from cybersource.simulator.records import Payment
 from cybersource.simulator.settings import CardMask, MerchantPost, Processor, TokenFormat
 
 center = Blueprint("center", __name__)

@@ -12,7 +12,8 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from ssl import create_default_context
 from urllib.parse import urlsplit
 
-from cybersource.simulator.gateway import Answer, Delivery, Gateway, Notification, PlannedPost
+from cybersource.simulator.gateway import Gateway
+from cybersource.simulator.records import Answer, Delivery, Notification, PlannedPost
 from cybersource.simulator.review import CONTENT_TYPE
 from cybersource.simulator.settings import NotLoopback, require_loopback
 

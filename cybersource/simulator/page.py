@@ -101,8 +101,8 @@ aside {{ margin-top: 2.5rem; padding-top: 1rem; border-top: 1px solid #d5dbe2; c
     return Page(status=status, html=html, headers=headers())
 
 
-def refusal_page(status: int, reason: str) -> Page:
-    """Return the page of a request that was not processed."""
+def refusal_page(status: int, remark: str) -> Page:
+    """Return the page of a request that was not processed, or of which the browser hears nothing better."""
     if status == 403:
         title, text = "Not authorized", "You are not authorized to view this page. The transaction was not processed."
     elif status < 500:
@@ -110,7 +110,7 @@ def refusal_page(status: int, reason: str) -> Page:
     else:
         number = secrets.token_hex(6)
         title, text = "Server error", f"Something went wrong. Please quote the error reference number {number}."
-    return plain_page(status, title, text, f"{reason}. The shop is told nothing of this.")
+    return plain_page(status, title, text, remark)
 
 
 def lost_page() -> Page:

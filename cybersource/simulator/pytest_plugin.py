@@ -25,7 +25,8 @@ from typing import Any
 import pytest
 
 from cybersource.simulator.faults import Faults
-from cybersource.simulator.gateway import Delivery, Gateway, Payment, Refusal
+from cybersource.simulator.gateway import Gateway
+from cybersource.simulator.records import Delivery, Payment, Refusal
 from cybersource.simulator.server import Server
 from cybersource.simulator.settings import Settings
 

@@ -15,9 +15,14 @@ PAGES = ["/", "/review/", "/switches/", "/cards/", "/refused/", "/devices/"]
 
 
 @pytest.fixture
-def gateway():
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def gateway(clock):
     profile = Profile.for_shop("http://localhost:8000")
-    return Gateway(Settings(profiles=(profile,)), clock=Clock())
+    return Gateway(Settings(profiles=(profile,)), clock=clock)
 
 
 @pytest.fixture
@@ -62,9 +67,9 @@ def test_payments_are_listed_newest_first_and_escaped(client, gateway):
     assert ">1</span>" in page  # one waits in the queue
 
 
-def test_the_first_page_tells_the_last_refusal_and_the_switches(client, gateway):
+def test_the_first_page_tells_the_last_refusal_and_the_switches(client, gateway, clock):
     pay(gateway)
-    gateway.now.__self__._clock.move(seconds=1)
+    clock.move(seconds=1)
     gateway.submit("/silent/pay", [])
     gateway.faults.next("late")
     gateway.faults.set_default("twice", merchant_post="before", outcome=203)

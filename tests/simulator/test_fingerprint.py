@@ -69,5 +69,5 @@ def test_an_id_too_long_together_with_the_merchant_id_is_noted():
 def test_what_is_remembered_has_a_bound():
     at = gateway()
     for number in range(5001):
-        at._fingerprints.remarks("m", str(number), reference="1")
-    assert len(at._fingerprints._used) == 5000
+        at._memory.fingerprints.remarks("m", str(number), reference="1")
+    assert len(at._memory.fingerprints._used) == 5000

@@ -174,7 +174,7 @@ def test_a_token_whose_card_has_expired_meanwhile_is_202():
     token = told(create_token(at, card(card_expiry_date="03-2026")))["payment_token"]
     later = at.now().replace(month=4)
     expired = Gateway(at.settings, clock=lambda: later)
-    expired._tokens = at._tokens
+    expired._memory = at._memory
     assert told(pay_by_token(expired, token))["reason_code"] == "202"
 
 
@@ -312,7 +312,7 @@ def test_no_card_number_and_no_cvn_is_kept():
     pay(at, card(cards.REVIEW, card_cvn="739"))
     create_token(at, card(cards.DECLINED, card_cvn="739"))
     pay(at, card("4111111111111112", card_cvn="739"))
-    kept = repr(vars(at)) + repr([vars(payment) for payment in at.payments]) + repr(vars(at._tokens))
+    kept = repr(vars(at)) + repr([vars(payment) for payment in at.payments]) + repr(vars(at._memory.tokens))
 
     for number in (cards.REVIEW, cards.DECLINED, "4111111111111112"):
         assert number not in kept
