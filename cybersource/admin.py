@@ -23,7 +23,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from . import models
-from .protocol import CARD_TYPES, Decision, ProtocolError, avs_meaning, currency_exponent, cvn_meaning, reason_meaning
+from .protocol import CARD_TYPES, Decision, ProtocolError, avs_meaning, cvn_meaning, format_amount, reason_meaning
 
 #: Signed fields that work like a key: kept in the log for the shop's code, shown to nobody.
 NOT_SHOWN = frozenset({"payment_token", "req_payment_token", "request_token"})
@@ -238,10 +238,9 @@ def amount_of(amount: Decimal | None, currency: str) -> str:
     if amount is None:
         return "-"
     try:
-        places = currency_exponent(currency)
+        return f"{format_amount(amount, currency)} {currency}"
     except ProtocolError:
-        places = 3
-    return f"{amount:.{places}f} {currency}".strip() if amount == round(amount, places) else f"{amount} {currency}"
+        return f"{amount} {currency}".strip()
 
 
 def coded(code: str, meaning: str) -> str:

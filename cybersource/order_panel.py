@@ -211,6 +211,25 @@ class Told:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Followon:
+    """What a reviewer started together with the decision: a settlement, a reversal."""
+
+    application: str
+    status: str
+    reason_code: str
+    message: str
+    request_id: str
+
+    @property
+    def done(self) -> bool:
+        return self.status.lower() == "success"
+
+    @property
+    def reversed(self) -> bool:
+        return self.done and "revers" in self.application.lower()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Review:
     """A transaction that a person looks at or looked at."""
 
@@ -222,7 +241,12 @@ class Review:
     tone: str
     told: tuple[Told, ...]
     notes: tuple[Note, ...]
-    followons: tuple[FollowonResult, ...]
+    followons: tuple[Followon, ...]
+
+    @property
+    def to_reverse(self) -> bool:
+        """Rejected, and nobody told us that the hold on the shopper's card was let go."""
+        return self.status == "REJECT" and not any(done.reversed for done in self.followons)
 
     @property
     def waiting(self) -> bool:
@@ -351,7 +375,8 @@ def delivery(entry: Any) -> Delivery:
         tone=TONES.get(entry.decision, "secondary"),
         reason_code=entry.reason_code,
         reason=reason_meaning(entry.reason_code),
-        transaction_id=entry.transaction_id,
+        # The number of a request that only stores a card may be the card's token as well.
+        transaction_id="" if entry.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN else entry.transaction_id,
         auth_code=entry.auth_code,
         avs=avs_meaning(entry.auth_avs_code),
         cvn=cvn_meaning(entry.auth_cv_result),
@@ -436,7 +461,7 @@ def reviewed(
                 tone=TONES.get(charge.status, "secondary"),
                 told=tuple(told(update) for update in about),
                 notes=notes(about),
-                followons=tuple(followon for followon in followons if followon.transaction_id == charge.pk),
+                followons=tuple(started(followon) for followon in followons if followon.transaction_id == charge.pk),
             )
         )
     return tuple(reversed(found))
@@ -454,17 +479,28 @@ def told(update: Any) -> Told:
     )
 
 
+def started(followon: FollowonResult) -> Followon:
+    return Followon(
+        application=followon.application,
+        status=followon.status,
+        reason_code=followon.reason_code,
+        message=followon.message,
+        request_id=followon.request_id,
+    )
+
+
 def notes(updates: Sequence[ReviewNotificationUpdate]) -> tuple[Note, ...]:
-    """Each note once: messages repeat all the notes so far, and notes have no identity."""
+    """Each note once, oldest first: messages repeat all the notes so far, and notes have no identity."""
+    written = [note for update in updates for note in update.payload.get("notes") or ()]
+    written.sort(key=lambda note: str(note.get("written_at") or note.get("date_text") or ""))
     return tuple(
         dict.fromkeys(
             Note(
-                date=str(written.get("date_text") or ""),
-                author=str(written.get("added_by") or ""),
-                comment=str(written.get("comment") or ""),
+                date=str(note.get("date_text") or ""),
+                author=str(note.get("added_by") or ""),
+                comment=str(note.get("comment") or ""),
             )
-            for update in updates
-            for written in update.payload.get("notes") or ()
+            for note in written
         )
     )
 
@@ -555,8 +591,8 @@ def is_conflict(review: Review, told: Told) -> bool:
 def contradicted(review: Review, told: Told) -> Alarm:
     return Alarm(
         tone="danger",
-        title=_("Decision Manager changed its mind"),
-        what=_("Transaction %(id)s stands at %(old)s here; later Decision Manager said %(new)s. Nothing was changed.")
+        title=_("Decision Manager told two decisions"),
+        what=_("Transaction %(id)s stands at %(old)s here; Decision Manager also says %(new)s. Nothing was changed.")
         % {"id": review.transaction_id, "old": review.status, "new": told.decision},
         advice=_("Ask %(reviewer)s which of the two counts, then ship, cancel or refund accordingly.")
         % {"reviewer": told.reviewer or _("the reviewer")},
