@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
 from django.db import transaction
@@ -88,7 +87,8 @@ def receive(body: bytes, content_type: str = "", *, remote_address: str | None =
         content = content_from_body(body, content_type)
         told = parse_notification(content)
     except BadNotification as problem:
-        keep_unreadable(content or unquote_to_bytes(body[: 4 * REFUSED_BYTES]), problem, remote_address)
+        # A body in which no document was found may be any form, with a card in it: no more than its shape is kept.
+        keep_unreadable(content or f"{len(body)} bytes of {content_type}".encode(), problem, remote_address)
         raise
     if conf.merchant_id and told.merchant_id != conf.merchant_id:
         keep_foreign(content, told, remote_address)
