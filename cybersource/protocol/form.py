@@ -301,7 +301,7 @@ def _sayable(item: LineItem, currency: str) -> LineItem | None:
         line_price = item.line_price
         unit_price = line_price / item.quantity
     if _exact(unit_price, currency) and unit_price * item.quantity == line_price and len(str(item.quantity)) <= 10:
-        return replace(item, unit_price=unit_price, line_price=None)
+        return item if item.line_price is None else replace(item, unit_price=unit_price, line_price=None)
     if _exact(line_price, currency):
         name = f"{item.quantity} x {item.name}"
         return replace(item, name=name, quantity=1, unit_price=line_price, line_price=None)

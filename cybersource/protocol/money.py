@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import lru_cache
 
 from .errors import AmountNotRepresentable
 
@@ -20,6 +21,9 @@ MINOR_UNITS = {
     **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
     **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
 }
+
+# Traps, because a context left alone rounds in silence.
+_EXACTLY = Context(prec=40, traps=[Inexact, InvalidOperation])
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _AMOUNT = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,4})?")
@@ -35,25 +39,26 @@ def currency_exponent(currency: str) -> int:
     return MINOR_UNITS.get(currency, 2)
 
 
+@lru_cache(maxsize=256)
+def _quantum(currency: str) -> Decimal:
+    return Decimal(1).scaleb(-currency_exponent(currency))
+
+
 def format_amount(amount: Decimal, currency: str) -> str:
     """Return ``amount`` in exactly the decimals of ``currency``: ``Decimal("5")`` in USD is ``"5.00"``.
 
     Raises :class:`AmountNotRepresentable` when that would round, when the amount is negative or not finite, and when it
     is longer than the 15 characters an amount field holds.
     """
-    exponent = currency_exponent(currency)
+    quantum = _quantum(currency)
     if not amount.is_finite():
         raise AmountNotRepresentable("amount-not-finite", "The amount is not a finite number.")
     if amount < 0:
         raise AmountNotRepresentable("amount-negative", "The amount is negative.")
-    # Traps, because a context left alone rounds in silence.
-    exactly = Context(prec=40, traps=[Inexact, InvalidOperation])
     try:
-        text = f"{amount.copy_abs().quantize(Decimal(1).scaleb(-exponent), context=exactly):f}"
+        text = f"{amount.copy_abs().quantize(quantum, context=_EXACTLY):f}"
     except Inexact:
-        raise AmountNotRepresentable(
-            "amount-rounds", f"The amount has more than the {exponent} decimals that its currency has."
-        ) from None
+        raise AmountNotRepresentable("amount-rounds", "The amount has more decimals than its currency.") from None
     except InvalidOperation:
         text = "9" * (AMOUNT_LENGTH + 1)
     if len(text) > AMOUNT_LENGTH:

@@ -48,12 +48,13 @@ _REPLACED = {
 }
 
 
-class _Permitted:
-    """For ``str.translate``: keeps what is permitted, replaces what has a plain twin, blanks the rest."""
+class _Permitted(dict[int, int | str | None]):
+    """For ``str.translate``: keeps what is permitted, replaces what has a plain twin, blanks the rest.
 
-    def __getitem__(self, codepoint: int) -> int | str | None:
-        if codepoint in _REPLACED:
-            return _REPLACED[codepoint]
+    Filled for the scripts and the punctuation most titles have; the rest is looked up anew, so that it cannot grow.
+    """
+
+    def __missing__(self, codepoint: int) -> int | str | None:
         character = chr(codepoint)
         if codepoint < 128:
             return codepoint if character.isalnum() or character in _PUNCTUATION else " "
@@ -63,7 +64,8 @@ class _Permitted:
         return codepoint if category[0] == "L" or category in ("Mn", "Mc", "Nd") else " "
 
 
-_PERMITTED = _Permitted()
+_PERMITTED = _Permitted(_REPLACED)
+_PERMITTED.update({codepoint: _PERMITTED[codepoint] for codepoint in (*range(0x250), *range(0x2000, 0x2100))})
 _PLAIN = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;?@^_~ ]*")
 
 

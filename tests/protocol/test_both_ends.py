@@ -1,4 +1,4 @@
-"""Our forms, played against the simulator: it was written from the same guides and shares no code, so they must agree."""
+"""Our forms against the simulator: written from the same guides, sharing no code, so the two must agree."""
 
 from __future__ import annotations
 
