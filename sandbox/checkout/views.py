@@ -19,6 +19,20 @@ CheckoutSessionData = get_class("checkout.utils", "CheckoutSessionData")
 ADDRESS_FIELDS = ("title", "first_name", "last_name", "line1", "line2", "line3", "line4", "state", "postcode")
 
 
+class IndexView(views.IndexView):
+    """The first page of the checkout, and where a shopper comes back to whose card was declined."""
+
+    def get_context_data(self, **kwargs):
+        context = super().get_context_data(**kwargs)
+        # They have answered everything but which card to use; so one click takes them there.
+        context["can_pay_now"] = bool(
+            self.checkout_session.get_guest_email()
+            and self.checkout_session.is_shipping_address_set()
+            and self.checkout_session.is_shipping_method_set(self.request.basket)
+        )
+        return context
+
+
 class PaymentDetailsView(views.PaymentDetailsView):
     http_method_names = ["get", "head", "options"]  # Oscar would place an unpaid order on a POST here
 
