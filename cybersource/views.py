@@ -223,8 +223,10 @@ def stranger(request: HttpRequest) -> HttpResponse:
     """The same page for a foreign, a lost and an unknown URL.
 
     A session cookie with ``SameSite=Strict`` is missing on the redirect from CyberSource and comes back with a
-    navigation that starts on our own page, so the page makes one.
+    navigation that starts on our own page, so the page makes one. Until then no middleware may start another session
+    here: its cookie would replace the shopper's.
     """
+    request.session = {}  # type: ignore[assignment]
     looked_again = "again" in request.GET
     return render(
         request,
