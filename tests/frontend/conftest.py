@@ -25,6 +25,7 @@ import pytest
 from django.conf import settings
 from django.template import Context, Engine
 from django.test import override_settings
+from django.utils import translation
 
 if not settings.configured and not os.environ.get("DJANGO_SETTINGS_MODULE"):
     settings.configure(SECRET_KEY="nothing is signed here", USE_I18N=True, STATIC_URL="/static/", INSTALLED_APPS=[])
@@ -47,8 +48,9 @@ ENGINE = Engine(
 )
 
 
-def render(source: str, **context: Any) -> str:
-    with override_settings(STATIC_URL="/static/", ROOT_URLCONF="tests.frontend.urls"):
+def render(source: str, *, language: str = "en", **context: Any) -> str:
+    names = override_settings(STATIC_URL="/static/", ROOT_URLCONF="tests.frontend.urls")
+    with names, translation.override(language):
         return ENGINE.from_string(source).render(Context(context))
 
 
@@ -112,8 +114,7 @@ class Server:
     """Answers from a table of (method, path) -> Answer or function, and remembers every request."""
 
     def __init__(self, host: str) -> None:
-        self.routes: dict[tuple[str, str], Answer | Callable[[Request], Answer]] = {}
-        self.requests: list[Request] = []
+        Server.reset(self)
         self.stopping = threading.Event()
         world = self
 
@@ -157,6 +158,10 @@ class Server:
         self.url = f"http://{host}:{self.port}"
         threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
+    def reset(self) -> None:
+        self.routes: dict[tuple[str, str], Answer | Callable[[Request], Answer]] = {}
+        self.requests: list[Request] = []
+
     def route(self, request: Request) -> Answer:
         path = urlsplit(request.path).path
         found = self.routes.get((request.method, path))
@@ -187,11 +192,16 @@ class Shop(Server):
     def __init__(self, gateway: Server) -> None:
         super().__init__("localhost")
         self.gateway = gateway
+        self.reset()
+
+    def reset(self) -> None:
+        super().reset()
         self.csp = (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-            f"connect-src 'self'; form-action 'self' {gateway.url}; base-uri 'none'"
+            f"connect-src 'self'; form-action 'self' {self.gateway.url}; base-uri 'none'"
         )
         self.routes["POST", "/api/checkout/"] = Answer.json({"number": "100042"})
+        self.routes["GET", "/empty/"] = Answer("<!DOCTYPE html><title>Empty</title>")
         self.routes["GET", "/favicon.ico"] = Answer("", 204)
         self.states(form=True)
 
@@ -252,25 +262,33 @@ class Shop(Server):
         )
 
 
-@pytest.fixture
-def gateway() -> Iterator[Server]:
-    server = Server("127.0.0.1")
-    server.routes["POST", "/silent/token/create"] = Answer("<title>Payment provider</title><h1>Payment provider</h1>")
-    yield server
-    server.stop()
+@pytest.fixture(scope="package")
+def servers() -> Iterator[tuple[Shop, Server]]:
+    gateway = Server("127.0.0.1")
+    shop = Shop(gateway)
+    yield shop, gateway
+    shop.stop()
+    gateway.stop()
 
 
 @pytest.fixture
-def shop(gateway: Server) -> Iterator[Shop]:
-    server = Shop(gateway)
-    yield server
-    server.stop()
-    for request in server.requests:
+def gateway(servers: tuple[Shop, Server]) -> Server:
+    gateway = servers[1]
+    gateway.reset()
+    gateway.routes["POST", "/silent/token/create"] = Answer("<title>Payment provider</title><h1>Payment provider</h1>")
+    return gateway
+
+
+@pytest.fixture
+def shop(servers: tuple[Shop, Server], gateway: Server) -> Iterator[Shop]:
+    shop = servers[0]
+    shop.reset()
+    yield shop
+    for request in shop.requests:
         seen = request.everything().replace(" ", "").replace("-", "")
-        assert VISA not in seen, f"{request.method} {request.path} told the shop the card number"
-        assert "09" + "2031" not in seen and "202709" not in seen, (
-            f"{request.method} {request.path} told the shop the expiry date"
-        )
+        told = f"{request.method} {request.path} told the shop"
+        assert VISA not in seen, f"{told} the card number"
+        assert "092031" not in seen and "09/31" not in seen, f"{told} the expiry date"
 
 
 # ---------------------------------------------------------------------------------------------------- the browser
@@ -313,16 +331,11 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def context_options() -> dict[str, Any]:
-    return {}
-
-
-@pytest.fixture
-def page(browser: Any, context_options: dict[str, Any]) -> Iterator[Any]:
+def page(browser: Any) -> Iterator[Any]:
     """A page that remembers what it complained of: CSP violations, script errors, anything in the console."""
-    context = browser.new_context(**{"viewport": {"width": 1000, "height": 900}, **context_options})
+    context = browser.new_context(viewport={"width": 1000, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(5_000)
+    page.set_default_timeout(10_000)
     page.complaints = SimpleNamespace(violations=[], errors=[], console=[], expected=False)
     page.expose_binding("tellViolation", lambda source, text: page.complaints.violations.append(text))
     page.add_init_script(
@@ -343,7 +356,7 @@ def page(browser: Any, context_options: dict[str, Any]) -> Iterator[Any]:
 # ---------------------------------------------------------------------------------------------------- the shopper
 
 
-def eventually(page: Any, expression: str, seconds: float = 5.0) -> None:
+def eventually(page: Any, expression: str, seconds: float = 10.0) -> None:
     """Wait until a page says so, also while a navigation that may never end holds up Playwright's own waiting."""
     deadline = time.monotonic() + seconds
     while not page.evaluate(expression):
@@ -418,14 +431,3 @@ class Checkout:
 @pytest.fixture
 def checkout(page: Any, shop: Shop, gateway: Server) -> Checkout:
     return Checkout(page, shop, gateway)
-
-
-@pytest.fixture(scope="module")
-def module_shop() -> Iterator[Server]:
-    """A server for tests that only import the module."""
-    gateway = Server("127.0.0.1")
-    server = Shop(gateway)
-    server.routes["GET", "/empty/"] = Answer("<!DOCTYPE html><title>Empty</title>")
-    yield server
-    server.stop()
-    gateway.stop()

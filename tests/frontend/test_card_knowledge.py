@@ -6,10 +6,10 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def ask(browser, module_shop):
+def ask(browser, servers):
     """Evaluate an expression with the module's exports at hand as `m`."""
     page = browser.new_page()
-    page.goto(f"{module_shop.url}/empty/")
+    page.goto(f"{servers[0].url}/empty/")
 
     def evaluate(expression, argument=None):
         return page.evaluate(

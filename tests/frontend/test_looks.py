@@ -8,7 +8,6 @@ from .conftest import CVN, VISA, render
 
 pytestmark = pytest.mark.browser
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 OSCAR = "oscar/layout.html"
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnungsvorlage"
 
@@ -129,7 +128,8 @@ def test_the_form_touches_nothing_else_on_the_shops_page(checkout, page):
         const placed = /^(perspective-|transform-|-webkit)|(height|block-size|width|inline-size)$/;
         return Array.from(document.querySelectorAll("#probe, #probe *, body, h1"), (element) => {
             const style = getComputedStyle(element);
-            return Array.from(style).filter((name) => !placed.test(name)).map((name) => style.getPropertyValue(name)).join();
+            const names = Array.from(style).filter((name) => !placed.test(name));
+            return names.map((name) => style.getPropertyValue(name)).join();
         });
     }"""
     checkout.open("assets=True", before=probe, layout=OSCAR)
