@@ -198,7 +198,10 @@ def pending(request: HttpRequest, handle: str) -> HttpResponse:
         {
             "form": checkout.form_for(step) if goes_on else None,
             "order_number": step.order.number,
-            "message": explanations.why_pending(step),
+            "method_key": step.method_key,
+            "heading": _("Your payment is being reviewed") if step.state == AttemptState.REVIEW else "",
+            "message": "" if goes_on else explanations.why_pending(step),
+            "card_url": resolve_url(conf.redirect_fail),
             "refresh_url": request.path,
             "refresh_seconds": LATER if step.state == AttemptState.REVIEW else SOON,
         },
