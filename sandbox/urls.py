@@ -3,7 +3,9 @@
 from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 from django.views.static import serve
 
 urlpatterns = [
@@ -15,5 +17,7 @@ urlpatterns = [
     path("api/", include("oscarapi.urls")),
     # Product pictures. A real shop leaves this to its web server.
     re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT}),
+    # What a browser asks for on pages that name no icon, the admin's for example.
+    path("favicon.ico", RedirectView.as_view(url=static("sandbox/leaf.svg"))),
     path("", include(apps.get_app_config("oscar").urls[0])),
 ]
