@@ -69,6 +69,17 @@ def test_what_is_blank_or_missing_is_none() -> None:
     assert said.message == said.card_type == said.card_expiry == said.amount_text == said.auth_amount_text == ""
 
 
+def test_a_field_that_is_posted_blank_says_as_little_as_one_that_is_missing() -> None:
+    names = (
+        "transaction_id req_reference_number req_currency req_transaction_type req_profile_id payment_token "
+        "req_payment_token req_amount auth_amount reason_code invalid_fields auth_time"
+    ).split()
+    said = read(reply(accepted(**dict.fromkeys(names, ""), decision="ERROR")))
+    assert said.transaction_id is said.reference_number is said.currency is said.transaction_type is None
+    assert said.profile_id is said.payment_token is said.amount is said.auth_amount is said.reason_code is None
+    assert said.invalid_fields == () and said.auth_at is None
+
+
 def test_the_token_created_comes_before_the_token_sent() -> None:
     assert read(vectors.P3).payment_token == "7312345701236012404012"
     assert read(reply(accepted(payment_token="1", req_payment_token="2"))).payment_token == "1"
