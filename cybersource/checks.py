@@ -200,8 +200,8 @@ def database() -> Iterator[CheckMessage]:
         )
 
 
-def transaction_model() -> Iterator[CheckMessage]:
-    if not issubclass(get_model("payment", "Transaction"), TransactionMixin):
+def transaction_model(model: Any = None) -> Iterator[CheckMessage]:
+    if not issubclass(model or get_model("payment", "Transaction"), TransactionMixin):
         yield Error(
             "payment.Transaction does not have the columns of cybersource.models.TransactionMixin.",
             hint="Fork Oscar's payment app (manage.py oscar_fork_app payment …) and declare "

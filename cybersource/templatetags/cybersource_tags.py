@@ -13,6 +13,8 @@ from django.template import Context
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import get_language, to_locale
 
+from cybersource import fingerprints
+
 register = template.Library()
 
 #: Codes that the locale data lists beside the countries a card can be billed in.
@@ -108,7 +110,6 @@ def cybersource_fingerprint(context: Context) -> dict[str, Any]:
 
     Needs ``request`` in the context: the session id that the tags and the payment share is kept in the session.
     """
-    from cybersource import fingerprints
-
     request = context.get("request")
-    return {"fingerprint": fingerprints.current(request) if request is not None else None}
+    # An id for every page shown: the profiling service wants it so, and the payment names the page it was made from.
+    return {"fingerprint": fingerprints.begin(request) if request is not None else None}

@@ -1,0 +1,85 @@
+"""Broken set-ups: each is told by exactly its own check, with a hint."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.checks import run_checks
+from django.test import override_settings
+from oscar.apps.payment.abstract_models import AbstractTransaction
+
+from cybersource.checks import database, transaction_model
+
+BROKEN = [
+    ({"CYBERSOURCE_SECRET": ""}, "cybersource.E001"),
+    ({"CYBERSOURCE_SECRET": " pasted with a blank"}, "cybersource.E002"),
+    ({"CYBERSOURCE_ENVIRONMENT": "live"}, "cybersource.E003"),
+    ({"CYBERSOURCE_FLOW": "three-step"}, "cybersource.E004"),
+    ({"CYBERSOURCE_ENDPOINT_PAY": "testsecureacceptance.cybersource.com"}, "cybersource.E005"),
+    ({"CYBERSOURCE_SHIPPING_METHOD_MAPPING": {"express": "fast"}}, "cybersource.E006"),
+    ({"CYBERSOURCE_SHIPPING_METHOD_DEFAULT": "fast"}, "cybersource.E006"),
+    ({"CYBERSOURCE_DEFAULT_CURRENCY": "dollars"}, "cybersource.E007"),
+    ({"CYBERSOURCE_DECISION_MANAGER_KEYS": "one key"}, "cybersource.E008"),
+    ({"CYBERSOURCE_DECISION_MANAGER_KEYS": [""]}, "cybersource.E008"),
+    ({"CYBERSOURCE_TRUSTED_PROXIES": "10.0.0.1"}, "cybersource.E009"),
+    ({"CYBERSOURCE_TRUSTED_PROXIES": ["the proxy"]}, "cybersource.E009"),
+    ({"CYBERSOURCE_FINGERPRINT_HOST": "no host/at all"}, "cybersource.E010"),
+    ({"CYBERSOURCE_FERNET_KEYS": "one key"}, "cybersource.E011"),
+    ({"CYBERSOURCE_REDIRECT_FAIL": "no:such-page"}, "cybersource.E016"),
+    ({"CYBERSOURCE_PROFILE": "", "CYBERSOURCE_ACCESS": "", "CYBERSOURCE_SECRET": ""}, "cybersource.W001"),
+    ({"CYBERSOURCE_LOCALE": "en_US"}, "cybersource.W002"),
+    ({"CYBERSOURCE_DATE_FORMAT": "%d.%m.%Y"}, "cybersource.W003"),
+    ({"CYBERSOURCE_DECISION_MANAGER_KEYS": None}, "cybersource.W004"),
+    ({"CYBERSOURCE_MERCHANT_ID": ""}, "cybersource.W005"),
+]
+
+
+def told(**more):
+    return {message.id: message for message in run_checks(**more) if (message.id or "").startswith("cybersource.")}
+
+
+def test_the_sandbox_has_nothing_to_complain_of():
+    assert told() == {}
+
+
+@pytest.mark.parametrize(("broken", "check"), BROKEN, ids=[f"{check} {next(iter(b))}" for b, check in BROKEN])
+def test_a_broken_setting_is_told_with_a_hint(broken, check):
+    with override_settings(**broken):
+        messages = told()
+    assert set(messages) == {check}
+    assert messages[check].hint
+
+
+def test_a_shop_without_the_urls_is_told(settings):
+    settings.ROOT_URLCONF = "django.contrib.flatpages.urls"
+    assert "cybersource.E015" in told()
+
+
+def test_a_shop_without_postgres_support_is_told(settings):
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "django.contrib.postgres"]
+    assert [message.id for message in database()] == ["cybersource.E012"]
+
+
+def test_another_database_is_told(settings):
+    settings.DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3"}}
+    assert [message.id for message in database()] == ["cybersource.E013"]
+
+
+def test_a_transaction_without_the_mixin_is_told():
+    assert [message.id for message in transaction_model(AbstractTransaction)] == ["cybersource.E014"]
+
+
+def test_a_pipeline_that_payments_would_have_to_force_is_told(settings):
+    settings.OSCAR_ORDER_STATUS_PIPELINE = {"Pending": ("Authorized",)}
+    assert set(told()) == {"cybersource.W006"}
+
+
+def test_an_open_notification_url_is_told_at_deployment(settings):
+    settings.CYBERSOURCE_DECISION_MANAGER_KEYS = []
+    assert "cybersource.W007" in told(include_deployment_checks=True)
+    assert "cybersource.W007" not in told()
+
+
+def test_an_endpoint_off_cybersources_hosts_is_told_at_deployment(settings):
+    assert "cybersource.W008" in told(include_deployment_checks=True)
+    settings.CYBERSOURCE_ENDPOINT_PAY = settings.CYBERSOURCE_ENDPOINT_TOKEN_CREATE = None
+    assert "cybersource.W008" not in told(include_deployment_checks=True)
