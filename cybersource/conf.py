@@ -126,7 +126,7 @@ class Settings:
 
     @property
     def shipping_method_mapping(self) -> Mapping[str, str]:
-        """Oscar shipping codes to CyberSource's words: sameday, oneday, twoday, threeday, lowcost, pickup, other, none."""
+        """Oscar's shipping codes to CyberSource's words, such as ``{"express": "twoday"}``."""
         return self._get("SHIPPING_METHOD_MAPPING") or {}
 
     # -- device fingerprint ---------------------------------------------------------------------------------------

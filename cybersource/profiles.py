@@ -36,7 +36,7 @@ def from_settings() -> Credentials | None:
 def for_signing(hostname: str, *, profile_id: str = "") -> Credentials:
     """Return the key that signs forms shown on ``hostname``.
 
-    With ``profile_id``, a key of that very profile is preferred, so that an attempt keeps its profile while keys rotate.
+    With ``profile_id``, a key of that very profile is preferred: an attempt keeps its profile while keys rotate.
     Raises :class:`ImproperlyConfigured` when the shop has no usable key.
     """
     bare = bare_hostname(hostname)
@@ -59,8 +59,9 @@ def for_signing(hostname: str, *, profile_id: str = "") -> Credentials:
             return candidate
     if not candidates:
         raise ImproperlyConfigured(
-            f"CyberSource has no security key to sign with on host {bare!r}. Set CYBERSOURCE_PROFILE, CYBERSOURCE_ACCESS "
-            "and CYBERSOURCE_SECRET, or add an active Secure Acceptance profile for this host in the admin."
+            f"CyberSource has no security key to sign with on host {bare!r}. Set CYBERSOURCE_PROFILE, "
+            "CYBERSOURCE_ACCESS and CYBERSOURCE_SECRET, or add an active Secure Acceptance profile for this host in "
+            "the admin."
         )
     return candidates[0]
 

@@ -1,7 +1,7 @@
 """What we announce. Our own logic never listens to these.
 
-The two ``pre_build_…`` signals are sent while the shopper's checkout is being recorded: a receiver that raises stops the
-checkout before anything has left the shop. All others are sent after the database commit with ``send_robust``: a
+The two ``pre_build_…`` signals are sent while the shopper's checkout is being recorded: a receiver that raises stops
+the checkout before anything has left the shop. All others are sent after the database commit with ``send_robust``: a
 receiver that raises is logged and harms neither the payment nor the other receivers.
 """
 
