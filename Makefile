@@ -26,6 +26,7 @@ lint:
 	$(VENV) -m ruff format --check .
 	$(VENV) -m mypy
 
-# The database of the sandbox is in .sandbox too, unless it said otherwise when it started.
+# The database is in .sandbox too; where PostgreSQL's user may not enter, a link says where it is instead.
 clean:
+	rm -rf $$(readlink .sandbox/postgres/elsewhere .sandbox/test-postgres/elsewhere)
 	rm -rf .venv .sandbox build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage

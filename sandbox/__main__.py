@@ -86,6 +86,9 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nStopped. Orders and logs are kept in .sandbox; `make clean` forgets them.")
         return 0
+    except PermissionError as problem:
+        print(f"\n{problem}. Was this started as another user before? Then remove {_shown(STATE)}.", file=sys.stderr)
+        return 1
     except (Stop, postgres.PostgresError) as problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1

