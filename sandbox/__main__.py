@@ -177,9 +177,13 @@ def prepare() -> None:
     except (CommandError, ImproperlyConfigured) as problem:
         raise Stop(str(problem)) from None
     from django.contrib.auth import get_user_model
-    from django.db import connection
+    from django.db import OperationalError, connection
 
-    if "auth_user" not in connection.introspection.table_names():
+    try:
+        tables = connection.introspection.table_names()
+    except OperationalError as problem:
+        raise Stop(f"The database of DATABASE_URL cannot be used: {problem}") from None
+    if "auth_user" not in tables:
         print("Making the tables ...", flush=True)
     with (STATE / "migrate.log").open("w") as log:
         call_command("migrate", verbosity=1, interactive=False, stdout=log)

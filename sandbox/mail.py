@@ -12,7 +12,7 @@ class EmailBackend(BaseEmailBackend):
     """Write ``<time>-<subject>.eml``: Django's own file backend puts no subject in the name and appends to one file."""
 
     def send_messages(self, email_messages):
-        folder = Path(settings.EMAIL_FILE_PATH)
+        folder = Path(settings.MAIL_FOLDER)
         folder.mkdir(parents=True, exist_ok=True)
         for message in email_messages:
             subject = re.sub(r"[^A-Za-z0-9]+", "-", str(message.subject)).strip("-")[:60]

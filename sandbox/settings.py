@@ -160,7 +160,7 @@ MEDIA_ROOT = str(STATE / "media")
 
 #: Mails become files to look at. A confirmation goes out once the order is paid.
 EMAIL_BACKEND = "sandbox.mail.EmailBackend"
-EMAIL_FILE_PATH = str(STATE / "mail")
+MAIL_FOLDER = str(STATE / "mail")
 DEFAULT_FROM_EMAIL = OSCAR_FROM_EMAIL = "Fern & Flint <shop@example.com>"
 
 HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "sandbox.search.Engine"}}
