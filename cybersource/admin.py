@@ -154,11 +154,11 @@ class CyberSourceReplyAdmin(ReadOnlyAdmin):
         "id",
         "date_created",
         "reference_number",
-        "transaction_type",
         "said",
         "asked",
-        "reply_type",
         "result",
+        "transaction_type",
+        "reply_type",
     )
     list_filter = (DecisionFilter, "reply_type", "result")
     # Exactly, since an index answers that; admin's "=" means "whatever the case" and reads the whole log.

@@ -51,19 +51,20 @@ A_MOMENT = timedelta(minutes=1)
 #: A reply is acted on within moments of its arrival; one that still waits after this has failed.
 ACTED_ON_WITHIN = timedelta(minutes=2)
 
+#: What was asked, whether or not it came about.
 TYPES = {
     TransactionType.AUTHORIZATION: gettext_lazy("Authorization"),
-    TransactionType.AUTHORIZATION_WITH_TOKEN: gettext_lazy("Authorization, card stored"),
-    TransactionType.SALE: gettext_lazy("Sale: authorized and charged at once"),
-    TransactionType.SALE_WITH_TOKEN: gettext_lazy("Sale: authorized and charged at once, card stored"),
-    TransactionType.CREATE_PAYMENT_TOKEN: gettext_lazy("Card stored, no money moved"),
+    TransactionType.AUTHORIZATION_WITH_TOKEN: gettext_lazy("Authorization and storing the card"),
+    TransactionType.SALE: gettext_lazy("Sale: authorization and debit at once"),
+    TransactionType.SALE_WITH_TOKEN: gettext_lazy("Sale: authorization and debit at once, and storing the card"),
+    TransactionType.CREATE_PAYMENT_TOKEN: gettext_lazy("Storing the card, which moves no money"),
 }
 
 FLOWS = {
-    "two-step": gettext_lazy("Two steps: card stored first, then authorized"),
-    "one-step": gettext_lazy("One step: authorized, card stored"),
-    "sale": gettext_lazy("Sale: charged at once"),
-    "sale-with-token": gettext_lazy("Sale: charged at once, card stored"),
+    "two-step": gettext_lazy("Two steps: store the card, then authorize"),
+    "one-step": gettext_lazy("One step: authorize and store the card"),
+    "sale": gettext_lazy("Sale: debit at once"),
+    "sale-with-token": gettext_lazy("Sale: debit at once and store the card"),
 }
 
 #: How a state looks: Bootstrap's words for colours, beside words that say the same.

@@ -111,7 +111,7 @@ def test_a_paid_order_shows_its_payment_in_plain_words(shopper, staff):
         "Authorized on cards $69.50",
         "covers the order",
         "Payment 1: $69.50 Visa xxxxxxxxxxxx1111, expires 12-2031",
-        "One step: authorized, card stored",
+        "One step: authorize and store the card",
         "ACCEPT 100 The transaction succeeded.",
         "Address check: Street and",
         "The verification number matches.",
@@ -129,7 +129,7 @@ def test_a_two_step_payment_is_one_payment_with_two_steps(shopper, staff, settin
     shopper.pay()
     shown = tab(staff, order)
     assert "Payment 1:" in shown and "Payment 2:" not in shown
-    assert shown.index("Card stored, no money moved") < shown.index("Authorization Authorized")
+    assert shown.index("Storing the card, which moves no money Card stored") < shown.index("Authorization Authorized")
 
 
 def test_a_sale_shows_what_was_taken(shopper, staff, settings):
@@ -156,6 +156,14 @@ def test_fields_that_cybersource_found_wrong_are_named(shopper, staff):
     shown = tab(staff, order)
     assert "Fields: card_expiry_date" in shown
     assert "Not processed" in shown
+
+
+def test_a_card_is_shown_as_far_as_the_profile_shows_it(shopper, staff):
+    order = shopper.check_out()
+    shopper.pay()
+    CyberSourceReply.objects.update(card_expiry_date="", card_type="999")
+    shown = tab(staff, order)
+    assert "xxxxxxxxxxxx1111 " in shown and "expires" not in shown
 
 
 def test_each_delivery_says_what_it_did(shopper, staff):
