@@ -13,6 +13,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseRedirect, QueryDict
 from django.shortcuts import render, resolve_url
@@ -108,31 +109,25 @@ def merchant_post(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok", content_type="text/plain")
 
 
-@from_outside
-def review_notification(request: HttpRequest) -> HttpResponse:
-    """Decision Manager tells what a reviewer decided."""
-    if not admitted(request):
-        logger.warning("Refused a review notification: no valid key")
-        return HttpResponseForbidden("forbidden", content_type="text/plain")
-    try:
-        notification = reviews.receive(request.body, request.content_type or "", remote_address=client_address(request))
-    except ProtocolError as problem:
-        logger.warning("Refused a review notification: %s", problem.rule)
-        return HttpResponse("refused", status=400, content_type="text/plain")
-    if notification.state != ReviewNotification.State.HANDLED:
-        return HttpResponse("stored, not recorded", status=500, content_type="text/plain")
-    return HttpResponse("ok", content_type="text/plain")
+def key_taken_off(view: View) -> View:
+    """Look whether the URL shows a key of ours, and take the key off the request before anything else can show it.
 
-
-def admitted(request: HttpRequest) -> bool:
-    """Unset keys close the door, an explicit empty list opens it to anybody, else one of the keys must be shown.
-
-    The key is a credential. It is taken off the request here, so that no error report of what follows can show it.
+    The key is a credential. What logs and error reports say of a request, they say of its URL.
     """
-    shown = request.GET.getlist("key")
-    request.GET = QueryDict()
-    for name in URLS_IN_META & request.META.keys():
-        request.META[name] = request.path if name != "QUERY_STRING" else ""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        request.is_admitted = admitted(request.GET.getlist("key"))  # type: ignore[attr-defined]
+        request.GET = QueryDict()
+        for name in URLS_IN_META & request.META.keys():
+            request.META[name] = "" if name == "QUERY_STRING" else request.path
+        return view(request, *args, **kwargs)
+
+    return wrapped
+
+
+def admitted(shown: list[str]) -> bool:
+    """Unset keys close the door, an explicit empty list opens it to anybody, else one of the keys must be shown."""
     wanted = conf.decision_manager_keys
     if not isinstance(wanted, (list, tuple, set, frozenset)):
         return False  # unset, or no list of keys: a text here would make a key of each of its letters
@@ -142,6 +137,23 @@ def admitted(request: HttpRequest) -> bool:
         return False
     opened = [constant_time_compare(shown[0], key) for key in wanted if key]  # every key, whichever is the right one
     return any(opened)
+
+
+@key_taken_off
+@from_outside
+def review_notification(request: HttpRequest) -> HttpResponse:
+    """Decision Manager tells what a reviewer decided."""
+    if not request.is_admitted:  # type: ignore[attr-defined]
+        logger.warning("Refused a review notification: no valid key")
+        return HttpResponseForbidden("forbidden", content_type="text/plain")
+    try:
+        notification = reviews.receive(request.body, request.content_type or "", remote_address=client_address(request))
+    except (ProtocolError, RequestDataTooBig) as problem:
+        logger.warning("Refused a review notification: %s", getattr(problem, "rule", "too-large"))
+        return HttpResponse("refused", status=400, content_type="text/plain")
+    if notification.state != ReviewNotification.State.HANDLED:
+        return HttpResponse("stored, not recorded", status=500, content_type="text/plain")
+    return HttpResponse("ok", content_type="text/plain")
 
 
 # -- where shoppers go ---------------------------------------------------------------------------------------------

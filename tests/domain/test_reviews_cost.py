@@ -1,0 +1,95 @@
+"""What a review costs: SQL statements that grow with the updates, and with nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from cybersource import reviews
+from cybersource.models import CyberSourceReply
+from cybersource.simulator.review import Note, Update, notification_xml
+from tests.reviewing import tell, under_review
+from tests.shop import Shopper
+
+
+@pytest.fixture(autouse=True)
+def one_step(settings):
+    settings.CYBERSOURCE_FLOW = "one-step"
+
+
+def statements(work) -> int:
+    """Statements of one piece of work, without the words that begin and end transactions and savepoints."""
+    with CaptureQueriesContext(connection) as ran:
+        work()
+    words = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
+    return len([query for query in ran.captured_queries if not query["sql"].startswith(words)])
+
+
+@pytest.mark.parametrize("decision", ["", "ACCEPT", "REJECT"])
+def test_an_update_costs_the_same_for_one_line_and_for_thirty(committed_db, decision):
+    costs = set()
+    for lines in (1, 30):
+        shopper = Shopper()
+        shopper.fill_basket(*["5.00"] * lines)
+        case = under_review(shopper)
+        told = case.update(new_decision=decision)
+        costs.add(statements(lambda told=told: reviews.receive(xml_of(told))))
+    assert len(costs) == 1
+
+
+def test_a_settlement_costs_the_same_for_one_line_and_for_thirty(committed_db):
+    tell(under_review(Shopper()).accept(settle=True))  # the shop's first capture also names the kind of event
+    costs = set()
+    for lines in (1, 30):
+        shopper = Shopper()
+        shopper.fill_basket(*["5.00"] * lines)
+        body = under_review(shopper).accept(settle=True)
+        costs.add(statements(lambda body=body: reviews.receive(body, "application/x-www-form-urlencoded")))
+    assert len(costs) == 1
+
+
+@pytest.mark.parametrize(("count", "at_most"), [(1, 6), (10, 24), (100, 204)])
+def test_updates_that_match_nothing_cost_two_statements_each(committed_db, count, at_most):
+    updates = [
+        Update(reference_number=f"no-{n}", request_id=f"73{n:020d}", new_decision="ACCEPT") for n in range(count)
+    ]
+    assert statements(lambda: reviews.receive(xml_of(*updates))) <= at_most
+
+
+@pytest.mark.parametrize(("count", "at_most"), [(1, 7), (10, 43), (100, 403)])
+def test_updates_told_again_cost_four_statements_each(shopper, count, at_most):
+    case = under_review(shopper)
+    accepted = case.update(new_decision="ACCEPT")
+    tell(accepted)
+    assert statements(lambda: reviews.receive(xml_of(*[accepted] * count))) <= at_most
+
+
+def test_many_notes_cost_no_more_statements_than_one(shopper):
+    case = under_review(shopper)
+    one = statements(lambda: reviews.receive(noted(case, 1)))
+    assert statements(lambda: reviews.receive(noted(case, 200))) == one
+
+
+def test_a_large_log_adds_no_statement(shopper):
+    case = under_review(shopper)
+    told = xml_of(case.update(new_decision=""))
+    before = statements(lambda: reviews.receive(told))
+    now = timezone.now()
+    CyberSourceReply.objects.bulk_create(
+        CyberSourceReply(data={}, transaction_id=f"73{n:020d}", reference_number=str(n), date_created=now)
+        for n in range(2000)
+    )
+    assert statements(lambda: reviews.receive(told)) == before
+
+
+def noted(case, count):
+    at = case.shopper.gateway.now()
+    return xml_of(
+        case.update(notes=tuple(Note(at=at, added_by="omar", comment=f"{n} of {count}") for n in range(count)))
+    )
+
+
+def xml_of(*updates):
+    return notification_xml(updates, merchant_id="acme_shop", at=timezone.now()).encode()
