@@ -88,7 +88,7 @@ GOODS = (
     Item(
         sku="FF-TEA-100",
         title="First Flush Darjeeling, 100 g tin",
-        price=Decimal("14.25"),
+        price=Decimal("14.50"),
         picture="tea_tin",
         category="Tea & Coffee",
         description="<p>Picked in April, light as hay, a little muscatel at the end. Keeps for a year, never has.</p>",

@@ -1,5 +1,7 @@
 """Two small pieces every shop has to decide for itself: which scripts may run, and which basket is meant."""
 
+from urllib.parse import urlsplit
+
 from django.conf import settings
 from oscarapi.middleware import ApiBasketMiddleWare
 
@@ -27,6 +29,8 @@ class ContentSecurityPolicyMiddleware:
         return response
 
     def policy(self, inline: str) -> str:
+        # Where forms go: the host that the payment endpoint is on, in a real shop CyberSource's.
+        pay = urlsplit(settings.CYBERSOURCE_ENDPOINT_PAY)
         profiling = f"{settings.CYBERSOURCE_FINGERPRINT_PROTOCOL}://{settings.CYBERSOURCE_FINGERPRINT_HOST}"
         return "; ".join(
             [
@@ -37,7 +41,7 @@ class ContentSecurityPolicyMiddleware:
                 f"img-src 'self' data: {profiling}",
                 f"connect-src 'self' {profiling}",
                 f"frame-src 'self' {profiling}",
-                f"form-action 'self' {settings.SIMULATOR}",
+                f"form-action 'self' {pay.scheme}://{pay.netloc}",
                 "object-src 'none'",
                 "base-uri 'none'",
                 "frame-ancestors 'self'",

@@ -142,10 +142,10 @@ class Command(BaseCommand):
             drinks.included_categories.add(Category.objects.get(name="Tea & Coffee"))
 
         self.offer(
-            "Second cup: 15% off when you buy two things for the tea table",
+            "Second cup: 10% off two things for the tea table",
             ConditionalOffer.SITE,
             Condition.objects.get_or_create(range=drinks, type=Condition.COUNT, value=2)[0],
-            Benefit.objects.get_or_create(range=drinks, type=Benefit.PERCENTAGE, value=15)[0],
+            Benefit.objects.get_or_create(range=drinks, type=Benefit.PERCENTAGE, value=10)[0],
         )
         offer = self.offer(
             "Ten dollars off",
@@ -167,5 +167,7 @@ class Command(BaseCommand):
 
     def offer(self, name, kind, condition, benefit):
         return ConditionalOffer.objects.get_or_create(
-            name=name, defaults={"offer_type": kind, "condition": condition, "benefit": benefit}
+            name=name,
+            # Not exclusive: the voucher is good for things that are in the other offer too.
+            defaults={"offer_type": kind, "condition": condition, "benefit": benefit, "exclusive": False},
         )[0]
