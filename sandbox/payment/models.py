@@ -9,8 +9,7 @@ from cybersource.models import TransactionMixin
 
 
 class Transaction(TransactionMixin, AbstractTransaction):
-    class Meta(AbstractTransaction.Meta):
-        """Oscar's order and names, which the mixin, standing first, would otherwise replace with its own (none)."""
+    pass
 
 
 # Oscar defines the models that were not defined above; so this import stands last.
