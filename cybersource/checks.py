@@ -33,7 +33,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.models)
 def check_surroundings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    return [*database(), *transaction_model(), *order_statuses()]
+    return [*database(), *transaction_model(), *order_statuses(), *order_page()]
 
 
 @register(Tags.urls)
@@ -224,6 +224,17 @@ def order_statuses() -> Iterator[CheckMessage]:
                 hint="Payments force it, with a note on the order. Add the way to the pipeline.",
                 id="cybersource.W006",
             )
+
+
+def order_page() -> Iterator[CheckMessage]:
+    apps = list(settings.INSTALLED_APPS)
+    ours = next((index for index, app in enumerate(apps) if app.startswith("cybersource")), 0)
+    if any("oscar.apps.dashboard" in app or app == "oscar" for app in apps[:ours]):
+        yield Warning(
+            "cybersource stands after Oscar's dashboard in INSTALLED_APPS, so staff do not see card payments on orders.",
+            hint="Put 'cybersource' before the Oscar apps: Django takes the first template it finds.",
+            id="cybersource.W009",
+        )
 
 
 def urls() -> Iterator[CheckMessage]:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import HStoreField
 from django.db import models
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from oscar.apps.payment.abstract_models import AbstractTransaction
 
@@ -367,7 +368,8 @@ class ReviewNotification(models.Model):
         ordering = ["-pk"]
 
     def __str__(self) -> str:
-        return _("Review notification of %(date)s") % {"date": self.date_created}
+        date = date_format(timezone.localtime(self.date_created), "DATETIME_FORMAT")
+        return _("Review notification of %(date)s") % {"date": date}
 
 
 class ReviewNotificationUpdate(models.Model):

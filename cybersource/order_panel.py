@@ -93,8 +93,6 @@ MISFITS = {
     "other-profile-id": gettext_lazy("it comes from another profile than the shop used"),
 }
 
-KEPT_ADVICE = gettext_lazy("Reverse it in the CyberSource Business Center if the order does not need it.")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
@@ -543,7 +541,7 @@ def flagged(attempt: PaymentAttempt, charges: Sequence[Any]) -> Alarm:
             "amount": amount_of(charge.amount if charge else attempt.amount, attempt.currency),
             "id": charge.reference if charge else "-",
         },
-        advice=str(ADVICE.get(reason, KEPT_ADVICE)),
+        advice=str(ADVICE[reason]),
     )
 
 

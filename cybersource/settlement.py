@@ -42,6 +42,7 @@ ADVICE = {
         "The shopper may have been told it failed. Check before it is reversed or kept."
     ),
     Attention.PARTIAL: gettext_lazy("The order is not paid by it. Reverse it, or collect the rest by other means."),
+    Attention.KEPT_AUTHORIZATION: gettext_lazy("Reverse it in the CyberSource Business Center if it is not wanted."),
     Attention.CLOSED_ORDER: gettext_lazy("Reverse it in the CyberSource Business Center, or reopen the order."),
 }
 

@@ -7,7 +7,7 @@ from django.core.checks import run_checks
 from django.test import override_settings
 from oscar.apps.payment.abstract_models import AbstractTransaction
 
-from cybersource.checks import database, transaction_model
+from cybersource.checks import database, order_page, transaction_model
 
 BROKEN = [
     ({"CYBERSOURCE_SECRET": ""}, "cybersource.E001"),
@@ -71,6 +71,11 @@ def test_a_transaction_without_the_mixin_is_told():
 def test_a_pipeline_that_payments_would_have_to_force_is_told(settings):
     settings.OSCAR_ORDER_STATUS_PIPELINE = {"Pending": ("Authorized",)}
     assert set(told()) == {"cybersource.W006"}
+
+
+def test_an_app_that_staff_would_not_see_on_the_order_page_is_told(settings):
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "cybersource"] + ["cybersource"]
+    assert [message.id for message in order_page()] == ["cybersource.W009"]
 
 
 def test_an_open_notification_url_is_told_at_deployment(settings):
