@@ -349,7 +349,7 @@ def test_an_authorization_that_was_kept_comes_with_advice(shopper, staff):
     shopper.pay()
     PaymentAttempt.objects.update(attention="kept-authorization")
     [alarm] = alarms(staff, order)
-    assert "What to do: Reverse it in the CyberSource Business Center if the order does not need it." in alarm
+    assert "What to do: Reverse it in the CyberSource Business Center if it is not wanted." in alarm
 
 
 def test_an_accepted_payment_of_another_amount_is_not_believed_and_needs_eyes(shopper, staff):
