@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.utils import timezone
 from oscar.core.loading import get_model
+from sorl.thumbnail import default as thumbnails
 
 from sandbox import goods, pictures
 
@@ -113,9 +114,7 @@ class Command(BaseCommand):
                 parent=parent,
                 product_class=None if parent else kind,
             )
-        if not product.images.exists():
-            picture = ContentFile(pictures.draw(item.picture), name=f"{item.sku.lower()}.jpg")
-            ProductImage.objects.create(product=product, original=picture)
+        self.picture(item, product)
         if item.price is not None:
             StockRecord.objects.get_or_create(
                 product=product,
@@ -130,6 +129,15 @@ class Command(BaseCommand):
         for child in item.children:
             self.product(child, kind, partner, parent=product)
         return product
+
+    def picture(self, item, product):
+        image = product.images.first() or ProductImage(product=product)
+        if image.original and image.original.storage.exists(image.original.name):
+            return
+        if image.pk:  # the files have been deleted, the database has not; the small pictures are gone as well
+            thumbnails.kvstore.clear()
+        image.original = ContentFile(pictures.draw(item.picture), name=f"{item.sku.lower()}.jpg")
+        image.save()
 
     def offers(self):
         everything, _created = Range.objects.get_or_create(
