@@ -67,6 +67,7 @@ def test_what_is_blank_or_missing_is_none() -> None:
     for name in ("reference_number", "amount", "currency", "transaction_type", "profile_id", "auth_amount"):
         assert getattr(said, name) is None
     assert said.message == said.card_type == said.card_expiry == said.amount_text == said.auth_amount_text == ""
+    assert read(reply({"decision": "X", "req_access_key": ACCESS_KEY, "req_transaction_uuid": "u"})).amount_text == ""
 
 
 def test_a_field_that_is_posted_blank_says_as_little_as_one_that_is_missing() -> None:
