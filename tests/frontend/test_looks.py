@@ -63,6 +63,23 @@ def test_nothing_runs_off_the_side_of_a_phone(checkout, shop, page, width):
     assert sideways(page) <= 0
 
 
+@pytest.mark.parametrize("width", [390, 375])
+def test_expiry_and_security_code_stand_side_by_side_on_a_phone_and_on_one_line(checkout, page, width):
+    page.set_viewport_size({"width": width, "height": 844})
+    checkout.open(layout=OSCAR).fill(expiry="01/20", cvn="1").pay()
+    expiry, cvn = checkout.expiry.bounding_box(), checkout.cvn.bounding_box()
+    assert expiry["y"] == cvn["y"] and expiry["x"] + expiry["width"] < cvn["x"]
+    assert expiry["height"] == cvn["height"]
+
+
+def test_no_digit_of_a_long_number_is_hidden_on_a_phone(checkout, page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    checkout.open(layout=OSCAR)
+    for number in (VISA, "378282246310005", "6759560045005727054"):
+        checkout.number.fill(number)
+        assert checkout.number.evaluate("(input) => input.scrollWidth <= input.clientWidth")
+
+
 @pytest.mark.parametrize("layout", [OSCAR, "bare_layout.html"])
 def test_everything_to_press_is_large_enough_for_a_thumb_and_no_field_makes_a_phone_zoom(checkout, page, layout):
     checkout.open("phone=True billing='show'", layout=layout)
