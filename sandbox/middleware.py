@@ -1,9 +1,8 @@
-"""Two small pieces every shop has to decide for itself: which scripts may run, and which basket is meant."""
+"""A small piece every shop has to decide for itself: which scripts may run in its pages."""
 
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from oscarapi.middleware import ApiBasketMiddleWare
 
 
 class ContentSecurityPolicyMiddleware:
@@ -47,18 +46,3 @@ class ContentSecurityPolicyMiddleware:
                 "frame-ancestors 'self'",
             ]
         )
-
-
-class BasketMiddleware(ApiBasketMiddleWare):
-    """Keep the basket of Oscar's pages (a cookie) and that of the API (the session) the same one.
-
-    Nobody shops behind the URLs that CyberSource posts to. django-oscar-api's middleware counts them among the API,
-    so it would open a basket and set a cookie for each reply.
-    """
-
-    POSTED_BY_CYBERSOURCE = {"cybersource-reply", "cybersource-merchant-post", "cybersource-review-notification"}
-
-    def process_response(self, request, response):
-        if request.resolver_match and request.resolver_match.url_name in self.POSTED_BY_CYBERSOURCE:
-            return response
-        return super().process_response(request, response)

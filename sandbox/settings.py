@@ -97,7 +97,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     # CyberSource: in the place of Oscar's basket middleware, because the API and the pages must mean one basket.
-    "sandbox.middleware.BasketMiddleware",
+    "oscarapi.middleware.ApiBasketMiddleWare",
     "django.contrib.flatpages.middleware.FlatpageFallbackMiddleware",
 ]
 

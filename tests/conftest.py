@@ -11,6 +11,8 @@ from django.test.utils import setup_databases, teardown_databases
 
 from tests.shop import Shopper
 
+pytest_plugins = ["cybersource.simulator.pytest_plugin"]
+
 #: Filled by migrations, and by nothing in a test.
 KEPT = {"django_migrations", "django_content_type", "auth_permission", "django_site"}
 

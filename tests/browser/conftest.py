@@ -24,8 +24,6 @@ from tests.shop import SHOPPER, united_states
 # Playwright's synchronous API runs an event loop in this thread, in which Django would refuse its ORM.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-pytest_plugins = ["cybersource.simulator.pytest_plugin"]
-
 Order = get_model("order", "Order")
 
 CVN = "737"
