@@ -11,9 +11,6 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-#: A SHA-256 digest is 32 bytes, which Base64 always writes in 44 characters.
-SIGNATURE_LENGTH = 44
-
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -340,6 +340,12 @@ def test_optional_values_that_cannot_be_made_valid_are_left_out() -> None:
     assert {"device_fingerprint_id", "customer_ip_address", "shipping_method"}.isdisjoint(form)
     assert not [name for name in form if name.startswith("ship_to")]
     assert not [name for name, value in form.items() if not value and name in form["signed_field_names"].split(",")]
+
+
+def test_messages_and_keys_cannot_be_changed() -> None:
+    for frozen in (CREDENTIALS, MAYA, KETTLE, REQUEST, sign(), sign().fields[0]):
+        with pytest.raises(FrozenInstanceError):
+            frozen.anything = "else"  # type: ignore[attr-defined]
 
 
 def test_no_repr_shows_a_secret_a_token_or_an_address() -> None:
