@@ -231,7 +231,7 @@ def order_page() -> Iterator[CheckMessage]:
     ours = next((index for index, app in enumerate(apps) if app.startswith("cybersource")), 0)
     if any("oscar.apps.dashboard" in app or app == "oscar" for app in apps[:ours]):
         yield Warning(
-            "cybersource stands after Oscar's dashboard in INSTALLED_APPS, so staff do not see card payments on orders.",
+            "cybersource stands after Oscar's dashboard in INSTALLED_APPS: staff see no card payments on orders.",
             hint="Put 'cybersource' before the Oscar apps: Django takes the first template it finds.",
             id="cybersource.W009",
         )

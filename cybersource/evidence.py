@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from .models import RefusedPost, ReplyType
@@ -33,7 +35,7 @@ def keep(
     posted: Iterable[tuple[str, str]], *, rule: str, reply_type: ReplyType, remote_address: str | None
 ) -> RefusedPost | None:
     """Store what the post claimed, or nothing once this hour's ceiling is reached."""
-    if not room_left():
+    if not room_left(RefusedPost.objects.all()):
         return None
     values: dict[str, str] = {}
     names: list[str] = []
@@ -50,8 +52,9 @@ def keep(
     )
 
 
-def room_left() -> bool:
-    recent = RefusedPost.objects.filter(date_created__gt=timezone.now() - timedelta(hours=1))
+def room_left(refused: QuerySet[Any]) -> bool:
+    """Whether this hour's evidence has not reached its ceiling, among rows that have a ``date_created``."""
+    recent = refused.filter(date_created__gt=timezone.now() - timedelta(hours=1))
     return recent[:ROWS_AN_HOUR].count() < ROWS_AN_HOUR
 
 

@@ -246,6 +246,9 @@ class CyberSourceReply(models.Model):
         ordering = ["-pk"]
         indexes = [
             models.Index(fields=["id"], name="cybersource_reply_pending", condition=models.Q(result="received")),
+            models.Index(
+                fields=["date_created"], name="cybersource_reply_refused", condition=models.Q(result="refused")
+            ),
         ]
 
     def __str__(self) -> str:

@@ -56,6 +56,8 @@ def receive(posted: Iterable[tuple[str, str]], *, reply_type: ReplyType, remote_
         raise
     attempt = PaymentAttempt.objects.select_related("order").filter(transaction_uuid=reply.transaction_uuid).first()
     misfit = why_not_ours(reply, attempt)
+    if misfit and not evidence.room_left(CyberSourceReply.objects.filter(result=Result.REFUSED)):
+        raise NotOurs(misfit)
     entry = log(reply, attempt, reply_type, refused_because=misfit)
     if attempt is None or misfit:
         raise NotOurs(misfit)

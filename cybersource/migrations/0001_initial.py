@@ -91,7 +91,10 @@ class Migration(migrations.Migration):
                     "hostname",
                     models.CharField(
                         blank=True,
-                        help_text="Forms shown on this host are signed with this key. Leave blank for a key that any host may use.",
+                        help_text=(
+                            "Forms shown on this host are signed with this key. Leave blank for a key that "
+                            "any host may use."
+                        ),
                         max_length=100,
                         verbose_name="Hostname",
                     ),
@@ -116,7 +119,10 @@ class Migration(migrations.Migration):
                     "active",
                     models.BooleanField(
                         default=True,
-                        help_text="An inactive key neither signs forms nor verifies replies. Keep a replaced key active for a day.",
+                        help_text=(
+                            "An inactive key neither signs forms nor verifies replies. Keep a replaced key "
+                            "active for a day."
+                        ),
                         verbose_name="Active",
                     ),
                 ),
@@ -548,6 +554,14 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "Follow-on results",
                 "ordering": ["-pk"],
             },
+        ),
+        migrations.AddIndex(
+            model_name="cybersourcereply",
+            index=models.Index(
+                condition=models.Q(("result", "refused")),
+                fields=["date_created"],
+                name="cybersource_reply_refused",
+            ),
         ),
         migrations.AddIndex(
             model_name="cybersourcereply",

@@ -11,6 +11,7 @@ from django.conf import settings as live
 from django.test import Client
 from oscar.core.loading import get_model
 
+from cybersource import evidence
 from cybersource.models import CyberSourceReply, PaymentAttempt, RefusedPost, SecureAcceptanceProfile
 from cybersource.simulator import cards
 from tests.shop import MERCHANT_POST, REPLY, Shopper, card, cybersource, post_reply
@@ -207,13 +208,20 @@ def test_a_retired_key_verifies_nothing(shopper, settings):
 
 
 def test_evidence_of_refused_posts_has_a_ceiling(shopper, monkeypatch):
-    from cybersource import evidence
-
     monkeypatch.setattr(evidence, "ROWS_AN_HOUR", 5)
     for _again in range(8):
         assert post_reply([("decision", "ACCEPT"), ("card_number", "4111111111111111")]).status_code == 400
     assert RefusedPost.objects.count() == 5
     assert "4111111111111111" not in str(list(RefusedPost.objects.values()))
+
+
+def test_a_genuine_reply_that_fits_nothing_fills_no_disk_either(shopper, monkeypatch):
+    monkeypatch.setattr(evidence, "ROWS_AN_HOUR", 3)
+    shopper.check_out()
+    misfit = shopper.reply(req_amount="0.01")
+    for _again in range(6):
+        assert post_reply(misfit).status_code == 400
+    assert CyberSourceReply.objects.count() == 3
 
 
 def test_evidence_keeps_no_card_field_and_stays_small(shopper):
