@@ -1,9 +1,7 @@
 """The template tags: what they draw, and what they leave out. No browser needed."""
 
 import re
-import sys
 from html.parser import HTMLParser
-from types import ModuleType, SimpleNamespace
 
 import pytest
 from django.template import Context
@@ -149,35 +147,35 @@ def test_every_text_the_module_can_ask_for_is_in_the_template():
     assert asked - present == set()
 
 
+def fingerprint(request):
+    return render(FINGERPRINT, request=request)
+
+
 @pytest.fixture
-def fingerprints(monkeypatch):
-    """The app's own fingerprints module needs its settings and a session; the tag needs only what it returns."""
-    module = ModuleType("cybersource.fingerprints")
-    module.answer = SimpleNamespace(session_id="c0ffee10")
-    module.asked = []
-    module.current = lambda request: (module.asked.append(request), module.answer)[1]
-    monkeypatch.setitem(sys.modules, "cybersource.fingerprints", module)
-    import cybersource
-
-    monkeypatch.setattr(cybersource, "fingerprints", module, raising=False)
-    return module
-
-
-def test_the_fingerprint_goes_through_the_shops_own_addresses(fingerprints):
+def request_with_session():
     request = RequestFactory().get("/checkout/")
-    elements = Elements(render(FINGERPRINT, request=request))
+    request.session = {}
+    return request
+
+
+@override_settings(CYBERSOURCE_ORG_ID="1snn5n9w", CYBERSOURCE_MERCHANT_ID="acme_shop")
+def test_the_fingerprint_goes_through_the_shops_own_addresses(request_with_session):
+    elements = Elements(fingerprint(request_with_session))
     assert [script["src"] for script in elements.of("script")] == ["/api/cybersource/fingerprint/tags/"]
     (frame,) = elements.of("iframe")
     assert frame["src"] == "/api/cybersource/fingerprint/tags-frame/"
     assert "style" not in frame
-    assert fingerprints.asked == [request]
 
 
-def test_the_session_id_of_the_fingerprint_stays_out_of_the_page(fingerprints):
-    assert "c0ffee10" not in render(FINGERPRINT, request=RequestFactory().get("/"))
+@override_settings(CYBERSOURCE_ORG_ID="1snn5n9w", CYBERSOURCE_MERCHANT_ID="acme_shop")
+def test_the_session_id_of_the_fingerprint_stays_out_of_the_page(request_with_session):
+    html = fingerprint(request_with_session)
+    (held,) = request_with_session.session.values()
+    assert held["id"] not in html and "acme_shop" not in html and "1snn5n9w" not in html
 
 
-def test_a_shop_without_fingerprinting_draws_nothing(fingerprints):
-    fingerprints.answer = None
-    assert render(FINGERPRINT, request=RequestFactory().get("/")).strip() == ""
+@override_settings(CYBERSOURCE_ORG_ID="", CYBERSOURCE_MERCHANT_ID="acme_shop")
+def test_a_shop_without_fingerprinting_draws_nothing_and_remembers_nothing(request_with_session):
+    assert fingerprint(request_with_session).strip() == ""
+    assert request_with_session.session == {}
     assert render(FINGERPRINT).strip() == ""
