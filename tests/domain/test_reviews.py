@@ -8,7 +8,14 @@ from django.test import Client
 from oscar.core.loading import get_model
 
 from cybersource import signals
-from cybersource.models import AttemptState, Attention, FollowonResult, ReviewNotification
+from cybersource.models import (
+    AttemptState,
+    Attention,
+    CyberSourceReply,
+    FollowonResult,
+    PaymentAttempt,
+    ReviewNotification,
+)
 from cybersource.protocol import ReviewDecision
 from cybersource.simulator import cards
 from cybersource.simulator.review import Note, Update
@@ -433,6 +440,36 @@ def test_a_settlement_without_an_exact_decision_captures_nothing(shopper):
     assert case.transaction.status == "REVIEW"
 
 
+# -- what else may have become of the rows -----------------------------------------------------------------------------
+
+
+def test_a_review_is_recorded_also_when_the_log_was_pruned_meanwhile(shopper, mailoutbox):
+    case = under_review(shopper)
+    CyberSourceReply.objects.all().delete()
+    assert tell(case.accept()) == 200
+    assert case.status == "Authorized"
+    assert case.attempt.state == AttemptState.AUTHORIZED
+    assert len(mailoutbox) == 1
+
+
+@pytest.mark.parametrize(("decision", "status"), [("ACCEPT", "Authorized"), ("REJECT", "Payment Declined")])
+def test_a_review_is_recorded_also_when_no_attempt_is_known_of_it(shopper, decision, status):
+    case = under_review(shopper)
+    PaymentAttempt.objects.all().delete()
+    CyberSourceReply.objects.all().delete()
+    assert tell(case.update(new_decision=decision)) == 200
+    assert case.status == status
+
+
+def test_a_rejection_of_an_order_that_was_declined_meanwhile_adds_nothing_but_the_decision(shopper):
+    case = under_review(shopper)
+    case.order.set_status("Payment Declined")
+    changes = case.order.status_changes.count()
+    assert tell(case.reject()) == 200
+    assert case.source.amount_allocated == 0
+    assert case.order.status_changes.count() == changes
+
+
 # -- sales, parts, several payments ----------------------------------------------------------------------------------
 
 
@@ -465,6 +502,14 @@ def test_accepting_a_part_of_the_amount_never_pays_the_order(committed_db, mailo
     assert order.sources.get().amount_allocated == 20
     assert mailoutbox == []
     assert any("Only 20.00 of" in note for note in order.notes.values_list("message", flat=True))
+
+
+def test_accepting_a_part_for_an_order_that_was_cancelled_leaves_it_cancelled(committed_db):
+    order = under_review_as("200001", "7312345812346012504099", auth_amount="20.00")
+    order.set_status("Canceled")
+    assert tell(_decision("200001", "7312345812346012504099", "ACCEPT")) == 200
+    order.refresh_from_db()
+    assert order.status == "Canceled"
 
 
 def test_a_part_that_was_accepted_does_not_count_towards_the_next_payment(committed_db):
