@@ -158,21 +158,22 @@ def void(attempt: PaymentAttempt) -> None:
     Locks the order and then the attempt; the caller holds a transaction.
     """
     order = orders.locked(attempt.order_id)
-    attempt = PaymentAttempt.objects.select_for_update(of=("self",)).get(pk=attempt.pk)
+    attempt = PaymentAttempt.objects.select_for_update(of=("self",), no_key=True).get(pk=attempt.pk)
     if attempt.state in UNSETTLED_STATES:
         attempt.state = AttemptState.REPLACED
         attempt.save(update_fields=["state"])
     elif attempt.state in (AttemptState.AUTHORIZED, AttemptState.REVIEW):
         attempt.attention = Attention.KEPT_AUTHORIZATION
         attempt.save(update_fields=["attention"])
-        orders.note(
-            order,
-            _(
-                "The shopper paid %(amount)s %(currency)s by card and then retried with another amount. The card's "
-                "authorization is kept; reverse it in the CyberSource Business Center if it is not wanted."
-            )
-            % {"amount": attempt.amount, "currency": attempt.currency},
-        )
+        with orders.in_the_shops_language():
+            orders.note(order, kept(attempt))
+
+
+def kept(attempt: PaymentAttempt) -> str:
+    return _(
+        "The shopper paid %(amount)s %(currency)s by card and then retried with another amount. The card's "
+        "authorization is kept; reverse it in the CyberSource Business Center if it is not wanted."
+    ) % {"amount": attempt.amount, "currency": attempt.currency}
 
 
 def latest_step(attempt_id: int) -> PaymentAttempt | None:

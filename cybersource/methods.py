@@ -9,7 +9,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.http import HttpRequest
-from django.utils.translation import gettext as _note
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from oscarapicheckout.methods import PaymentMethod, PaymentMethodSerializer
 from oscarapicheckout.states import Complete, Declined, PaymentStatus
@@ -69,7 +69,8 @@ class Cybersource(PaymentMethod):
             # An order that CyberSource could never accept (yen with a fraction, an address without a country). The
             # shopper gets an ordinary decline and the basket back; staff read on the order what has to change.
             logger.error("No form can be made for order %s: %s", order.number, problem)
-            orders.note(order, _note("The card form could not be made: %(why)s") % {"why": problem.explanation})
+            with orders.in_the_shops_language():
+                orders.note(order, gettext("The card form could not be made: %(why)s") % {"why": problem.explanation})
             return Declined(amount)
         return AttemptStatus(attempt)
 

@@ -395,7 +395,7 @@ class ReviewNotificationUpdate(models.Model):
     request_id = models.CharField(_("Request ID"), max_length=64, blank=True, db_index=True)
     decision = models.CharField(_("Decision"), max_length=64, blank=True)
     reviewer = models.CharField(_("Reviewer"), max_length=255, blank=True)
-    payload = models.JSONField(_("Update"), default=dict, help_text=_("The update as it was understood."))
+    payload = models.JSONField(_("What it told"), default=dict, help_text=_("The update as it was understood."))
     state = models.CharField(_("State"), max_length=16, choices=State.choices, default=State.WAITING)
     transaction = models.ForeignKey(
         "payment.Transaction",
@@ -411,6 +411,11 @@ class ReviewNotificationUpdate(models.Model):
         verbose_name = _("Review update")
         verbose_name_plural = _("Review updates")
         ordering = ["notification", "position"]
+        indexes = [
+            models.Index(
+                fields=["id"], name="cybersource_update_pending", condition=models.Q(state__in=["waiting", "failed"])
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.reference_number}: {self.decision or '-'}"

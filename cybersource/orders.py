@@ -5,12 +5,15 @@ Everything here expects the order's row to be locked by the caller, inside the c
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Greatest
+from django.utils import translation
 from django.utils.translation import gettext as _
 from oscar.apps.order.exceptions import InvalidOrderStatus
 from oscar.apps.order.signals import order_status_changed
@@ -31,8 +34,11 @@ NOTE_TYPE = "System"
 
 
 def locked(order_id: int) -> Any:
-    """Lock the order's row and return it. Every door locks the order first and then the attempt."""
-    return Order.objects.select_for_update(of=("self",)).get(pk=order_id)
+    """Lock the order's row and return it. Every door locks the order first and then the attempt.
+
+    The key itself is left free: a log row that points to the order need not wait for the settlement of another.
+    """
+    return Order.objects.select_for_update(of=("self",), no_key=True).get(pk=order_id)
 
 
 def awaits_payment(order: Any) -> bool:
@@ -47,8 +53,13 @@ def is_cancelled(order: Any) -> bool:
     return order.status == checkout_settings.ORDER_STATUS_CANCELED
 
 
+def in_the_shops_language() -> AbstractContextManager[Any]:
+    """Notes are for staff, whoever's request this is: build and write them within this context."""
+    return translation.override(settings.LANGUAGE_CODE)
+
+
 def note(order: Any, message: str) -> None:
-    """Tell staff, on the order's page."""
+    """Tell staff, on the order's page; see :func:`in_the_shops_language`."""
     OrderNote.objects.create(order=order, note_type=NOTE_TYPE, message=message)
 
 

@@ -131,7 +131,7 @@ def act_on(entry: CyberSourceReply, reply: Reply) -> str:
     """Settle a logged reply, then whatever reviews were told of its transaction before it came."""
     outcome = Outcome.from_reply(reply)
     result = settlement.settle(entry, outcome)
-    if outcome.kind == OutcomeKind.REVIEW and outcome.transaction_id:
+    if outcome.kind in (OutcomeKind.REVIEW, OutcomeKind.ACCEPTED, OutcomeKind.PARTIAL) and outcome.transaction_id:
         reviews.apply_waiting(request_id=outcome.transaction_id)
     return result
 

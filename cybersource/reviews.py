@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
@@ -245,7 +244,7 @@ def apply(row: ReviewNotificationUpdate, update: ReviewUpdate) -> str:
         Transaction.objects.select_for_update(of=("self",)).select_related("source", "log__attempt").get(pk=found.pk)
     )
     # Notes are for staff and told apart by their text, so they are in the shop's language whoever's request this is.
-    with translation.override(settings.LANGUAGE_CODE):
+    with orders.in_the_shops_language():
         write_notes(order, update)
         state = decide(order, reviewed, update)
         if update.followon and update.new_decision:

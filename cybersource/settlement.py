@@ -54,9 +54,10 @@ def settle(entry: CyberSourceReply, outcome: Outcome) -> Result:
     Safe to call again with the same outcome at any time, from any number of processes.
     """
     order = orders.locked(entry.order_id)
-    attempt = PaymentAttempt.objects.select_for_update(of=("self",)).get(pk=entry.attempt_id)
+    attempt = PaymentAttempt.objects.select_for_update(of=("self",), no_key=True).get(pk=entry.attempt_id)
     attempt.order = order
-    result = EFFECTS[outcome.kind](order, attempt, outcome, entry)
+    with orders.in_the_shops_language():
+        result = EFFECTS[outcome.kind](order, attempt, outcome, entry)
     entry.result = result
     entry.date_processed = timezone.now()
     entry.save(update_fields=["result", "date_processed"])

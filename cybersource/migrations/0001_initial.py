@@ -472,7 +472,9 @@ class Migration(migrations.Migration):
                 ("reviewer", models.CharField(blank=True, max_length=255, verbose_name="Reviewer")),
                 (
                     "payload",
-                    models.JSONField(default=dict, help_text="The update as it was understood.", verbose_name="Update"),
+                    models.JSONField(
+                        default=dict, help_text="The update as it was understood.", verbose_name="What it told"
+                    ),
                 ),
                 (
                     "state",
@@ -554,6 +556,14 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "Follow-on results",
                 "ordering": ["-pk"],
             },
+        ),
+        migrations.AddIndex(
+            model_name="reviewnotificationupdate",
+            index=models.Index(
+                condition=models.Q(("state__in", ["waiting", "failed"])),
+                fields=["id"],
+                name="cybersource_update_pending",
+            ),
         ),
         migrations.AddIndex(
             model_name="cybersourcereply",
