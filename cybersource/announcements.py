@@ -22,7 +22,7 @@ from oscar.core.loading import get_model
 from oscarapicheckout import handlers
 from oscarapicheckout.signals import order_payment_authorized
 
-from .models import OrderConfirmation
+from .models import OrderConfirmation, PaymentAttempt
 
 Order = get_model("order", "Order")
 
@@ -71,11 +71,18 @@ def announce_authorized(order_id: int, *, hostname: str = "") -> bool:
     if not confirmation.filter(unclaimed).update(date_claimed=now):
         return False
     order = Order.objects.select_related("user", "basket").get(pk=order_id)
+    hostname = hostname or hostname_of(order)
     failed = send(order_payment_authorized, sender=order, order=order, request=owner_request(order, hostname))
     if handlers.send_order_confirmation_message in failed:
         return False  # the claim's lease runs out and cybersource_reprocess sends it again
     confirmation.update(date_sent=timezone.now())
     return True
+
+
+def hostname_of(order: Any) -> str:
+    """The host on which the order was last being paid: links in its mail lead there."""
+    attempts = PaymentAttempt.objects.filter(order=order).exclude(hostname="")
+    return attempts.order_by("-pk").values_list("hostname", flat=True).first() or ""
 
 
 def unsent_confirmations() -> list[int]:

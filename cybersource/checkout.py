@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
+from oscarapicheckout import settings as checkout_settings
 
 from . import fingerprints, orders, profiles, shopper, signals
 from .client_address import client_address
@@ -75,6 +76,10 @@ def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: H
     stops the checkout here, before anything has left the shop.
     """
     replace_open_attempts(order, method_key)
+    if orders.is_declined(order):
+        # A deferred payment is tried again without the order being placed again: it waits for payment once more.
+        with orders.in_the_shops_language():
+            orders.change_status(order, checkout_settings.ORDER_STATUS_PENDING)
     hostname = request.get_host()
     credentials = profiles.for_signing(hostname)
     fingerprint = fingerprints.known(request)

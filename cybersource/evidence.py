@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from .models import RefusedPost, ReplyType
 from .protocol import mask_card_numbers
@@ -31,6 +32,7 @@ HARMLESS = (
 )
 
 
+@sensitive_variables()
 def keep(
     posted: Iterable[tuple[str, str]], *, rule: str, reply_type: ReplyType, remote_address: str | None
 ) -> RefusedPost | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from . import orders
 from .conf import conf
 from .models import AttemptState, PaymentAttempt
 from .protocol import Decision
@@ -56,7 +57,16 @@ def named_fields(data: dict[str, str | None]) -> list[str]:
     return list(dict.fromkeys(str(FIELDS[name]) for name in names if name in FIELDS))
 
 
+def pending_heading(step: PaymentAttempt) -> str:
+    """What the pending page is headed by, where that is not its usual "we are still checking"."""
+    if orders.is_cancelled(step.order):
+        return _("This order was cancelled")
+    return _("Your payment is being reviewed") if step.state == AttemptState.REVIEW else ""
+
+
 def why_pending(step: PaymentAttempt) -> str:
+    if orders.is_cancelled(step.order):
+        return _("If your card was charged all the same, the shop has been told and will give the money back.")
     if step.state == AttemptState.REVIEW:
         return _("Thank you. Your payment is being reviewed, and we will send you an e-mail as soon as it is decided.")
     if step.state == AttemptState.AUTHORIZED:

@@ -47,7 +47,9 @@ def record_charge(
     unsaid = NOTHING if outcome.kind == OutcomeKind.PARTIAL else attempt.amount
     amount = unsaid if outcome.amount is None else outcome.amount
     taken = attempt.transaction_type in SALES and outcome.kind != OutcomeKind.REVIEW
-    source_type, _created = SourceType.objects.get_or_create(name=conf.source_type)
+    source_type = SourceType.objects.filter(name=conf.source_type).order_by("pk").first()
+    if source_type is None:
+        source_type = SourceType.objects.create(name=conf.source_type)
     source = Source.objects.create(
         order=order,
         source_type=source_type,

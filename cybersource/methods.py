@@ -17,6 +17,7 @@ from rest_framework.serializers import ValidationError
 
 from . import checkout, orders, profiles
 from .conf import FLOWS, conf
+from .models import PaymentAttempt
 from .protocol import ProtocolError
 from .states import AttemptStatus
 
@@ -63,6 +64,9 @@ class Cybersource(PaymentMethod):
         """Begin an attempt. The money moves when CyberSource's reply comes, not here."""
         if amount <= 0:
             return Complete(Decimal("0.00"))  # nothing to pay: the gateway is never asked
+        if len(method_key) > PaymentAttempt._meta.get_field("method_key").max_length or "\0" in method_key:
+            logger.warning("Refused a payment method key that no shop's page sends.")
+            return Declined(amount)
         try:
             attempt = checkout.begin(order, method_key, amount, flow=self.flow, request=request)
         except ProtocolError as problem:

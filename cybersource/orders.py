@@ -23,7 +23,7 @@ from oscarapicheckout.signals import order_payment_declined
 
 from .announcements import announce, announce_authorized, owner_request
 from .conf import conf
-from .models import Attention, OrderConfirmation, PaymentAttempt
+from .models import AttemptState, Attention, OrderConfirmation, PaymentAttempt
 
 Order = get_model("order", "Order")
 OrderNote = get_model("order", "OrderNote")
@@ -64,22 +64,28 @@ def note(order: Any, message: str) -> None:
 
 
 def money_held(order: Any) -> Decimal:
-    """Sum what the order's Sources have allocated, less what is under review and what was only partly approved."""
+    """Sum what the order's Sources have allocated, less what does not count towards the order.
+
+    That is what is under review, what was only partly approved, and what staff were asked to reverse because the
+    shopper retried with another amount.
+    """
     held = Source.objects.filter(order=order).aggregate(held=Sum("amount_allocated"))["held"] or Decimal("0.00")
     if conf.review_holds_order:
         doubtful = Q(status=Transaction.REVIEW)
     else:
         doubtful = Q(pk__in=())
-    partial = PaymentAttempt.objects.filter(order=order, attention=Attention.PARTIAL, source__isnull=False)
+    set_aside = PaymentAttempt.objects.filter(
+        order=order, attention__in=(Attention.PARTIAL, Attention.KEPT_AUTHORIZATION), source__isnull=False
+    )
     not_counted = Transaction.objects.filter(source__order=order, txn_type=Transaction.AUTHORISE).filter(
-        doubtful | Q(source__in=partial.values("source"))
+        doubtful | Q(source__in=set_aside.values("source"))
     )
     return held - (not_counted.aggregate(doubtful=Sum("amount"))["doubtful"] or Decimal("0.00"))
 
 
-def authorize_if_covered(order: Any, *, hostname: str = "") -> bool:
+def authorize_if_covered(order: Any, held: Decimal, *, hostname: str = "") -> bool:
     """Set the order authorized when it awaits payment and what is held covers its total. True when it became so."""
-    if not awaits_payment(order) or money_held(order) < order.total_incl_tax:
+    if not awaits_payment(order) or held < order.total_incl_tax:
         return False
     change_status(order, checkout_settings.ORDER_STATUS_AUTHORIZED)
     basket = order.basket
@@ -100,6 +106,8 @@ def decline(order: Any, *, hostname: str = "", note_if_forced: bool = False) -> 
     if is_declined(order):
         return False
     change_status(order, checkout_settings.ORDER_STATUS_PAYMENT_DECLINED)
+    # The retry begins attempts of its own. What an old form still brings must not decide over those.
+    PaymentAttempt.objects.filter(order=order, state=AttemptState.OPEN).update(state=AttemptState.REPLACED)
     for application in order.voucherapplication_set.select_related("voucher"):
         voucher = application.voucher
         if voucher is None:

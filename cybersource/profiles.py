@@ -43,7 +43,7 @@ def for_signing(hostname: str, *, profile_id: str = "") -> Credentials:
     rows = [
         row
         for row in SecureAcceptanceProfile.objects.filter(active=True).filter(
-            Q(hostname__in=[hostname, bare]) | Q(is_default=True)
+            Q(hostname__in=[hostname, bare]) | Q(is_default=True) | Q(profile_id=profile_id)
         )
         if usable(row)
     ]

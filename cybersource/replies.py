@@ -12,7 +12,9 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db import OperationalError
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from . import evidence, profiles, reviews, settlement
 from .models import CyberSourceReply, PaymentAttempt, ReplyType, clipped
@@ -21,6 +23,9 @@ from .protocol import Decision, Outcome, OutcomeKind, ProtocolError, Reply, mask
 logger = logging.getLogger(__name__)
 
 Result = CyberSourceReply.Result
+
+#: How often a settlement is tried that PostgreSQL broke off in favour of another transaction.
+TRIES = 3
 
 #: Decisions whose reply must repeat all that we asked.
 HOLD_MONEY = (Decision.ACCEPT, Decision.REVIEW)
@@ -41,6 +46,7 @@ class Receipt:
     result: str
 
 
+@sensitive_variables()
 def receive(posted: Iterable[tuple[str, str]], *, reply_type: ReplyType, remote_address: str | None = None) -> Receipt:
     """Verify, log and settle one posted reply.
 
@@ -51,9 +57,18 @@ def receive(posted: Iterable[tuple[str, str]], *, reply_type: ReplyType, remote_
     posted = list(posted)
     try:
         reply = Reply.from_post(posted, secret_for=profiles.secret_for)
-    except ProtocolError as problem:
-        evidence.keep(posted, rule=problem.rule, reply_type=reply_type, remote_address=remote_address)
-        raise
+    except ProtocolError as refused:
+        problem = refused
+    else:
+        return act_on_verified(reply, reply_type)
+    # Outside the handler, so that an error while storing does not carry the post's values along in its context.
+    evidence.keep(posted, rule=problem.rule, reply_type=reply_type, remote_address=remote_address)
+    raise problem
+
+
+@sensitive_variables()
+def act_on_verified(reply: Reply, reply_type: ReplyType) -> Receipt:
+    """Log a reply whose signature is good, and settle it if it answers an attempt of ours."""
     attempt = PaymentAttempt.objects.select_related("order").filter(transaction_uuid=reply.transaction_uuid).first()
     misfit = why_not_ours(reply, attempt)
     if misfit and not evidence.room_left(CyberSourceReply.objects.filter(result=Result.REFUSED)):
@@ -88,6 +103,7 @@ def why_not_ours(reply: Reply, attempt: PaymentAttempt | None) -> str:
     return ""
 
 
+@sensitive_variables()
 def log(
     reply: Reply, attempt: PaymentAttempt | None, reply_type: ReplyType, *, refused_because: str = ""
 ) -> CyberSourceReply:
@@ -130,10 +146,31 @@ def log(
 def act_on(entry: CyberSourceReply, reply: Reply) -> str:
     """Settle a logged reply, then whatever reviews were told of its transaction before it came."""
     outcome = Outcome.from_reply(reply)
-    result = settlement.settle(entry, outcome)
+    result = settled(entry, outcome)
     if outcome.kind in (OutcomeKind.REVIEW, OutcomeKind.ACCEPTED, OutcomeKind.PARTIAL) and outcome.transaction_id:
         reviews.apply_waiting(request_id=outcome.transaction_id)
     return result
+
+
+def settled(entry: CyberSourceReply, outcome: Outcome) -> str:
+    """Settle, once more where PostgreSQL chose this transaction to end a deadlock: settling twice is settling once.
+
+    api-checkout's retry of an order deletes its lines before it locks the order, the other way round than we do.
+    """
+    for _again in range(TRIES - 1):
+        try:
+            return settlement.settle(entry, outcome)
+        except OperationalError as problem:
+            if not is_conflict(problem):
+                raise
+            logger.warning("Reply %s met a conflicting transaction and is settled again.", entry.pk)
+    return settlement.settle(entry, outcome)
+
+
+def is_conflict(problem: OperationalError) -> bool:
+    """Deadlock or serialization failure, as psycopg and psycopg2 name them."""
+    cause = problem.__cause__
+    return (getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)) in ("40P01", "40001")
 
 
 def reprocess() -> dict[str, int]:

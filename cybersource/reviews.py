@@ -299,14 +299,29 @@ def release(order: Any, reviewed: Any, update: ReviewUpdate) -> None:
     if attempt and reviewed.amount < attempt.amount:
         release_part(order, reviewed, attempt)
         return
-    attention = Attention.CLOSED_ORDER if orders.is_cancelled(order) else Attention.NONE
-    move_attempt(attempt, reviewed, AttemptState.AUTHORIZED, attention)
-    if attention:
+    held = orders.money_held(order)
+    attention = Attention.NONE
+    if orders.is_cancelled(order):
+        attention = Attention.CLOSED_ORDER
         message = _("The order was cancelled meanwhile, and %(amount)s %(currency)s are held for it. Reverse them.")
         orders.note(order, message % {"amount": reviewed.amount, "currency": reviewed.source.currency})
+    elif held > order.total_incl_tax:
+        attention = Attention.EXCESS_CHARGE
+        orders.note(order, attention.label + ".")
+    move_attempt(attempt, reviewed, AttemptState.AUTHORIZED, attention)
+    if attention and attempt:
+        announce(
+            signals.unexpected_charge,
+            sender=PaymentAttempt,
+            order=order,
+            attempt=attempt,
+            reply=reviewed.log,
+            outcome=None,
+            attention=attention,
+        )
     if attempt and attempt.transaction_type in ledger.SALES and not settled_with(update):
         orders.note(order, _("A sale is not captured while it is under review. Capture it unless CyberSource has."))
-    orders.authorize_if_covered(order, hostname=hostname_of(attempt))
+    orders.authorize_if_covered(order, held, hostname=hostname_of(attempt))
 
 
 def release_part(order: Any, reviewed: Any, attempt: PaymentAttempt) -> None:

@@ -14,10 +14,12 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_variables
 
 from . import ledger, orders, signals
 from .announcements import announce
 from .checkout import begin_next_step
+from .conf import conf
 from .models import UNSETTLED_STATES, AttemptState, Attention, CyberSourceReply, PaymentAttempt, PaymentToken, clipped
 from .protocol import Outcome, OutcomeKind, TransactionType, reason_meaning
 
@@ -37,6 +39,7 @@ STATES = {
 #: What staff should do about a charge that the order did not wait for.
 ADVICE = {
     Attention.EXTRA_CHARGE: gettext_lazy("Reverse it in the CyberSource Business Center unless both were meant."),
+    Attention.EXCESS_CHARGE: gettext_lazy("Reverse it in the CyberSource Business Center unless both were meant."),
     Attention.REPLACED_CHARGE: gettext_lazy("Check that the amount is what the order asks; reverse it if it is not."),
     Attention.AFTER_DECLINE: gettext_lazy(
         "The shopper may have been told it failed. Check before it is reversed or kept."
@@ -47,6 +50,7 @@ ADVICE = {
 }
 
 
+@sensitive_variables()
 @transaction.atomic
 def settle(entry: CyberSourceReply, outcome: Outcome) -> Result:
     """Let an outcome take effect on the attempt and order of its log row, and say in the log what it did.
@@ -72,9 +76,14 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         return store_card(order, attempt, outcome, entry)
     if ledger.knows(order, outcome.transaction_id):
         return Result.REPEATED
+    held = orders.money_held(order)
     attention = unexpected(order, attempt, outcome)
     token = remember_token(order, outcome, entry)
     source = ledger.record_charge(order, attempt, outcome, entry, token)
+    if outcome.kind == OutcomeKind.ACCEPTED or (outcome.kind == OutcomeKind.REVIEW and not conf.review_holds_order):
+        held += source.amount_allocated
+        if not attention and held > order.total_incl_tax:
+            attention = Attention.EXCESS_CHARGE
     if attempt.state not in PAID:
         attempt.source = source
         end(attempt, entry, state=STATES[outcome.kind], attention=attention)
@@ -86,7 +95,7 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         orders.note(order, to_staff(attempt, outcome, attention))
         tell(signals.unexpected_charge, order, attempt, outcome, entry, attention=attention)
     if outcome.kind != OutcomeKind.PARTIAL:
-        orders.authorize_if_covered(order, hostname=attempt.hostname)
+        orders.authorize_if_covered(order, held, hostname=attempt.hostname)
     elif orders.awaits_payment(order):
         orders.decline(order, hostname=attempt.hostname)
     return Result.SETTLED
@@ -94,11 +103,13 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
 
 def unexpected(order: Any, attempt: PaymentAttempt, outcome: Outcome) -> str:
     """Why staff must look at this charge; empty when it is just what the order waited for."""
+    if attempt.state in PAID:
+        return Attention.EXTRA_CHARGE
     if outcome.kind == OutcomeKind.PARTIAL:
         return Attention.PARTIAL
     if orders.is_cancelled(order):
         return Attention.CLOSED_ORDER
-    if attempt.state in PAID or not orders.awaits_payment(order):
+    if not orders.awaits_payment(order):
         return Attention.EXTRA_CHARGE
     if attempt.state == AttemptState.REPLACED:
         return Attention.REPLACED_CHARGE

@@ -1,4 +1,6 @@
-"""Who began a checkout: a random value in the shopper's session, of which the attempt keeps only a hash.
+"""The shopper's session: who began a checkout, and the basket that a decline gives back.
+
+Who began it is a random value in the session, of which the attempt keeps only a hash.
 
 Login keeps the value and logout loses it. The session key itself is a credential, changes under some session backends,
 and is stored nowhere.
@@ -10,11 +12,25 @@ import hashlib
 import secrets
 from typing import Any
 
+from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
+from oscarapi.basket.operations import store_basket_in_session
 
 from .models import PaymentAttempt
 
 SESSION_KEY = "cybersource_checkout"
+
+
+def give_basket_back(request: HttpRequest, basket: Any) -> None:
+    """Make a thawed basket the shopper's one basket again, so that the retry is of the same order.
+
+    A customer who looked around meanwhile has a second open basket; Oscar would merge the two either way round, and
+    an order whose basket went into the other could not be paid any more.
+    """
+    if request.user.is_authenticated and basket.owner_id == request.user.pk:
+        for other in type(basket).open.filter(owner=request.user).exclude(pk=basket.pk):
+            basket.merge(other, add_quantities=False)
+    store_basket_in_session(basket, request.session)
 
 
 def session_hash(session: Any) -> str:

@@ -9,8 +9,8 @@ from . import views
 urlpatterns = [
     path("cybersource-reply/", views.reply, name="cybersource-reply"),
     path("merchant-post/", views.merchant_post, name="cybersource-merchant-post"),
-    path("return/<str:handle>/", views.return_to_shop, name="cybersource-return"),
-    path("pending/<str:handle>/", views.pending, name="cybersource-pending"),
+    path("return/<uuid:handle>/", views.return_to_shop, name="cybersource-return"),
+    path("pending/<uuid:handle>/", views.pending, name="cybersource-pending"),
     path("decision-manager-review-notification/", views.review_notification, name="cybersource-review-notification"),
     path("fingerprint/<str:url_type>/", views.fingerprint_redirect, name="cybersource-fingerprint-redirect"),
 ]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from enum import Enum
 from functools import wraps
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import RequestDataTooBig
@@ -24,13 +25,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
-from oscarapi.basket.operations import store_basket_in_session
 from oscarapicheckout.views import CHECKOUT_ORDER_ID
 
 from . import checkout, explanations, fingerprints, orders, replies, reviews, shopper
 from .client_address import client_address
 from .conf import conf
-from .models import AttemptState, PaymentAttempt, ReplyType, ReviewNotification
+from .models import UNSETTLED_STATES, AttemptState, PaymentAttempt, ReplyType, ReviewNotification
 from .protocol import PROFILING_KINDS, ProtocolError
 
 logger = logging.getLogger(__name__)
@@ -176,7 +176,7 @@ def whereabouts(order: Any, step: PaymentAttempt) -> Where:
 
 @require_GET
 @never_cache
-def return_to_shop(request: HttpRequest, handle: str) -> HttpResponse:
+def return_to_shop(request: HttpRequest, handle: UUID) -> HttpResponse:
     """The shopper is back with a real session: mirror the rows into it and send the shopper on."""
     step = own_step(request, handle)
     if step is None:
@@ -190,13 +190,13 @@ def return_to_shop(request: HttpRequest, handle: str) -> HttpResponse:
         return HttpResponseRedirect(pending_url(step))
     messages.error(request, explanations.why_not_paid(step))
     if order.basket is not None and order.basket.can_be_edited:
-        store_basket_in_session(order.basket, request.session)
+        shopper.give_basket_back(request, order.basket)
     return HttpResponseRedirect(resolve_url(conf.redirect_fail))
 
 
 @require_GET
 @never_cache
-def pending(request: HttpRequest, handle: str) -> HttpResponse:
+def pending(request: HttpRequest, handle: UUID) -> HttpResponse:
     """Goes on with a two-step payment, or says that we are still checking and looks again."""
     step = own_step(request, handle)
     if step is None:
@@ -211,11 +211,11 @@ def pending(request: HttpRequest, handle: str) -> HttpResponse:
             "form": checkout.form_for(step) if goes_on else None,
             "order_number": step.order.number,
             "method_key": step.method_key,
-            "heading": _("Your payment is being reviewed") if step.state == AttemptState.REVIEW else "",
+            "heading": explanations.pending_heading(step),
             "message": "" if goes_on else explanations.why_pending(step),
             "card_url": resolve_url(conf.redirect_fail),
             "refresh_url": request.path,
-            "refresh_seconds": LATER if step.state == AttemptState.REVIEW else SOON,
+            "refresh_seconds": SOON if step.state in UNSETTLED_STATES else LATER,
         },
     )
 
@@ -226,9 +226,9 @@ def pending_url(step: PaymentAttempt) -> str:
     return reverse("cybersource-pending", args=[step.transaction_uuid])
 
 
-def own_step(request: HttpRequest, handle: str) -> PaymentAttempt | None:
+def own_step(request: HttpRequest, handle: UUID) -> PaymentAttempt | None:
     """The latest step of the payment behind the URL, if this very session began it; to others it does not exist."""
-    attempt = PaymentAttempt.objects.filter(transaction_uuid=handle[:51]).first()
+    attempt = PaymentAttempt.objects.filter(transaction_uuid=str(handle)).first()
     if attempt is None or not shopper.began(request.session, attempt):
         return None
     return checkout.latest_step(attempt.pk)

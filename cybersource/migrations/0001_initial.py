@@ -334,6 +334,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("", "Nothing"),
                             ("extra-charge", "A second charge on an order that was already paid"),
+                            ("excess-charge", "Together with other payments this is more than the order costs"),
                             ("replaced-charge", "A charge for an attempt that had been replaced"),
                             ("kept-authorization", "An authorization for another amount than the order now asks"),
                             ("partial", "Only part of the amount was approved"),

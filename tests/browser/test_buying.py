@@ -86,7 +86,7 @@ def test_a_review_is_accepted_in_the_business_center_and_then_the_mail_goes_out(
 ):
     at_payment.pay(cards.REVIEW)
     at_payment.arrive("/api/cybersource/pending/*/")
-    at_payment.page.get_by_text("being reviewed").wait_for()
+    at_payment.page.get_by_role("heading", name="Your payment is being reviewed").wait_for()
     screenshot(at_payment.page, "under-review")
     order = at_payment.order()
     assert order.status == "Pending"

@@ -6,6 +6,7 @@ import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.contrib.sites.models import Site
 from django.core.management import call_command
 from django.db import DatabaseError, connection, connections
 from django.db.models.signals import pre_save
@@ -265,3 +266,16 @@ def test_every_order_of_two_attempts_deliveries_ends_in_the_same_rows(shopper):
             )
         )
     assert endings == {("Authorized", 1, True, 1, 0)}
+
+
+def test_a_confirmation_is_resent_for_the_host_the_order_was_paid_on(shopper, settings, mailoutbox):
+    """A shop of several hosts has no SITE_ID, and its ALLOWED_HOSTS do not hold localhost."""
+    settings.ALLOWED_HOSTS = ["testserver"]
+    order = shopper.check_out()
+    shopper.pay()
+    mailoutbox.clear()
+    OrderConfirmation.objects.filter(order=order).update(date_claimed=None, date_sent=None)
+    del settings.SITE_ID
+    Site.objects.update_or_create(domain="testserver", defaults={"name": "testserver"})
+    call_command("cybersource_reprocess")
+    assert len(mailoutbox) == 1

@@ -7,7 +7,7 @@ from oscar.core.loading import get_model
 
 from cybersource.models import AttemptState, CyberSourceReply, PaymentAttempt, RefusedPost
 from cybersource.simulator import cards
-from tests.shop import MERCHANT_POST, card, post_reply, voucher
+from tests.shop import MERCHANT_POST, card, customer, post_reply, voucher
 
 Basket = get_model("basket", "Basket")
 Transaction = get_model("payment", "Transaction")
@@ -35,6 +35,21 @@ def test_a_declined_card_declines_the_order_and_gives_the_basket_back(shopper, m
     assert response.headers["Location"] == "/checkout/"
     assert mailoutbox == []
     assert shopper.client.get("/api/basket/").json()["id"] == order.basket_id
+
+
+def test_a_customer_who_looked_around_meanwhile_retries_the_same_order(shopper):
+    user = customer()
+    shopper.client.force_login(user)
+    order = shopper.check_out("10.00")
+    answer = shopper.submit(card(cards.DECLINED))
+    shopper.fill_basket("3.00")
+    shopper.deliver(answer)
+    assert list(Basket.open.filter(owner=user)) == [order.basket]
+    again = shopper.check_out()
+    assert again.pk == order.pk
+    assert again.lines.count() == 2
+    shopper.pay()
+    assert status(order) == "Authorized"
 
 
 def test_the_shopper_is_told_in_the_shops_own_words(shopper, settings):

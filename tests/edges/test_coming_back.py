@@ -197,3 +197,18 @@ def test_the_session_holds_little_of_a_payment(shopper):
     shopper.check_out()
     shopper.form()
     assert len(json.dumps(dict(shopper.client.session))) < 1024
+
+
+@pytest.mark.parametrize("handle", ["%00abc", "x" * 300, "..%2f", "1"])
+@pytest.mark.parametrize("page", ["return", "pending"])
+def test_a_handle_that_is_none_is_not_found(committed_db, page, handle):
+    assert Client().get(f"/api/cybersource/{page}/{handle}/").status_code == 404
+
+
+def test_a_charge_on_a_cancelled_order_is_not_promised_anything_false(shopper):
+    order = shopper.check_out()
+    answer = shopper.submit()
+    order.set_status("Canceled")
+    page = shopper.client.get(shopper.deliver(answer).headers["Location"]).content.decode()
+    assert "This order was cancelled" in page
+    assert "still waits" not in page

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 import logging
+import sys
 
 import pytest
 from django.apps import apps
 from django.conf import settings as live
+from django.core.signals import got_request_exception
+from django.db import DatabaseError
+from django.db.models.signals import pre_save
 from django.test import Client
+from django.views.debug import ExceptionReporter
 from oscar.core.loading import get_model
 
 from cybersource import evidence
@@ -237,6 +242,31 @@ def test_evidence_keeps_no_card_field_and_stays_small(shopper):
     assert "737" not in str(row.summary)
     assert "4111111111111111" not in str(row.summary)
     assert len(str(row.summary)) < 8000
+
+
+def test_an_error_report_of_a_post_that_could_not_be_stored_holds_no_card(shopper, settings):
+    """The error mails of a shop show local variables; a misdirected card form must not be among them."""
+    settings.DEBUG = False
+    reports = []
+
+    def report(request, **kwargs):
+        reports.append(ExceptionReporter(request, *sys.exc_info(), is_email=True).get_traceback_html())
+
+    def broken(**kwargs):
+        raise DatabaseError("the disk is full")
+
+    got_request_exception.connect(report)
+    pre_save.connect(broken, sender=RefusedPost)
+    try:
+        posted = [("card_number", "4111111111111111"), ("card_cvn", "987"), ("decision", "ACCEPT")]
+        assert post_reply(posted).status_code == 500
+    finally:
+        pre_save.disconnect(broken, sender=RefusedPost)
+        got_request_exception.disconnect(report)
+    (html,) = reports
+    assert "the disk is full" in html
+    assert "4111111111111111" not in html
+    assert "987" not in html.replace("1987", "")
 
 
 @pytest.mark.parametrize("url", [REPLY, MERCHANT_POST])

@@ -1,0 +1,189 @@
+"""A shopper tries again with other methods or amounts: what is held, what counts, and what staff are told."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import connections, transaction
+from oscar.core.loading import get_model
+from oscarapicheckout import settings as checkout_settings
+from oscarapicheckout.serializers import OrderTokenField
+
+from cybersource import orders, signals
+from cybersource.models import AttemptState, CyberSourceReply, PaymentAttempt
+from cybersource.simulator import Update
+from tests.reviewing import tell
+from tests.shop import post_reply
+
+Order = get_model("order", "Order")
+SourceType = get_model("payment", "SourceType")
+
+ONE_CARD = {"cybersource": {"enabled": True, "pay_balance": True}}
+
+
+def two_cards(first="50.00"):
+    return {
+        "a": {"method_type": "cybersource", "enabled": True, "pay_balance": False, "amount": first},
+        "b": {"method_type": "cybersource", "enabled": True, "pay_balance": True},
+    }
+
+
+@pytest.fixture(autouse=True)
+def one_step(settings):
+    settings.CYBERSOURCE_FLOW = "one-step"
+
+
+@pytest.fixture
+def warnings():
+    told = []
+
+    def hear(attention, **kwargs):
+        told.append(attention)
+
+    signals.unexpected_charge.connect(hear)
+    yield told
+    signals.unexpected_charge.disconnect(hear)
+
+
+def latest(key):
+    return PaymentAttempt.objects.filter(method_key=key).latest("pk")
+
+
+def accept(shopper, key, **fields):
+    assert post_reply(shopper.reply(latest(key), **fields)).status_code == 303
+
+
+def decline(shopper, key):
+    accept(shopper, key, decision="DECLINE", reason_code="203", auth_amount="")
+    shopper.client.get(f"/api/cybersource/return/{latest(key).transaction_uuid}/")
+
+
+def test_more_than_the_order_costs_is_flagged_noted_and_signalled(shopper, warnings):
+    """The first card paid its part; after the second was declined, one other card paid all of it."""
+    order = shopper.check_out("100.00", payment=two_cards())
+    accept(shopper, "a")
+    decline(shopper, "b")
+    shopper.check_out(payment=ONE_CARD)
+    accept(shopper, "cybersource")
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+    assert warnings == ["excess-charge"]
+    assert latest("cybersource").attention == "excess-charge"
+    assert any("more than the order costs" in note.message for note in order.notes.all())
+
+
+def test_a_review_accepted_on_top_of_other_money_is_flagged_too(shopper, warnings):
+    order = shopper.check_out("100.00", payment=two_cards())
+    accept(shopper, "a", decision="REVIEW", reason_code="480", transaction_id="7300000000000000000001")
+    decline(shopper, "b")
+    shopper.check_out(payment=ONE_CARD)
+    accept(shopper, "cybersource")
+    order.refresh_from_db()
+    assert (order.status, warnings) == ("Authorized", [])
+    update = Update(reference_number=order.number, request_id="7300000000000000000001", new_decision="ACCEPT")
+    assert tell(update, gateway=shopper.gateway) == 200
+    assert warnings == ["excess-charge"]
+    assert latest("a").attention == "excess-charge"
+    assert any("more than the order costs" in note.message for note in order.notes.all())
+
+
+def test_what_staff_were_asked_to_reverse_does_not_pay_the_order(shopper):
+    order = shopper.check_out("100.00", payment=two_cards())
+    accept(shopper, "a")
+    decline(shopper, "b")
+    shopper.check_out(payment=two_cards("60.00"))
+    accept(shopper, "a")
+    order.refresh_from_db()
+    assert order.status == "Pending"
+    assert shopper.state("b")["required_action"] is not None
+    accept(shopper, "b")
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+    assert orders.money_held(order) == order.total_incl_tax
+
+
+def test_an_old_tab_of_a_dropped_card_cannot_decline_the_retry(shopper):
+    order = shopper.check_out("100.00", payment=two_cards())
+    decline(shopper, "b")
+    assert latest("a").state == AttemptState.REPLACED
+    shopper.check_out(payment=ONE_CARD)
+    accept(shopper, "a", decision="DECLINE", reason_code="203", auth_amount="")
+    order.refresh_from_db()
+    assert order.status == "Pending"
+    assert shopper.state()["required_action"] is not None
+    accept(shopper, "cybersource")
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+
+
+def test_a_deferred_payment_that_was_declined_can_be_tried_again(shopper, monkeypatch):
+    pay_later = {"method": "oscarapicheckout.methods.PayLater", "permission": "oscarapicheckout.permissions.Public"}
+    methods = [*checkout_settings.API_ENABLED_PAYMENT_METHODS, pay_later]
+    monkeypatch.setattr(checkout_settings, "API_ENABLED_PAYMENT_METHODS", methods)
+    order = shopper.check_out("10.00", payment={"pay-later": {"enabled": True, "pay_balance": True}})
+    body = {"order": OrderTokenField.get_order_token(order), "payment": ONE_CARD}
+    for outcome in (decline, accept):
+        answer = shopper.client.post("/api/checkout/complete-deferred-payment/", body, content_type="application/json")
+        assert answer.status_code == 200, answer.content
+        assert shopper.state()["required_action"] is not None
+        outcome(shopper, "cybersource")
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+
+
+@pytest.mark.parametrize("key", ["k" * 65, "k\0"])
+def test_a_method_key_that_no_page_sends_is_an_ordinary_decline(shopper, key):
+    order = shopper.check_out("10.00", payment={key: {"method_type": "cybersource", "enabled": True}})
+    order.refresh_from_db()
+    assert order.status == "Payment Declined"
+    assert PaymentAttempt.objects.count() == 0
+
+
+def test_a_reply_that_deadlocks_with_a_retry_is_settled_all_the_same(shopper):
+    """api-checkout's retry deletes the order's lines before it touches the order; a reply locks the order first."""
+    order = shopper.check_out("100.00")
+    reply = shopper.reply()
+    lines_gone, replying = threading.Event(), threading.Event()
+    outcomes = {}
+
+    def retry():
+        try:
+            with transaction.atomic():
+                order.lines.all().delete()
+                lines_gone.set()
+                replying.wait(5)
+                threading.Event().wait(0.5)  # the reply's transaction now holds the order and wants the lines
+                Order.objects.filter(pk=order.pk).update(guest_email="again@example.com")
+            outcomes["retry"] = "done"
+        except Exception as problem:
+            outcomes["retry"] = type(problem).__name__
+        finally:
+            connections.close_all()
+
+    def pay():
+        try:
+            lines_gone.wait(5)
+            replying.set()
+            outcomes["reply"] = post_reply(reply).status_code
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=work) for work in (retry, pay)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes["reply"] == 303
+    assert CyberSourceReply.objects.get().result == "settled"
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+
+
+def test_two_source_types_of_one_name_do_not_stop_payments(shopper):
+    for _twice in range(2):
+        SourceType.objects.create(name="Cybersource Secure Acceptance")
+    order = shopper.check_out()
+    shopper.pay()
+    order.refresh_from_db()
+    assert order.status == "Authorized"
