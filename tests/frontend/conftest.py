@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,8 @@ from django.conf import settings
 from django.template import Context, Engine
 from django.test import override_settings
 from django.utils import translation
+
+from tests.chromium import launched
 
 if not settings.configured and not os.environ.get("DJANGO_SETTINGS_MODULE"):
     settings.configure(SECRET_KEY="nothing is signed here", USE_I18N=True, STATIC_URL="/static/", INSTALLED_APPS=[])
@@ -294,40 +295,11 @@ def shop(servers: tuple[Shop, Server], gateway: Server) -> Iterator[Shop]:
 # ---------------------------------------------------------------------------------------------------- the browser
 
 
-def chromium() -> str | None:
-    return (
-        os.environ.get("CHROMIUM")
-        or shutil.which("chromium")
-        or shutil.which("chromium-browser")
-        or shutil.which("google-chrome")
-    )
-
-
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     """One Chromium for this folder, closed before other tests need their thread without its event loop."""
-    executable = chromium()
-    if not executable:
-        message = "no Chromium found: put one on the PATH or name it in CHROMIUM"
-        if os.environ.get("REQUIRE_BROWSER"):
-            pytest.fail(message)
-        pytest.skip(message)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=executable,
-            headless=False,
-            args=[
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--no-first-run",
-            ],
-        )
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
