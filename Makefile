@@ -18,7 +18,7 @@ test:
 		|| command -v google-chrome-stable)}"; \
 	if [ -n "$$chromium" ]; then export CHROMIUM="$$chromium"; echo "Browser tests run in $$chromium."; \
 	else echo "No Chromium was found, so the browser tests are SKIPPED. Install chromium, or set CHROMIUM."; fi; \
-	exec $(VENV) -m pytest -n auto --dist loadfile $(ARGS)
+	exec $(VENV) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint:
 	@$(INSTALL) lint

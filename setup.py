@@ -44,7 +44,7 @@ TEST = [
     "pytest-benchmark>=4",
     "pytest-cov>=5",
     "pytest-django>=4.9",
-    "pytest-xdist>=3.6",  # one worker for each core; a suite with a database and browsers is long otherwise
+    "pytest-xdist>=3.7",  # one worker for each core; a suite with a database and browsers is long otherwise
     "setuptools>=77",  # builds the wheel that the package tests open
 ]
 
