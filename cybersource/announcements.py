@@ -65,18 +65,52 @@ def owner_request(order: Any, hostname: str = "") -> HttpRequest:
 
 def announce_authorized(order_id: int, *, hostname: str = "") -> bool:
     """Claim the order's confirmation and send ``order_payment_authorized``. False when somebody else has it."""
-    now = timezone.now()
-    unclaimed = Q(date_claimed=None) | Q(date_claimed__lt=now - LEASE)
-    confirmation = OrderConfirmation.objects.filter(order_id=order_id, date_sent=None)
-    if not confirmation.filter(unclaimed).update(date_claimed=now):
+    if not claim(order_id):
         return False
     order = Order.objects.select_related("user", "basket").get(pk=order_id)
-    hostname = hostname or hostname_of(order)
-    failed = send(order_payment_authorized, sender=order, order=order, request=owner_request(order, hostname))
-    if handlers.send_order_confirmation_message in failed:
+    request = owner_request(order, hostname or hostname_of(order))
+    request.cybersource_claimed = order_id  # type: ignore[attr-defined]
+    failed = send(order_payment_authorized, sender=order, order=order, request=request)
+    if confirm_once in failed:
         return False  # the claim's lease runs out and cybersource_reprocess sends it again
-    confirmation.update(date_sent=timezone.now())
+    mark_sent(order_id)
     return True
+
+
+def claim(order_id: int) -> bool:
+    """Take the sending of an order's confirmation upon us, unless it is sent or somebody is at it."""
+    now = timezone.now()
+    unclaimed = Q(date_claimed=None) | Q(date_claimed__lt=now - LEASE)
+    confirmation = OrderConfirmation.objects.filter(unclaimed, order_id=order_id, date_sent=None)
+    return bool(confirmation.update(date_claimed=now))
+
+
+def mark_sent(order_id: int) -> None:
+    OrderConfirmation.objects.filter(order_id=order_id, date_sent=None).update(date_sent=timezone.now())
+
+
+def confirm_once(sender: Any, order: Any, request: Any, **kwargs: Any) -> None:
+    """Let api-checkout send its confirmation e-mail, once an order, whoever it was that authorized it.
+
+    Stands in the place of api-checkout's own receiver (:func:`stand_in_for_the_mail`), which would send another mail
+    when a retry authorizes an order that a late reply has authorized a moment before.
+    """
+    if getattr(request, "cybersource_claimed", None) != order.pk:
+        OrderConfirmation.objects.bulk_create([OrderConfirmation(order=order)], ignore_conflicts=True)
+        if not claim(order.pk):
+            return
+    handlers.send_order_confirmation_message(sender=sender, order=order, request=request, **kwargs)
+    transaction.on_commit(lambda: mark_sent(order.pk))  # after the mail, which goes out on commit too
+
+
+def stand_in_for_the_mail() -> None:
+    """Put :func:`confirm_once` where api-checkout's receiver is connected, if it is.
+
+    It takes the very place: a shop that disconnects api-checkout's receiver, to send mails of its own, disconnects it.
+    """
+    original = handlers.send_order_confirmation_message
+    if order_payment_authorized.disconnect(original):
+        order_payment_authorized.connect(confirm_once, dispatch_uid=id(original))
 
 
 def hostname_of(order: Any) -> str:

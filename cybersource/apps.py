@@ -16,6 +16,8 @@ class CybersourceConfig(AppConfig):
         from oscarapicheckout.signals import order_placed
 
         from . import checks  # noqa: F401  registers the system checks
+        from .announcements import stand_in_for_the_mail
         from .states import forget_other_orders
 
+        stand_in_for_the_mail()
         order_placed.connect(forget_other_orders, dispatch_uid="cybersource.forget_other_orders")

@@ -11,10 +11,12 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, connections
 from django.db.models.signals import pre_save
 from oscar.core.loading import get_model
+from oscarapicheckout import handlers
 from oscarapicheckout.signals import order_payment_authorized
+from oscarapicheckout.utils import _set_order_authorized
 
 from cybersource import signals
-from cybersource.announcements import LEASE
+from cybersource.announcements import LEASE, stand_in_for_the_mail
 from cybersource.models import AttemptState, CyberSourceReply, OrderConfirmation, PaymentAttempt
 from cybersource.simulator import cards
 from tests.shop import MERCHANT_POST, card, customer, post_reply
@@ -279,3 +281,38 @@ def test_a_confirmation_is_resent_for_the_host_the_order_was_paid_on(shopper, se
     Site.objects.update_or_create(domain="testserver", defaults={"name": "testserver"})
     call_command("cybersource_reprocess")
     assert len(mailoutbox) == 1
+
+
+def test_a_retry_that_authorizes_what_a_late_reply_had_authorized_sends_no_second_mail(shopper, mailoutbox):
+    """api-checkout writes "Pending" over the order it read a moment ago, and then authorizes it by itself."""
+    order = shopper.check_out()
+    shopper.pay()
+    assert len(mailoutbox) == 1
+    type(order).objects.filter(pk=order.pk).update(status="Pending")
+    order.refresh_from_db()
+    _set_order_authorized(order, shopper.client.get("/api/basket/").wsgi_request)
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+    assert len(mailoutbox) == 1
+
+
+def test_an_order_that_api_checkout_authorizes_has_its_confirmation_accounted_for_too(shopper, mailoutbox):
+    order = shopper.check_out("10.00")
+    request = shopper.client.get("/api/basket/").wsgi_request
+    _set_order_authorized(order, request)
+    assert len(mailoutbox) == 1
+    assert OrderConfirmation.objects.get(order=order).date_sent is not None
+
+
+def test_a_shop_that_takes_api_checkouts_mail_away_gets_none_from_us(shopper, mailoutbox):
+    assert order_payment_authorized.disconnect(handlers.send_order_confirmation_message)
+    try:
+        order = shopper.check_out()
+        shopper.pay()
+    finally:
+        order_payment_authorized.connect(handlers.send_order_confirmation_message)
+        stand_in_for_the_mail()
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+    assert mailoutbox == []
+    assert OrderConfirmation.objects.get(order=order).date_sent is not None
