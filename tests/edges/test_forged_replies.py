@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import re
 import sys
 
 import pytest
@@ -266,7 +267,7 @@ def test_an_error_report_of_a_post_that_could_not_be_stored_holds_no_card(shoppe
     (html,) = reports
     assert "the disk is full" in html
     assert "4111111111111111" not in html
-    assert "987" not in html.replace("1987", "")
+    assert not re.search(r"(?<!\w)987(?!\w)", html)  # as a value of its own; the report numbers its parts too
 
 
 @pytest.mark.parametrize("url", [REPLY, MERCHANT_POST])
