@@ -57,7 +57,7 @@ SIGNED_WHEN_HELD = (
     "transaction_id",
 )
 
-_NAME_CHARACTERS = b"abcdefghijklmnopqrstuvwxyz0123456789_"
+_LIST_CHARACTERS = b"abcdefghijklmnopqrstuvwxyz0123456789_,"
 _CUTS = re.compile(r",([a-z0-9_]+)=")
 
 
@@ -111,10 +111,10 @@ class Reply:
         :class:`AmbiguousMessage`.
         """
         fields = _read_once(posted)
-        signed = _signed_values(fields, _signed_names(fields))
+        signed = _signed_fields(fields)
         _require_signed(signed, ALWAYS_SIGNED)
 
-        joined = ",".join([f"{name}={value}" for name, value in signed.items()])
+        joined = ",".join(map("=".join, signed.items()))
         message = _as_bytes(joined)
         secret_key = secret_for(signed["req_access_key"])
         if not secret_key:
@@ -136,38 +136,41 @@ class Reply:
     @classmethod
     def _of(cls, decision: Decision, signed: dict[str, str]) -> Reply:
         get = signed.get
-        reply = object.__new__(cls)
+        amount_text, auth_amount_text = get("req_amount", ""), get("auth_amount", "")
+        amount = _amount(amount_text)
+        values = {
+            "decision": decision,
+            "decision_text": signed["decision"],
+            "reason_code": _code(get("reason_code", "")),
+            "message": get("message", ""),
+            "transaction_id": get("transaction_id") or None,
+            "transaction_uuid": signed["req_transaction_uuid"],
+            "reference_number": get("req_reference_number") or None,
+            "amount": amount,
+            "amount_text": amount_text,
+            "currency": get("req_currency") or None,
+            "transaction_type": get("req_transaction_type") or None,
+            "profile_id": get("req_profile_id") or None,
+            "access_key": signed["req_access_key"],
+            "auth_amount": amount if auth_amount_text == amount_text else _amount(auth_amount_text),
+            "auth_amount_text": auth_amount_text,
+            "auth_code": get("auth_code", ""),
+            "avs_code": get("auth_avs_code", ""),
+            "cvn_code": get("auth_cv_result", ""),
+            "payment_token": get("payment_token") or get("req_payment_token") or None,
+            "request_token": get("request_token", ""),
+            "card_number": mask_card_number(get("req_card_number", "")),
+            "card_type": get("req_card_type", ""),
+            "card_expiry": get("req_card_expiry_date", ""),
+            "invalid_fields": _names(get("invalid_fields", "")),
+            "required_fields": _names(get("required_fields", "")),
+            "signed_at": _time(get("signed_date_time", "")),
+            "auth_at": _time(get("auth_time", "")),
+            "signed": MappingProxyType(signed),
+        }
         # A frozen dataclass would set its fields by one slow call each, and this is done for every reply.
-        vars(reply).update(
-            decision=decision,
-            decision_text=signed["decision"],
-            reason_code=_code(get("reason_code", "")),
-            message=get("message", ""),
-            transaction_id=get("transaction_id") or None,
-            transaction_uuid=signed["req_transaction_uuid"],
-            reference_number=get("req_reference_number") or None,
-            amount=_amount(get("req_amount", "")),
-            amount_text=get("req_amount", ""),
-            currency=get("req_currency") or None,
-            transaction_type=get("req_transaction_type") or None,
-            profile_id=get("req_profile_id") or None,
-            access_key=signed["req_access_key"],
-            auth_amount=_amount(get("auth_amount", "")),
-            auth_amount_text=get("auth_amount", ""),
-            auth_code=get("auth_code", ""),
-            avs_code=get("auth_avs_code", ""),
-            cvn_code=get("auth_cv_result", ""),
-            payment_token=get("payment_token") or get("req_payment_token") or None,
-            request_token=get("request_token", ""),
-            card_number=mask_card_number(get("req_card_number", "")),
-            card_type=get("req_card_type", ""),
-            card_expiry=get("req_card_expiry_date", ""),
-            invalid_fields=_names(get("invalid_fields", "")),
-            required_fields=_names(get("required_fields", "")),
-            signed_at=_time(get("signed_date_time", "")),
-            auth_at=_time(get("auth_time", "")),
-            signed=MappingProxyType(signed),
-        )
+        reply = object.__new__(cls)
+        object.__setattr__(reply, "__dict__", values)
         return reply
 
     def for_storage(self) -> dict[str, str]:
@@ -189,30 +192,29 @@ def _read_once(posted: Iterable[tuple[str, str]]) -> dict[str, str]:
     return fields
 
 
-def _signed_names(fields: Mapping[str, str]) -> list[str]:
-    """Rule: a list of plain names, none repeated, which names itself; and it signs a decision."""
+def _signed_fields(fields: Mapping[str, str]) -> dict[str, str]:
+    """Rule: a list of plain names, all posted and none repeated, which names itself; and it signs a decision."""
     listed = fields["signed_field_names"]
-    names = listed.split(",")
-    distinct = set(names)
     # Deleting what names are made of is several times faster than matching the list against a pattern.
-    if "" in distinct or not listed.isascii() or listed.encode().translate(None, _NAME_CHARACTERS + b","):
+    if not listed.isascii() or listed.encode().translate(None, _LIST_CHARACTERS):
         raise BadFieldList("list-shape", "signed_field_names is not a plain list of names.")
-    if len(distinct) != len(names):
-        raise BadFieldList("name-repeated", "signed_field_names names a field twice.")
-    if "signed_field_names" not in distinct:
-        raise BadFieldList("list-not-signed", "signed_field_names does not name itself.")
-    if "decision" not in distinct:
-        raise NotAReply("no-decision-signed", "No decision is signed: this is a form, not a reply.")
-    return names
-
-
-def _signed_values(fields: Mapping[str, str], names: list[str]) -> dict[str, str]:
-    """Rule: every listed name is posted."""
+    names = listed.split(",")
+    missing = False
     try:
-        return dict(zip(names, map(fields.__getitem__, names), strict=True))
+        signed = {name: fields[name] for name in names}
     except KeyError:
-        pass
-    raise BadFieldList("name-not-posted", "signed_field_names names a field that is not posted.")
+        signed, missing = dict.fromkeys(names, ""), True
+    if "" in signed:
+        raise BadFieldList("list-shape", "signed_field_names is not a plain list of names.")
+    if len(signed) != len(names):
+        raise BadFieldList("name-repeated", "signed_field_names names a field twice.")
+    if "signed_field_names" not in signed:
+        raise BadFieldList("list-not-signed", "signed_field_names does not name itself.")
+    if "decision" not in signed:
+        raise NotAReply("no-decision-signed", "No decision is signed: this is a form, not a reply.")
+    if missing:
+        raise BadFieldList("name-not-posted", "signed_field_names names a field that is not posted.")
+    return signed
 
 
 def _require_signed(signed: Mapping[str, str], names: Iterable[str]) -> None:
