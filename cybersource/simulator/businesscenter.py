@@ -251,8 +251,10 @@ def _switch() -> str:
         return "every"
     given["step"] = form.get("step") or Step.ANY
     if action == "add" and form.get("range") == "matching":
-        conditions = {name: form.get(name, "").strip() for name in ("card", "amount", "surname", "reference")}
-        faults.add(*words, **given, **conditions)  # type: ignore[arg-type]
+        conditions: dict[str, Any] = {
+            name: form.get(name, "").strip() for name in ("card", "amount", "surname", "reference")
+        }
+        faults.add(*words, **given, **conditions, nth=int(form.get("nth") or 1))
         return "matching"
     faults.next(*words, **given)
     return "next"
@@ -278,7 +280,7 @@ def _switches_page(*, done: str = "", problem: str = "") -> str:
                 "number": rule.number,
                 "condition": _condition(rule),
                 "text": _text(rule.plan),
-                "often": "always" if rule.left is None else f"{rule.left} more" if rule.left > 1 else "once",
+                "often": _often(rule),
             }
             for rule in gateway.faults.rules
         ],
@@ -310,6 +312,11 @@ def _condition(rule: Rule) -> str:
     if rule.step is not Step.ANY:
         told.append(dict(_STEPS)[rule.step.value])
     return ", ".join(told) or "any payment"
+
+
+def _often(rule: Rule) -> str:
+    often = "always" if rule.left is None else f"{rule.left} more" if rule.left > 1 else "once"
+    return f"{often}, after {rule.skip} more that match" if rule.skip else often
 
 
 def _text(plan: Plan) -> str:

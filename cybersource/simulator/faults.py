@@ -1,7 +1,7 @@
 """Faults on demand: what may go wrong between CyberSource, the browser and the shop, switched by rule.
 
-A rule says which payments it is for (card, amount, surname, reference number; nothing means any), what happens to them
-and how often. Rules are asked in the order they were added, the default comes last.
+A rule says which payments it is for (card, amount, surname, reference number, step; nothing means any), what happens to
+them, from which of them on and how often. Rules are asked in the order they were added, the default comes last.
 """
 
 import threading
@@ -94,7 +94,8 @@ class Rule:
     surname: str = ""
     reference: str = ""
     step: Step = Step.ANY
-    left: int | None = None  #: how many payments it is still for; None: every one
+    skip: int = 0  #: how many fitting payments it still lets pass
+    left: int | None = None  #: how many payments it is still for after those; None: every one
 
     def fits(self, *, last_four: str, amount: Decimal | None, surname: str, reference: str, pays: bool) -> bool:
         """Tell whether the rule is for such a payment."""
@@ -143,13 +144,20 @@ class Faults:
         surname: str = "",
         reference: str = "",
         step: Step | str = Step.ANY,
+        nth: int = 1,
         times: int | None = None,
     ) -> Rule:
-        """Add a rule and return it. ``card`` is a test card's tag or a number, of which the last four digits count."""
+        """Add a rule and return it. ``card`` is a test card's tag or a number, of which the last four digits count.
+
+        ``nth`` is the first payment that the rule is for, among those that fit; ``times`` is for how many from there
+        on: every one, or that one alone where ``nth`` is more than 1. Raises ValueError for a word that means nothing.
+        """
         try:
             wanted = None if amount in {None, ""} else Decimal(str(amount))
         except InvalidOperation:
             raise ValueError("The amount is no number") from None
+        if nth < 1 or (times is not None and times < 1):
+            raise ValueError("nth and times count from 1")
         known = by_tag(card)
         with self._lock:
             self._numbers += 1
@@ -161,7 +169,8 @@ class Faults:
                 surname=surname,
                 reference=reference,
                 step=Step(step),
-                left=times,
+                skip=nth - 1,
+                left=1 if times is None and nth > 1 else times,
             )
             self._rules.append(rule)
             return rule
@@ -192,6 +201,9 @@ class Faults:
         with self._lock:
             for at, rule in enumerate(self._rules):
                 if not rule.fits(last_four=last_four, amount=amount, surname=surname, reference=reference, pays=pays):
+                    continue
+                if rule.skip:
+                    self._rules[at] = replace(rule, skip=rule.skip - 1)
                     continue
                 if rule.left is not None:
                     if rule.left > 1:

@@ -6,29 +6,35 @@ In ``conftest.py``::
 
 and in a test, here with pytest-django's live server::
 
-    def test_a_shopper_pays(cybersource_simulator, live_server, settings):
+    def test_a_shopper_whose_tab_closes_has_paid(cybersource_simulator, live_server, settings):
         cybersource_simulator.set_shop(live_server.url)
-        settings.CYBERSOURCE_ENDPOINT_PAY = cybersource_simulator.pay_url
+        for name, value in cybersource_simulator.shop_settings.items():
+            setattr(settings, name, value)
         ...
+        cybersource_simulator.faults.next("tab-closed")
+        page = cybersource_simulator.submit(required_action, card="visa")
+        assert page.posts == 0
         payment = cybersource_simulator.wait_for_payment(reference_number="100018")
-        assert payment.decision == "ACCEPT"
         assert cybersource_simulator.wait_for_delivery(payment).status == 200
+
+``docs/simulator.rst`` has the whole of it, and the table of faults.
 
 Each test has a simulator of its own, on a free loopback port, stopped at the end. Its settings come from the fixture
 ``cybersource_simulator_settings``; override that one to have other keys or switches. No helper sleeps: they wake up
 when the simulator did something, and raise TimeoutError when it did not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
+from cybersource.simulator.browser import ReplyPage, filled_in, post_form, typed_card
 from cybersource.simulator.faults import Faults
 from cybersource.simulator.gateway import Gateway
 from cybersource.simulator.records import Delivery, Payment, Refusal
 from cybersource.simulator.server import Server
-from cybersource.simulator.settings import Settings
+from cybersource.simulator.settings import SANDBOX_NOTIFICATION_KEY, Settings
 
 
 class RunningSimulator:
@@ -42,6 +48,22 @@ class RunningSimulator:
         self.token_create_url: str = f"{server.url}/silent/token/create"
         self.token_update_url: str = f"{server.url}/silent/token/update"
         self.fingerprint_host: str = server.url.partition("://")[2]  #: host and port, without a scheme
+
+    @property
+    def shop_settings(self) -> dict[str, Any]:
+        """The Django settings with which a shop speaks to this simulator and not to CyberSource."""
+        profile = self.gateway.settings.profiles[0]
+        return {
+            "CYBERSOURCE_PROFILE": profile.profile_id,
+            "CYBERSOURCE_ACCESS": profile.access_key,
+            "CYBERSOURCE_SECRET": profile.secret_key,
+            "CYBERSOURCE_MERCHANT_ID": profile.merchant_id,
+            "CYBERSOURCE_ENDPOINT_PAY": self.pay_url,
+            "CYBERSOURCE_ENDPOINT_TOKEN_CREATE": self.token_create_url,
+            "CYBERSOURCE_DECISION_MANAGER_KEYS": [profile.notification_key or SANDBOX_NOTIFICATION_KEY],
+            "CYBERSOURCE_FINGERPRINT_PROTOCOL": "http",
+            "CYBERSOURCE_FINGERPRINT_HOST": self.fingerprint_host,
+        }
 
     @property
     def faults(self) -> Faults:
@@ -70,6 +92,20 @@ class RunningSimulator:
     def configure(self, **changes: Any) -> None:
         """Replace some of the :class:`~cybersource.simulator.Settings`, by name."""
         self.gateway.configure(**changes)
+
+    def submit(
+        self, required_action: Mapping[str, Any], *, card: str = "visa", timeout: float = 60.0, **typed: str
+    ) -> ReplyPage:
+        """Fill in and post a form as the shopper's browser does, and return the page that comes back.
+
+        ``required_action`` is what ``payment-states`` returns. ``card`` is a test card's tag; ``typed`` are other
+        editable fields by name. Raises ValueError for a form that goes elsewhere: no card leaves for another host.
+        """
+        url = str(required_action["url"])
+        if not url.startswith(f"{self.url}/"):
+            raise ValueError(f"The form goes to {url}, not to this simulator: give the shop its shop_settings")
+        pairs = filled_in(required_action["fields"], typed_card(card, **typed))
+        return post_form(url, pairs, timeout=timeout)
 
     def wait_for_payment(
         self,

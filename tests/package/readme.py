@@ -1,4 +1,4 @@
-"""README.rst as data: its named code blocks and tables."""
+"""README.rst, or another page of the documentation, as data: its named code blocks and tables."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ README = ROOT / "README.rst"
 
 
 @cache
-def parsed() -> tuple[nodes.document, str]:
+def parsed(page: Path = README) -> tuple[nodes.document, str]:
     """Return the document and whatever docutils had to say about it."""
     complaints = io.StringIO()
     overrides = {"warning_stream": complaints, "report_level": 1, "syntax_highlight": "none", "_disable_config": True}
-    document = publish_doctree(README.read_text(encoding="utf-8"), str(README), settings_overrides=overrides)
+    document = publish_doctree(page.read_text(encoding="utf-8"), str(page), settings_overrides=overrides)
     return document, complaints.getvalue()
 
 
-def blocks() -> dict[str, tuple[str, str]]:
+def blocks(page: Path = README) -> dict[str, tuple[str, str]]:
     """Every named code block: name -> (language, text)."""
     found = {}
-    for block in parsed()[0].findall(nodes.literal_block):
+    for block in parsed(page)[0].findall(nodes.literal_block):
         for name in block["names"]:
             language = next((word for word in block["classes"] if word != "code"), "")
             found[name] = (language, block.astext())
     return found
 
 
-def code(name: str) -> str:
-    return blocks()[name][1]
+def code(name: str, page: Path = README) -> str:
+    return blocks(page)[name][1]
 
 
 def commands(name: str) -> list[str]:
@@ -41,8 +41,8 @@ def commands(name: str) -> list[str]:
     return [line.removeprefix("$ ") for line in code(name).splitlines()]
 
 
-def table(name: str) -> list[list[str]]:
+def table(name: str, page: Path = README) -> list[list[str]]:
     """The rows of a named table below its header, as text."""
-    (found,) = (t for t in parsed()[0].findall(nodes.table) if name in t["names"])
+    (found,) = (t for t in parsed(page)[0].findall(nodes.table) if name in t["names"])
     (body,) = found.findall(nodes.tbody)
     return [[entry.astext() for entry in row.findall(nodes.entry)] for row in body.findall(nodes.row)]

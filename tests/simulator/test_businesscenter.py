@@ -223,6 +223,13 @@ def test_a_fault_can_be_switched_on_for_what_matches(client, gateway):
     assert pay(gateway, card(cards.REVIEW)).payment.faults == {"late", "twice"}
 
 
+def test_a_fault_can_be_switched_on_for_the_nth_that_matches(client, gateway):
+    assert "Only the n-th that matches" in client.get("/switches/").text
+    page = switch(client, action="add", fault="twice", range="matching", surname="Okafor", nth="3").text
+    assert "once, after 2 more that match" in page
+    assert [bool(pay(gateway).payment.faults) for _ in range(4)] == [False, False, True, False]
+
+
 def test_a_fault_can_be_switched_on_for_the_next_or_for_every_other(client, gateway):
     assert "any payment" in switch(client, action="add", fault="tab-closed", range="next").text
     assert "every other payment" in switch(client, action="add", fault="late", range="every").text
@@ -247,6 +254,7 @@ def test_switches_can_be_taken_away(client, gateway):
         ({"action": "add", "fault": "late", "range": "matching", "amount": "much"}, "The amount is no number"),
         ({"action": "next", "outcome": "777"}, "No outcome is called"),
         ({"action": "add", "fault": "earthquake", "range": "next"}, "earthquake"),
+        ({"action": "add", "fault": "late", "range": "matching", "nth": "0"}, "count from 1"),
         ({"action": "remove", "rule": "first"}, "invalid literal"),
     ],
 )

@@ -215,6 +215,21 @@ def test_a_rule_may_count_and_the_default_comes_last():
     assert told(pay(at))["reason_code"] == "100"
 
 
+def test_a_rule_may_be_for_the_nth_payment_that_fits_and_only_that():
+    at = shop()
+    at.faults.add(outcome=203, nth=3, surname="Ng")
+    codes = [told(pay(at, bill_to_surname=name))["reason_code"] for name in ("Ng", "Okafor", "Ng", "Ng", "Ng")]
+    assert codes == ["100", "100", "100", "203", "100"]
+    assert at.faults.rules == ()
+
+
+def test_a_rule_that_begins_with_the_nth_may_go_on():
+    at = shop()
+    at.faults.add(outcome=203, nth=2, times=2)
+    at.faults.add(outcome=204, nth=2)  # the first that the rule above leaves alone is its first
+    assert [told(pay(at))["reason_code"] for _ in range(5)] == ["100", "203", "203", "204", "100"]
+
+
 def test_rules_can_be_taken_away():
     at = shop()
     rule = at.faults.add("late", amount=Decimal("64.50"))
@@ -228,7 +243,15 @@ def test_rules_can_be_taken_away():
 
 
 @pytest.mark.parametrize(
-    "given", [{"outcome": "no such"}, {"merchant_post": "sometimes"}, {"amount": "much"}, {"step": "third"}]
+    "given",
+    [
+        {"outcome": "no such"},
+        {"merchant_post": "sometimes"},
+        {"amount": "much"},
+        {"step": "third"},
+        {"nth": 0},
+        {"times": 0},
+    ],
 )
 def test_a_word_that_means_nothing_is_an_error(given):
     with pytest.raises(ValueError, match="."):

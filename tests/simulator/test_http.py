@@ -245,6 +245,62 @@ def test_a_dropped_reply_closes_the_connection(cybersource_simulator, shop):
     assert cybersource_simulator.wait_for_delivery().succeeded
 
 
+def action(simulator, **changes):
+    """A form as ``payment-states`` gives it: what is signed is fixed, the card is for the shopper to type."""
+    pairs = now_form(simulator, {}, **changes)
+    typed = ("card_type", "card_number", "card_expiry_date", "card_cvn")
+    return {
+        "url": simulator.pay_url,
+        "fields": [{"key": name, "value": value, "editable": False} for name, value in pairs]
+        + [{"key": name, "value": "", "editable": True} for name in typed],
+    }
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "posts"),
+    [
+        (None, 200, 1),
+        ("twice", 200, 2),
+        ("tab-closed", 200, 0),
+        ("truncated", 200, 0),
+        ("drop-reply", None, 0),
+        ("server-error-after", 500, 0),
+        ("server-error", 500, 0),
+        ("forbidden", 403, 0),
+    ],
+)
+def test_a_test_without_a_browser_sees_what_the_browser_would_post(cybersource_simulator, shop, fault, status, posts):
+    cybersource_simulator.set_shop(shop.url)
+    if fault:
+        cybersource_simulator.faults.next(fault)
+    page = cybersource_simulator.submit(action(cybersource_simulator), card="amex")
+
+    assert (page.status, page.posts) == (status, posts)
+    if posts:
+        assert page.action == f"{shop.url}/api/cybersource/cybersource-reply/"
+        assert verified(page.fields)["req_card_number"] == "xxxxxxxxxxx0005"
+        assert sorted(page.fields) == sorted(cybersource_simulator.payments[0].reply)
+    else:
+        assert (page.action, page.fields) == ("", [])
+
+
+def test_a_card_is_typed_into_no_form_that_goes_elsewhere(cybersource_simulator):
+    form = action(cybersource_simulator)
+    with pytest.raises(ValueError, match="shop_settings"):
+        cybersource_simulator.submit({**form, "url": "https://testsecureacceptance.cybersource.com/silent/pay"})
+    with pytest.raises(ValueError, match="No test card is called 'gold'"):
+        cybersource_simulator.submit(form, card="gold")
+    assert cybersource_simulator.refusals == cybersource_simulator.payments == ()
+
+
+def test_every_test_card_can_be_typed(cybersource_simulator):
+    cybersource_simulator.set_shop("http://127.0.0.1:9")
+    cybersource_simulator.configure(merchant_post=MerchantPost.NEVER, late_seconds=0)
+    for card_ in cards.TEST_CARDS:
+        page = cybersource_simulator.submit(action(cybersource_simulator), card=card_.tag)
+        assert verified(page.fields)["reason_code"] == card_.reason_code, card_.tag
+
+
 def test_a_reviewer_tells_the_shop(cybersource_simulator, shop):
     cybersource_simulator.set_shop(shop.url)
     exchange(cybersource_simulator, now_form(cybersource_simulator, card(cards.REVIEW)))
