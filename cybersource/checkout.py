@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,8 @@ from .models import UNSETTLED_STATES, AttemptState, Attention, PaymentAttempt, P
 from .protocol import Address, FormField, LineItem, PaymentRequest, TransactionType, reference_number_for
 
 Order = get_model("order", "Order")
+
+logger = logging.getLogger(__name__)
 
 #: A form is signed anew when it is shown and its date is older than this. CyberSource documents no age limit; fifteen
 #: minutes is what integrators report, and a stale form gets a bare 403 page of which the shop hears nothing.
@@ -218,6 +221,15 @@ def form_for(attempt: PaymentAttempt, *, at: datetime | None = None) -> Form:
         url=conf.endpoint_token_create if creates_token else conf.endpoint_pay,
         fields=signed.fields,
     )
+
+
+def form_to_show(attempt: PaymentAttempt) -> Form | None:
+    """The attempt's form, or None, with an error in the log, while the shop has no key to sign it with."""
+    try:
+        return form_for(attempt)
+    except profiles.NothingToSignWith as problem:
+        logger.error("No form can be shown for order %s: %s", attempt.reference_number, problem)
+        return None
 
 
 def request_for(attempt: PaymentAttempt, order: Any) -> PaymentRequest:

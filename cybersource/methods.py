@@ -32,7 +32,7 @@ class CybersourceSerializer(PaymentMethodSerializer):
         if data["enabled"]:
             try:
                 profiles.for_signing(self.context["request"].get_host())
-            except ImproperlyConfigured as problem:
+            except profiles.NothingToSignWith as problem:
                 logger.error("Card payment is not available: %s", problem)
                 raise ValidationError(_("Card payment is not available at the moment.")) from None
         return data
@@ -69,6 +69,9 @@ class Cybersource(PaymentMethod):
             return Declined(amount)
         try:
             attempt = checkout.begin(order, method_key, amount, flow=self.flow, request=request)
+        except profiles.NothingToSignWith as problem:  # since the serializer looked
+            logger.error("No form can be made for order %s: %s", order.number, problem)
+            return Declined(amount)
         except ProtocolError as problem:
             # An order that CyberSource could never accept (yen with a fraction, an address without a country). The
             # shopper gets an ordinary decline and the basket back; staff read on the order what has to change.

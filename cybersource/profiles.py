@@ -20,6 +20,10 @@ from .protocol import Credentials
 logger = logging.getLogger(__name__)
 
 
+class NothingToSignWith(ImproperlyConfigured):
+    """The shop has no usable security key for this host: card payment is not available."""
+
+
 def bare_hostname(host: str) -> str:
     """``Shop.Example:8000`` -> ``shop.example``; an IPv6 literal keeps its brackets."""
     host = host.strip().lower()
@@ -33,32 +37,32 @@ def from_settings() -> Credentials | None:
     return Credentials(profile_id=conf.profile, access_key=conf.access, secret_key=Secret(conf.secret))
 
 
+@sensitive_variables()
 def for_signing(hostname: str, *, profile_id: str = "") -> Credentials:
     """Return the key that signs forms shown on ``hostname``.
 
-    With ``profile_id``, a key of that very profile is preferred: an attempt keeps its profile while keys rotate.
-    Raises :class:`ImproperlyConfigured` when the shop has no usable key.
+    With ``profile_id``, a key of that very profile is preferred: an attempt keeps its profile while keys rotate. A row
+    that is neither for this host nor a default signs only where nothing else has that profile: such rows keep a key
+    alive that another one has replaced.
+    Raises :class:`NothingToSignWith`, which says what to do.
     """
     bare = bare_hostname(hostname)
-    rows = [
-        row
-        for row in SecureAcceptanceProfile.objects.filter(active=True).filter(
-            Q(hostname__in=[hostname, bare]) | Q(is_default=True) | Q(profile_id=profile_id)
+    own, default, other = [], [], []
+    rows = SecureAcceptanceProfile.objects.filter(active=True).filter(
+        Q(hostname__in=[hostname, bare]) | Q(is_default=True) | Q(profile_id=profile_id)
+    )
+    for row in filter(usable, rows):  # newest first
+        group = own if row.hostname in (hostname, bare) and row.hostname else default if row.is_default else other
+        group.append(
+            Credentials(profile_id=row.profile_id, access_key=row.access_key, secret_key=Secret(row.secret_key))
         )
-        if usable(row)
-    ]
-    rows.sort(key=lambda row: row.hostname not in (hostname, bare))  # stable: newest first within each group
-    candidates = [
-        Credentials(profile_id=row.profile_id, access_key=row.access_key, secret_key=row.secret_key) for row in rows
-    ]
     fallback = from_settings()
-    if fallback:
-        candidates.append(fallback)
-    for candidate in candidates:
+    candidates = [*own, *default, *([fallback] if fallback else ())]
+    for candidate in (*candidates, *other):
         if candidate.profile_id == profile_id:
             return candidate
     if not candidates:
-        raise ImproperlyConfigured(
+        raise NothingToSignWith(
             f"CyberSource has no security key to sign with on host {bare!r}. Set CYBERSOURCE_PROFILE, "
             "CYBERSOURCE_ACCESS and CYBERSOURCE_SECRET, or add an active Secure Acceptance profile for this host in "
             "the admin."
@@ -78,6 +82,7 @@ def usable(row: SecureAcceptanceProfile) -> bool:
     return False
 
 
+@sensitive_variables()
 def secret_for(access_key: str) -> str | None:
     """Return the secret of one of our own live keys, or None. No database when the key is the settings' own."""
     if access_key and access_key == conf.access and conf.secret:

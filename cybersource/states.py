@@ -13,7 +13,7 @@ from oscarapicheckout.states import COMPLETE, CONSUMED, DECLINED, PENDING, Payme
 from oscarapicheckout.utils import CHECKOUT_PAYMENT_STEPS, list_payment_method_states
 
 from . import orders
-from .checkout import form_for, latest_step
+from .checkout import form_to_show, latest_step
 from .conf import conf
 from .models import AttemptState, PaymentAttempt
 
@@ -61,13 +61,14 @@ class AttemptStatus(PaymentStatus):
         return self.attempt.source_id if self.attempt else None
 
     def get_required_action(self) -> Any:
-        """The form to post, or None while there is nothing for the shopper to do."""
+        """The form to post, or None while there is nothing that the shopper can do."""
         attempt = self.attempt
         if attempt is None or attempt.state != AttemptState.OPEN:
             return None
         if not orders.awaits_payment(attempt.order) or orders.is_declined(attempt.order):
             return None  # paid by other means, cancelled, or to be checked out again first
-        return form_for(attempt).as_required_action()
+        form = form_to_show(attempt)
+        return form.as_required_action() if form else None
 
 
 def forget_other_orders(sender: Any, order: Any, request: Any = None, **kwargs: Any) -> None:

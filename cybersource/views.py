@@ -204,15 +204,16 @@ def pending(request: HttpRequest, handle: UUID) -> HttpResponse:
     if whereabouts(step.order, step) != Where.PENDING:
         return HttpResponseRedirect(reverse("cybersource-return", args=[handle]))
     goes_on = step.state == AttemptState.OPEN and step.token is not None and orders.awaits_payment(step.order)
+    form = checkout.form_to_show(step) if goes_on else None
     return render(
         request,
         "cybersource/pending.html",
         {
-            "form": checkout.form_for(step) if goes_on else None,
+            "form": form,
             "order_number": step.order.number,
             "method_key": step.method_key,
             "heading": explanations.pending_heading(step),
-            "message": "" if goes_on else explanations.why_pending(step),
+            "message": "" if form else explanations.why_pending(step),
             "card_url": resolve_url(conf.redirect_fail),
             "refresh_url": request.path,
             "refresh_seconds": SOON if step.state in UNSETTLED_STATES else LATER,

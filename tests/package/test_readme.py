@@ -95,8 +95,8 @@ def test_files_and_commands_that_the_readme_names_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"\bmake ([a-z]+)    ", TEXT):
         assert re.search(rf"^{target}:", makefile, re.M), target
-    assert {"cybersource_reprocess"} == set(re.findall(r"manage\.py (cybersource_\w+)", TEXT))
-    assert get_commands()["cybersource_reprocess"] == "cybersource"
+    ours = {name for name, app in get_commands().items() if app == "cybersource"}
+    assert ours == set(re.findall(r"manage\.py (\w*cybersource\w*)", TEXT))
 
 
 def test_the_worked_example_of_the_states_is_what_the_editable_fields_table_explains():
