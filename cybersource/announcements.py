@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 from django.dispatch import Signal
 from django.http import HttpRequest
 from django.utils import timezone
@@ -63,17 +63,17 @@ def owner_request(order: Any, hostname: str = "") -> HttpRequest:
     return request
 
 
-def announce_authorized(order_id: int, *, hostname: str = "") -> bool:
+def announce_authorized(order: Any, *, hostname: str = "") -> bool:
     """Claim the order's confirmation and send ``order_payment_authorized``. False when somebody else has it."""
-    if not claim(order_id):
+    if not claim(order.pk):
         return False
-    order = Order.objects.select_related("user", "basket").get(pk=order_id)
+    prefetch_related_objects([order], "lines", "surcharges")  # the e-mail asks for each of them more than once
     request = owner_request(order, hostname or hostname_of(order))
-    request.cybersource_claimed = order_id  # type: ignore[attr-defined]
+    request.cybersource_claimed = order.pk  # type: ignore[attr-defined]
     failed = send(order_payment_authorized, sender=order, order=order, request=request)
     if confirm_once in failed:
         return False  # the claim's lease runs out and cybersource_reprocess sends it again
-    mark_sent(order_id)
+    mark_sent(order.pk)
     return True
 
 
@@ -95,12 +95,13 @@ def confirm_once(sender: Any, order: Any, request: Any, **kwargs: Any) -> None:
     Stands in the place of api-checkout's own receiver (:func:`stand_in_for_the_mail`), which would send another mail
     when a retry authorizes an order that a late reply has authorized a moment before.
     """
-    if getattr(request, "cybersource_claimed", None) != order.pk:
-        OrderConfirmation.objects.bulk_create([OrderConfirmation(order=order)], ignore_conflicts=True)
-        if not claim(order.pk):
-            return
-    handlers.send_order_confirmation_message(sender=sender, order=order, request=request, **kwargs)
-    transaction.on_commit(lambda: mark_sent(order.pk))  # after the mail, which goes out on commit too
+    if getattr(request, "cybersource_claimed", None) == order.pk:
+        handlers.send_order_confirmation_message(sender=sender, order=order, request=request, **kwargs)
+        return  # announce_authorized marks it sent
+    OrderConfirmation.objects.bulk_create([OrderConfirmation(order=order)], ignore_conflicts=True)
+    if claim(order.pk):
+        handlers.send_order_confirmation_message(sender=sender, order=order, request=request, **kwargs)
+        transaction.on_commit(lambda: mark_sent(order.pk))  # after the mail, which goes out on commit too
 
 
 def stand_in_for_the_mail() -> None:
@@ -119,7 +120,8 @@ def hostname_of(order: Any) -> str:
     return attempts.order_by("-pk").values_list("hostname", flat=True).first() or ""
 
 
-def unsent_confirmations() -> list[int]:
+def unsent_confirmations() -> list[Any]:
     """Orders that were authorized and whose confirmation nobody is sending."""
     stale = Q(date_claimed=None) | Q(date_claimed__lt=timezone.now() - LEASE)
-    return list(OrderConfirmation.objects.filter(stale, date_sent=None).values_list("order_id", flat=True))
+    unsent = OrderConfirmation.objects.filter(stale, date_sent=None)
+    return list(Order.objects.filter(pk__in=unsent.values("order_id")).select_related("user").order_by("pk"))

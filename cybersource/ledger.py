@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Exists, OuterRef, prefetch_related_objects
 from oscar.core.loading import get_model
 
 from .conf import conf
@@ -33,6 +34,11 @@ SALES = (TransactionType.SALE, TransactionType.SALE_WITH_TOKEN)
 def knows(order: Any, transaction_id: str) -> bool:
     """Has this charge been recorded on the order before?"""
     return Transaction.objects.filter(source__order=order, reference=transaction_id).exists()
+
+
+def records(transaction_id: str) -> Exists:
+    """The same of one Source, as a condition."""
+    return Exists(Transaction.objects.filter(source=OuterRef("pk"), reference=transaction_id))
 
 
 def record_charge(
@@ -95,6 +101,7 @@ def record_capture(order: Any, authorization: Any, *, reference: str, at: dateti
 
 def record_event(order: Any, kind: str, amount: Decimal, reference: str) -> None:
     """Record a PaymentEvent over every line of the order."""
+    prefetch_related_objects([order], "lines")  # the confirmation e-mail lists them too
     event_type, _created = PaymentEventType.objects.get_or_create(name=kind)
     event = PaymentEvent.objects.create(order=order, event_type=event_type, amount=amount, reference=reference)
     PaymentEventQuantity.objects.bulk_create(

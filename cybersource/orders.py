@@ -5,14 +5,15 @@ Everything here expects the order's row to be locked by the caller, inside the c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, Sum
-from django.db.models.functions import Greatest
+from django.db.models import DecimalField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import translation
 from django.utils.translation import gettext as _
 from oscar.apps.order.exceptions import InvalidOrderStatus
@@ -32,11 +33,14 @@ Transaction = get_model("payment", "Transaction")
 
 NOTE_TYPE = "System"
 
+NOTHING = Decimal("0.00")
+
 
 def locked(order_id: int) -> Any:
     """Lock the order's row and return it. Every door locks the order first and then the attempt.
 
     The key itself is left free: a log row that points to the order need not wait for the settlement of another.
+    Nothing is joined to this row: after a wait for the lock PostgreSQL would give the new row with the old neighbours.
     """
     return Order.objects.select_for_update(of=("self",), no_key=True).get(pk=order_id)
 
@@ -69,18 +73,32 @@ def money_held(order: Any) -> Decimal:
     That is what is under review, what was only partly approved, and what staff were asked to reverse because the
     shopper retried with another amount.
     """
-    held = Source.objects.filter(order=order).aggregate(held=Sum("amount_allocated"))["held"] or Decimal("0.00")
-    if conf.review_holds_order:
-        doubtful = Q(status=Transaction.REVIEW)
-    else:
-        doubtful = Q(pk__in=())
+    return counted(sources_of(order))
+
+
+def counted(sources: Iterable[Any]) -> Decimal:
+    """The money of :func:`sources_of` that counts towards their order."""
+    return sum((source.amount_allocated - source.not_counted for source in sources), NOTHING)
+
+
+def sources_of(order: Any) -> QuerySet[Any]:
+    """The order's Sources; of each, as ``not_counted``, how much of its money does not count towards the order."""
     set_aside = PaymentAttempt.objects.filter(
-        order=order, attention__in=(Attention.PARTIAL, Attention.KEPT_AUTHORIZATION), source__isnull=False
+        order=order, source=OuterRef("source"), attention__in=(Attention.PARTIAL, Attention.KEPT_AUTHORIZATION)
     )
-    not_counted = Transaction.objects.filter(source__order=order, txn_type=Transaction.AUTHORISE).filter(
-        doubtful | Q(source__in=set_aside.values("source"))
+    doubtful = Exists(set_aside)
+    if conf.review_holds_order:
+        doubtful |= Q(status=Transaction.REVIEW)
+    not_counted = (
+        Transaction.objects.filter(doubtful, source=OuterRef("pk"), txn_type=Transaction.AUTHORISE)
+        .order_by()
+        .values("source")
+        .annotate(total=Sum("amount"))
+        .values("total")
     )
-    return held - (not_counted.aggregate(doubtful=Sum("amount"))["doubtful"] or Decimal("0.00"))
+    return Source.objects.filter(order=order).annotate(
+        not_counted=Coalesce(Subquery(not_counted), NOTHING, output_field=DecimalField())
+    )
 
 
 def authorize_if_covered(order: Any, held: Decimal, *, hostname: str = "") -> bool:
@@ -94,7 +112,7 @@ def authorize_if_covered(order: Any, held: Decimal, *, hostname: str = "") -> bo
             basket.owner_id = order.user_id
         basket.submit()
     OrderConfirmation.objects.bulk_create([OrderConfirmation(order=order)], ignore_conflicts=True)
-    transaction.on_commit(lambda: announce_authorized(order.pk, hostname=hostname), robust=True)
+    transaction.on_commit(lambda: announce_authorized(order, hostname=hostname), robust=True)
     return True
 
 

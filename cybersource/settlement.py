@@ -29,6 +29,9 @@ Result = CyberSourceReply.Result
 PAID = (AttemptState.AUTHORIZED, AttemptState.REVIEW)
 ENDED_BADLY = (AttemptState.DECLINED, AttemptState.FAILED, AttemptState.PARTIAL)
 
+#: The order as its lock made it ours, and what its status and the confirmation e-mail ask for, in one statement.
+WITH_ORDER = ("order__basket", "order__user", "order__shipping_address__country")
+
 #: How an outcome that holds money leaves its attempt.
 STATES = {
     OutcomeKind.ACCEPTED: AttemptState.AUTHORIZED,
@@ -57,9 +60,13 @@ def settle(entry: CyberSourceReply, outcome: Outcome) -> Result:
 
     Safe to call again with the same outcome at any time, from any number of processes.
     """
-    order = orders.locked(entry.order_id)
-    attempt = PaymentAttempt.objects.select_for_update(of=("self",), no_key=True).get(pk=entry.attempt_id)
-    attempt.order = order
+    orders.locked(entry.order_id)
+    attempt = (
+        PaymentAttempt.objects.select_related(*WITH_ORDER)
+        .select_for_update(of=("self",), no_key=True)
+        .get(pk=entry.attempt_id)
+    )
+    order = attempt.order
     with orders.in_the_shops_language():
         result = EFFECTS[outcome.kind](order, attempt, outcome, entry)
     entry.result = result
@@ -74,9 +81,10 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
     """Money is held, in full, in part or under review; or a card is stored for the next step."""
     if attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN:
         return store_card(order, attempt, outcome, entry)
-    if ledger.knows(order, outcome.transaction_id):
+    sources = list(orders.sources_of(order).annotate(repeated=ledger.records(outcome.transaction_id)))
+    if any(source.repeated for source in sources):
         return Result.REPEATED
-    held = orders.money_held(order)
+    held = orders.counted(sources)
     attention = unexpected(order, attempt, outcome)
     token = remember_token(order, outcome, entry)
     source = ledger.record_charge(order, attempt, outcome, entry, token)
@@ -141,8 +149,9 @@ def remember_token(order: Any, outcome: Outcome, entry: CyberSourceReply) -> Pay
         card_expiry_date=outcome.card_expiry,
     )
     told = PaymentToken(token=outcome.payment_token, log=entry, owner_id=order.user_id, **card)
-    PaymentToken.objects.bulk_create([told], ignore_conflicts=True)  # the same card may come back under its old token
-    return PaymentToken.objects.get(token=outcome.payment_token)
+    # The same card may come back under its old token: that row stays as it is, and tells its key.
+    PaymentToken.objects.bulk_create([told], update_conflicts=True, unique_fields=["token"], update_fields=["token"])
+    return told if told.pk else PaymentToken.objects.get(token=told.token)  # Django 4.2 does not tell it
 
 
 def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply) -> Result:

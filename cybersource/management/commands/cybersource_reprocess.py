@@ -21,5 +21,5 @@ class Command(BaseCommand):
         for result, count in sorted(replies.reprocess().items()):
             self.stdout.write(f"replies {result}: {count}")
         self.stdout.write(f"review updates applied: {reviews.apply_waiting()}")
-        sent = sum(announce_authorized(order_id) for order_id in unsent_confirmations())
+        sent = sum(announce_authorized(order) for order in unsent_confirmations())
         self.stdout.write(f"confirmations sent: {sent}")
