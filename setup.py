@@ -19,6 +19,8 @@ RUNTIME = [
     "djangorestframework>=3.15",
     "babel>=2.12",  # currency exponents
     "cryptography>=42",  # profile secrets, encrypted at rest
+    # Message-level encryption of the REST door. 1.6.3 is the first without CVE-2026-27932.
+    "joserfc>=1.6.3,<2",
     "lxml>=5",  # Decision Manager's XML
     "phonenumbers>=8.13",  # phone numbers in the shape CyberSource takes
 ]

@@ -1,0 +1,168 @@
+"""What became of one call. "Not sent", "refused" and "unknown" are three different things, and so three types.
+
+=============  ==================================================  =================================================
+``NotSent``    no byte of the request's body left this machine      may be sent again, newly signed, same ids
+``Refused``    the gateway answered that it did nothing             mend what it says; sending again changes nothing
+``Unknown``    it may have been done                                never sent again blindly: look it up
+``Processed``  it was done, or declined: read ``answer.status``     record it
+=============  ==================================================  =================================================
+
+Source: REST response-code table (on SERVER_TIMEOUT look the transaction up before sending anything again); replies
+seen by integrators, who met HTML, 201 for declines and 401 bodies of another shape.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .answer import Answer, SearchPage, parse
+from .calls import Operation
+from .keys import PrivateKey
+from .message_encryption import Undecryptable, open_response
+
+#: Statuses of money calls that were done, or are under way.
+DONE = frozenset(
+    {
+        "AUTHORIZED",
+        "PARTIAL_AUTHORIZED",
+        "AUTHORIZED_PENDING_REVIEW",
+        "PENDING_REVIEW",
+        "PENDING_AUTHENTICATION",
+        "PENDING",
+        "TRANSMITTED",
+        "REVERSED",
+        "VOIDED",
+        "CANCELLED",
+    }
+)
+
+#: Statuses of money calls that were looked at and declined. AUTHORIZED_RISK_DECLINED leaves a hold on the card.
+DECLINED = frozenset({"DECLINED", "AUTHORIZED_RISK_DECLINED", "FAILED"})
+
+#: The gateway found the request itself wrong and did nothing, also where it says so with HTTP 201.
+INVALID = frozenset({"INVALID_REQUEST"})
+
+#: HTTP statuses that say "nothing was done", whatever the body is. 408 may come from a proxy that had sent it on.
+NOTHING_DONE = frozenset({400, 401, 403, 404, 405, 406, 409, 410, 411, 412, 413, 414, 415, 422, 424, 429})
+
+_DELAY = re.compile(r"[0-9]{1,5}")
+
+
+class Why(StrEnum):
+    """Why an outcome is unknown."""
+
+    NO_ANSWER = "no-answer"  #: the connection ended, or the time did, after the request had begun to leave
+    SERVER_ERROR = "server-error"  #: 5xx: CyberSource's own, or a proxy's
+    UNREADABLE = "unreadable"  #: no JSON object, or a truncated one
+    UNDECRYPTABLE = "undecryptable"
+    UNRECOGNISED = "unrecognised"  #: an HTTP status, or a status in the body, that we do not know
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotSent:
+    """No byte of the request's body left. Sending it again cannot do anything twice."""
+
+    cause: str  #: a class of failure, safe to log
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answered:
+    http_status: int
+    answer: Answer
+    correlation_id: str = ""  #: ``v-c-correlation-id``: support asks for it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused(_Answered):
+    """The gateway did nothing."""
+
+    retry_after: int | None = None  #: seconds, where it only asks to come back later (HTTP 429)
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether it was refused as a repeat: then the first one arrived, and can be looked up."""
+        if self.answer.reason == "DUPLICATE_REQUEST":
+            return True
+        named = {detail.field for detail in self.answer.details}
+        return self.answer.reason == "INVALID_DATA" and "clientReferenceInformation.transactionId" in named
+
+    @property
+    def is_not_authenticated(self) -> bool:
+        """Whether the gateway did not believe who we are: wrong key or host, clock skew, expired key."""
+        return self.http_status in (401, 403)
+
+    @property
+    def is_not_found(self) -> bool:
+        """Whether a look-up found nothing. A very young transaction may be found a little later."""
+        return self.http_status == 404
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unknown:
+    """It may have been done. Look it up before anything else."""
+
+    why: Why
+    http_status: int | None = None
+    answer: Answer = field(default_factory=Answer)
+    correlation_id: str = ""
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processed(_Answered):
+    """The gateway did what was asked, or looked at it and declined."""
+
+    search: SearchPage | None = None  #: for a search
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it was done. For what reads, that there was an answer at all."""
+        return self.answer.status not in DECLINED
+
+
+Outcome = Processed | Refused | Unknown | NotSent
+
+
+def outcome_of(
+    operation: Operation,
+    *,
+    http_status: int,
+    body: bytes,
+    correlation_id: str = "",
+    retry_after: str = "",
+    response_key: PrivateKey | None = None,
+) -> Processed | Refused | Unknown:
+    """Return what an HTTP answer to ``operation`` comes to. Never raises.
+
+    An HTTP status alone never tells success: a declined card is 201. A reply that contradicts itself is unknown.
+    """
+    wait = int(retry_after) if _DELAY.fullmatch(retry_after) else None
+    try:
+        data = parse(open_response(body, key=response_key))
+        unreadable = Why.UNREADABLE
+    except Undecryptable:
+        data, unreadable = None, Why.UNDECRYPTABLE
+    answer = Answer.read(data)
+
+    def unknown(why: Why) -> Unknown:
+        return Unknown(why=why, http_status=http_status, answer=answer, correlation_id=correlation_id, retry_after=wait)
+
+    refused = Refused(http_status=http_status, answer=answer, correlation_id=correlation_id, retry_after=wait)
+    if http_status >= 500:
+        return unknown(Why.SERVER_ERROR)
+    if http_status in NOTHING_DONE:
+        return unknown(Why.UNRECOGNISED) if answer.status in DONE and not operation.reads else refused
+    if http_status not in (200, 201):
+        return unknown(Why.UNRECOGNISED)
+    if data is None:
+        return unknown(unreadable)
+    if operation.reads:
+        page = SearchPage.read(data) if operation is Operation.SEARCH else None
+        return Processed(http_status=http_status, answer=answer, correlation_id=correlation_id, search=page)
+    if answer.status in INVALID:
+        return refused
+    if answer.status in DONE | DECLINED and answer.id:
+        return Processed(http_status=http_status, answer=answer, correlation_id=correlation_id)
+    return unknown(Why.UNRECOGNISED)

@@ -1,0 +1,83 @@
+"""What of a message may be kept: named values that help to understand a payment, flat, and nothing else.
+
+A list of what is kept, not of what is hidden: a field that CyberSource adds tomorrow stays out until somebody looks at
+it. Names of what was left out are kept, so that a reader knows it was there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..masking import mask_card_numbers
+from .answer import storable
+
+#: Dotted paths, without positions in lists. One that ends in a point keeps all below it.
+KEPT = frozenset(
+    """
+    id rootId searchId status reason message count totalCount offset limit query sort timezone name save
+    submitTimeUtc submitTimeUTC reconciliationId merchantId correlationId
+    clientReferenceInformation.code clientReferenceInformation.transactionId
+    processingInformation.capture processingInformation.commerceIndicator processingInformation.actionList
+    processingInformation.captureOptions.captureSequenceNumber processingInformation.captureOptions.totalCaptureCount
+    orderInformation.amountDetails.totalAmount orderInformation.amountDetails.currency
+    orderInformation.amountDetails.authorizedAmount orderInformation.amountDetails.settlementAmount
+    reversalInformation.amountDetails.totalAmount reversalInformation.amountDetails.currency reversalInformation.reason
+    refundAmountDetails.refundAmount refundAmountDetails.currency
+    voidAmountDetails.voidAmount voidAmountDetails.currency
+    reversalAmountDetails.reversedAmount reversalAmountDetails.originalTransactionAmount reversalAmountDetails.currency
+    errorInformation.reason errorInformation.message errorInformation.details.field errorInformation.details.reason
+    details.field details.reason errors.type errors.message errors.details.name errors.details.reason response.rmsg
+    processorInformation.approvalCode processorInformation.responseCode processorInformation.networkTransactionId
+    processorInformation.transactionId processorInformation.avs.code
+    processorInformation.cardVerification.resultCode processorInformation.merchantAdvice.code
+    riskInformation.profile.name riskInformation.profile.decision riskInformation.score.result
+    applicationInformation.status applicationInformation.reasonCode applicationInformation.rCode
+    applicationInformation.rFlag applicationInformation.applications.name
+    applicationInformation.applications.status applicationInformation.applications.reasonCode
+    applicationInformation.applications.rCode applicationInformation.applications.rFlag
+    applicationInformation.applications.rMessage applicationInformation.applications.reconciliationId
+    _embedded.transactionSummaries.id _embedded.transactionSummaries.submitTimeUtc
+    _embedded.transactionSummaries.clientReferenceInformation.code
+    _embedded.transactionSummaries.applicationInformation.reasonCode
+    """.split()
+)
+
+MOST_VALUES = 200  #: of one message
+LONGEST = 500  #: characters of one value
+DEEPEST = 12  #: levels
+LEFT_OUT = "left_out"
+
+_POSITION = re.compile(r"\.\d+(?=\.|$)")
+#: Names that are looked for in a payment; what else looks like a card number is masked.
+_IDENTIFIERS = re.compile(r"(?:^|.*\.)(?:id|rootId|searchId|transactionId|networkTransactionId|reconciliationId)")
+
+
+def for_storage(data: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return a message flat (``details.0.field``): kept values, masked, and the names of the rest in ``left_out``."""
+    kept: dict[str, str] = {}
+    left_out: dict[str, None] = {}
+    for path, value in _leaves(data or {}, ""):
+        name = _POSITION.sub("", path)
+        if name not in KEPT or len(kept) >= MOST_VALUES:
+            left_out[name if len(name) <= 100 else name[:100]] = None
+            continue
+        text = storable(("true" if value else "false") if isinstance(value, bool) else str(value))
+        kept[path] = (text if _IDENTIFIERS.fullmatch(name) else mask_card_numbers("message", text))[:LONGEST]
+    if left_out:
+        kept[LEFT_OUT] = mask_card_numbers("message", storable(", ".join(list(left_out)[:50])))
+    return kept
+
+
+def _leaves(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
+    if depth > DEEPEST:
+        return
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{path}.{name}" if path else str(name), depth + 1)
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            yield from _leaves(inner, f"{path}.{position}", depth + 1)
+    elif value is not None:
+        yield path, value

@@ -1,0 +1,247 @@
+"""Whatever comes back over HTTP is processed, refused or unknown, and never a crash."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cybersource.protocol.rest import (
+    Answer,
+    Detail,
+    Operation,
+    Processed,
+    Refused,
+    Unknown,
+    Why,
+    for_storage,
+    outcome_of,
+    parse,
+)
+
+MONEY = [each for each in Operation if not each.reads]
+
+CAPTURED = {
+    "id": "7725300131236543210988",
+    "status": "PENDING",
+    "submitTimeUtc": "2026-03-03T09:26:54Z",
+    "reconciliationId": "74460224LGNBR8UJ",
+    "clientReferenceInformation": {"code": "OSC-1001-C1"},
+    "orderInformation": {"amountDetails": {"totalAmount": "30.00", "currency": "USD"}},
+    "_links": {"void": {"method": "POST", "href": "/pts/v2/captures/7725300131236543210988/voids"}},
+    "newInNextYear": {"unheardOf": [1, {"deep": None}]},
+}
+
+DECLINED = {
+    "id": "7725300131236543210999",
+    "status": "DECLINED",
+    "errorInformation": {"reason": "INSUFFICIENT_FUND", "message": "Decline - Insufficient funds in the account."},
+    "processorInformation": {"responseCode": "51", "merchantAdvice": {"code": "01"}},
+}
+
+
+def answered(data: object, *, status: int = 201, operation: Operation = Operation.CAPTURE, **more: str):
+    body = data if isinstance(data, bytes) else json.dumps(data).encode()
+    return outcome_of(operation, http_status=status, body=body, **more)
+
+
+def test_a_capture_that_was_taken_is_processed_and_read_whole():
+    outcome = answered(CAPTURED, correlation_id="abc")
+    assert isinstance(outcome, Processed) and outcome.succeeded
+    assert outcome.correlation_id == "abc" and outcome.http_status == 201
+    answer = outcome.answer
+    assert (answer.id, answer.status, answer.reference_number) == (CAPTURED["id"], "PENDING", "OSC-1001-C1")
+    assert (answer.amount, answer.currency) == (Decimal("30.00"), "USD")
+    assert answer.reconciliation_id == "74460224LGNBR8UJ"
+    assert answer.submitted_at == datetime(2026, 3, 3, 9, 26, 54, tzinfo=UTC)
+    assert answer.links == {"void": "/pts/v2/captures/7725300131236543210988/voids"}
+
+
+def test_a_declined_card_comes_with_http_201_and_is_processed_without_success():
+    outcome = answered(DECLINED, operation=Operation.AUTHORIZE)
+    assert isinstance(outcome, Processed) and not outcome.succeeded
+    assert outcome.answer.reason == "INSUFFICIENT_FUND"
+    assert outcome.answer.merchant_advice == "01"
+
+
+def test_the_amount_of_a_partial_authorization_is_what_is_held_not_what_was_asked():
+    amounts = {"totalAmount": "100.00", "authorizedAmount": "40.00", "currency": "USD"}
+    told = {"id": "7", "status": "PARTIAL_AUTHORIZED", "orderInformation": {"amountDetails": amounts}}
+    answer = answered(told, operation=Operation.AUTHORIZE).answer
+    assert (answer.amount, answer.total_amount) == (Decimal("40.00"), Decimal("100.00"))
+
+
+def test_an_amount_written_as_a_number_keeps_its_digits():
+    body = b'{"id":"7","status":"PENDING","orderInformation":{"amountDetails":{"totalAmount":30.10}}}'
+    assert answered(body).answer.amount == Decimal("30.10")
+
+
+@pytest.mark.parametrize(
+    ("status", "data", "reason"),
+    [
+        (400, {"status": "INVALID_REQUEST", "reason": "EXCEEDS_AUTH_AMOUNT", "message": "…"}, "EXCEEDS_AUTH_AMOUNT"),
+        (400, {"errorInformation": {"reason": "MISSING_FIELD"}}, "MISSING_FIELD"),
+        (401, {"response": {"rmsg": "Authentication Failed"}}, "Authentication Failed"),
+        (403, {"correlationId": "x", "reason": "FORBIDDEN"}, "FORBIDDEN"),
+        (404, {"errors": [{"type": "notFound", "message": "…"}]}, "notFound"),
+        (410, {"errors": [{"type": "notAvailable"}]}, "notAvailable"),
+        (429, b"", ""),
+        (403, b"<html>blocked</html>", ""),
+        (201, {"id": "7", "status": "INVALID_REQUEST", "reason": "INVALID_DATA"}, "INVALID_DATA"),
+    ],
+)
+@pytest.mark.parametrize("operation", MONEY)
+def test_what_the_gateway_did_not_do_is_refused(operation, status, data, reason):
+    outcome = answered(data, status=status, operation=operation)
+    assert isinstance(outcome, Refused)
+    assert outcome.answer.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("status", "data", "why"),
+    [
+        (502, {"status": "SERVER_ERROR", "reason": "SERVER_TIMEOUT"}, Why.SERVER_ERROR),
+        (500, b"<html>", Why.SERVER_ERROR),
+        (503, b"", Why.SERVER_ERROR),
+        (504, CAPTURED, Why.SERVER_ERROR),
+        (201, b"<!DOCTYPE html><title>Gateway</title>", Why.UNREADABLE),
+        (201, json.dumps(CAPTURED).encode()[:60], Why.UNREADABLE),
+        (201, b"", Why.UNREADABLE),
+        (201, b"[]", Why.UNREADABLE),
+        (201, b"[" * 200_000, Why.UNREADABLE),
+        (201, b"\xff\xfe\x00", Why.UNREADABLE),
+        (201, {"encryptedResponse": "a.b.c.d.e"}, Why.UNDECRYPTABLE),
+        (201, {}, Why.UNRECOGNISED),
+        (201, {"id": "7", "status": "SOMETHING_NEW"}, Why.UNRECOGNISED),
+        (201, {"status": "PENDING"}, Why.UNRECOGNISED),
+        (202, CAPTURED, Why.UNRECOGNISED),
+        (302, b"", Why.UNRECOGNISED),
+        (408, b"", Why.UNRECOGNISED),
+        (400, CAPTURED, Why.UNRECOGNISED),  # says both yes and no
+    ],
+)
+@pytest.mark.parametrize("operation", MONEY)
+def test_what_may_have_been_done_is_unknown(operation, status, data, why):
+    outcome = answered(data, status=status, operation=operation)
+    assert isinstance(outcome, Unknown)
+    assert outcome.why is why
+
+
+def test_how_long_to_wait_is_told_where_the_gateway_says_it():
+    assert answered(b"", status=429, retry_after="30").retry_after == 30
+    assert answered(b"", status=503, retry_after="30").retry_after == 30
+    for odd in ("", "soon", "-1", "1e9", "Tue, 03 Mar 2026 09:26:53 GMT", "9" * 50):
+        assert answered(b"", status=503, retry_after=odd).retry_after is None
+
+
+def test_a_repeat_is_told_from_other_refusals_by_either_way_of_saying_it():
+    field = "clientReferenceInformation.transactionId"
+    assert answered({"reason": "DUPLICATE_REQUEST"}, status=400).is_duplicate
+    outcome = answered({"reason": "INVALID_DATA", "details": [{"field": field, "reason": "INVALID_DATA"}]}, status=400)
+    assert outcome.is_duplicate and outcome.answer.details == (Detail(field=field, reason="INVALID_DATA"),)
+    assert not answered({"reason": "INVALID_DATA", "details": [{"field": "x"}]}, status=400).is_duplicate
+
+
+def test_a_look_up_reads_the_state_and_the_services_a_transaction_went_through():
+    told = {
+        "id": "7725300131236543210988",
+        "rootId": "7725300131236543210987",
+        "submitTimeUTC": "2026-03-03T09:26:54Z",
+        "applicationInformation": {
+            "status": "PENDING",
+            "reasonCode": "100",
+            "rCode": "1",
+            "applications": [{"name": "ics_bill", "rCode": "1", "rFlag": "SOK", "reasonCode": "100"}, "odd", 7],
+        },
+    }
+    outcome = answered(told, status=200, operation=Operation.LOOK_UP)
+    assert isinstance(outcome, Processed)
+    answer = outcome.answer
+    assert (answer.status, answer.reason_code, answer.root_id) == ("PENDING", "100", told["rootId"])
+    assert answer.submitted_at == datetime(2026, 3, 3, 9, 26, 54, tzinfo=UTC)
+    assert answer.applications[0].name == "ics_bill" and answer.applications[0].succeeded
+    assert answered(b"", status=404, operation=Operation.LOOK_UP).is_not_found
+
+
+def test_a_search_that_finds_nothing_is_an_answer_too():
+    page = answered({"searchId": "1", "totalCount": 0}, operation=Operation.SEARCH).search
+    assert (page.total, page.transactions) == (0, ())
+
+
+def test_a_search_gives_its_rows_and_how_many_there_are():
+    rows = {"transactionSummaries": [CAPTURED, "odd", {"id": "8"}]}
+    page = answered({"totalCount": 2, "_embedded": rows}, operation=Operation.SEARCH).search
+    assert page.total == 2
+    assert [each.id for each in page.transactions] == [CAPTURED["id"], "8"]
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                "id status reason message details errors errorInformation response rmsg _links _embedded submitTimeUtc href"
+                " orderInformation amountDetails totalAmount applicationInformation applications transactionSummaries"
+                " clientReferenceInformation code totalCount encryptedResponse".split()
+            )
+            | st.text(max_size=5),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(data=ODD, status=st.integers(100, 599), operation=st.sampled_from(list(Operation)))
+@example(data={"id": "\ud800\x00"}, status=201, operation=Operation.CAPTURE)
+@example(data={"_links": {"self": {"href": ["x"]}}, "details": {"field": 1}}, status=400, operation=Operation.VOID)
+@example(data={"submitTimeUtc": "0001-01-01T00:00:00+23:59"}, status=201, operation=Operation.CAPTURE)
+def test_no_shape_of_answer_is_a_crash_and_every_kept_value_fits_a_column(data, status, operation):
+    outcome = answered(data, status=status, operation=operation)
+    assert isinstance(outcome, Processed | Refused | Unknown)
+    for text in (outcome.answer.id, outcome.answer.message, *for_storage(parse(json.dumps(data).encode())).values()):
+        assert "\x00" not in text
+        text.encode("utf-8")
+
+
+@given(body=st.binary(max_size=200), status=st.integers(100, 599), operation=st.sampled_from(MONEY))
+def test_bytes_that_are_no_answer_never_say_that_money_moved(body, status, operation):
+    outcome = answered(body, status=status, operation=operation)
+    assert not isinstance(outcome, Processed)
+
+
+def test_what_is_stored_is_what_was_listed_and_the_names_of_the_rest():
+    stored = for_storage(
+        {
+            "id": "7725300131236543210988",
+            "status": "AUTHORIZED",
+            "message": "Card 4111 1111 1111 1111 was odd",
+            "details": [{"field": "a", "reason": "b"}],
+            "paymentInformation": {"customer": {"id": "A1B2C3"}, "card": {"number": "4111111111111111"}},
+            "orderInformation": {"billTo": {"email": "maya@example.com"}, "amountDetails": {"totalAmount": "1.00"}},
+        }
+    )
+    left_out = stored.pop("left_out")
+    assert stored == {
+        "id": "7725300131236543210988",
+        "status": "AUTHORIZED",
+        "message": "Card xxxx xxxx xxxx 1111 was odd",
+        "details.0.field": "a",
+        "details.0.reason": "b",
+        "orderInformation.amountDetails.totalAmount": "1.00",
+    }
+    assert left_out.split(", ") == [
+        "paymentInformation.customer.id",
+        "paymentInformation.card.number",
+        "orderInformation.billTo.email",
+    ]
+
+
+def test_an_answer_shows_no_message_in_its_repr():
+    assert "secret" not in repr(Answer(message="secret"))
