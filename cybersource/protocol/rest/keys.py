@@ -1,7 +1,9 @@
 """Key material of the REST door: what the Business Center hands out, read into keys that do not show themselves.
 
-Nothing here opens a file: bytes come in. Source: vendor guide "Getting Started with REST", on the keys that the Business
-Center calls "REST - Shared Secret", "REST - Certificate" and "REST - API Response MLE".
+Nothing here opens a file: bytes come in.
+
+Source: vendor guide "Getting Started with REST", on the keys that the Business Center calls "REST - Shared Secret",
+"REST - Certificate" and "REST - API Response MLE".
 """
 
 from __future__ import annotations

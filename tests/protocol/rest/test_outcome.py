@@ -185,8 +185,8 @@ ODD = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                "id status reason message details errors errorInformation response rmsg _links _embedded submitTimeUtc href"
-                " orderInformation amountDetails totalAmount applicationInformation applications transactionSummaries"
+                "id status reason message details errors errorInformation response rmsg _links _embedded submitTimeUtc"
+                " href orderInformation amountDetails totalAmount applicationInformation applications transactionSummaries"
                 " clientReferenceInformation code totalCount encryptedResponse".split()
             )
             | st.text(max_size=5),
