@@ -76,8 +76,12 @@ def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: H
     """Write the attempt that the shopper's first form will belong to; an earlier open one is replaced.
 
     The caller's transaction commits before the form is read. A receiver of the two ``pre_build_…`` signals that raises
-    stops the checkout here, before anything has left the shop.
+    stops the checkout here, before anything has left the shop. Returns the attempt that paid, and writes none, when a
+    late reply paid the order while it was being placed again.
     """
+    paid = paid_meanwhile(order, method_key, amount)
+    if paid:
+        return paid
     replace_open_attempts(order, method_key)
     if orders.is_declined(order):
         # A deferred payment is tried again without the order being placed again: it waits for payment once more.
@@ -109,6 +113,17 @@ def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: H
     request_for(attempt, order).sign(credentials, at=timezone.now(), transaction_uuid=attempt.transaction_uuid)
     attempt.save(force_insert=True)
     return attempt
+
+
+def paid_meanwhile(order: Any, method_key: str, amount: Decimal) -> PaymentAttempt | None:
+    """Return the attempt for the same amount that already covers the order, if there is one.
+
+    api-checkout reads that an order is declined and writes that it is pending a moment later. A charge that is recorded
+    in between finds the order already rewritten; the shopper must not be sent to pay it a second time.
+    """
+    paying = PaymentAttempt.objects.filter(order=order, method_key=method_key, amount=amount)
+    paid = paying.filter(state=AttemptState.AUTHORIZED).order_by("-pk").first()
+    return paid if paid and orders.money_held(order) >= order.total_incl_tax else None
 
 
 def extra_fields(signal: Any, request: HttpRequest, order: Any, method_key: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ from oscarapicheckout.signals import order_payment_declined
 
 from .announcements import announce, announce_authorized, owner_request
 from .conf import conf
-from .models import AttemptState, Attention, OrderConfirmation, PaymentAttempt
+from .models import UNSETTLED_STATES, AttemptState, Attention, OrderConfirmation, PaymentAttempt
 
 Order = get_model("order", "Order")
 OrderNote = get_model("order", "OrderNote")
@@ -99,6 +99,13 @@ def sources_of(order: Any) -> QuerySet[Any]:
     return Source.objects.filter(order=order).annotate(
         not_counted=Coalesce(Subquery(not_counted), NOTHING, output_field=DecimalField())
     )
+
+
+def is_retried(order: Any, attempt: PaymentAttempt) -> bool:
+    """Whether newer attempts that are still in play cover the order: then they decide, and not this one's failure."""
+    newer = PaymentAttempt.objects.filter(order=order, pk__gt=attempt.pk, state__in=UNSETTLED_STATES)
+    in_play = newer.aggregate(amount=Sum("amount"))["amount"]
+    return in_play is not None and in_play >= order.total_incl_tax
 
 
 def authorize_if_covered(order: Any, held: Decimal, *, hostname: str = "") -> bool:

@@ -377,11 +377,12 @@ def move_attempt(attempt: PaymentAttempt | None, reviewed: Any, state: str, atte
 
 
 def is_replaced(attempt: PaymentAttempt) -> bool:
-    """Whether a newer attempt of the same method is under way or holds money: then that one decides the order."""
+    """Whether a newer attempt of the method is under way or holds money, or a retry is: then that decides the order."""
     alive = (*UNSETTLED_STATES, AttemptState.REVIEW, AttemptState.AUTHORIZED)
-    return PaymentAttempt.objects.filter(
+    newer = PaymentAttempt.objects.filter(
         order=attempt.order_id, method_key=attempt.method_key, pk__gt=attempt.pk, state__in=alive
-    ).exists()
+    )
+    return newer.exists() or orders.is_retried(attempt.order, attempt)
 
 
 def is_over(order: Any) -> bool:

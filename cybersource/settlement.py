@@ -104,7 +104,7 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         tell(signals.unexpected_charge, order, attempt, outcome, entry, attention=attention)
     if outcome.kind != OutcomeKind.PARTIAL:
         orders.authorize_if_covered(order, held, hostname=attempt.hostname)
-    elif orders.awaits_payment(order):
+    elif orders.awaits_payment(order) and not orders.is_retried(order, attempt):
         orders.decline(order, hostname=attempt.hostname)
     return Result.SETTLED
 
@@ -162,7 +162,7 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         return Result.SUPERSEDED
     declined = outcome.kind == OutcomeKind.DECLINED
     end(attempt, entry, state=AttemptState.DECLINED if declined else AttemptState.FAILED)
-    if orders.awaits_payment(order):
+    if orders.awaits_payment(order) and not orders.is_retried(order, attempt):
         orders.decline(order, hostname=attempt.hostname)
     tell(signals.payment_declined, order, attempt, outcome, entry)
     return Result.SETTLED

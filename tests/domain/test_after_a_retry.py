@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connections, transaction
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 from oscarapicheckout.serializers import OrderTokenField
+from oscarapicheckout.utils import OrderUpdater
 
 from cybersource import orders, signals
 from cybersource.models import AttemptState, CyberSourceReply, PaymentAttempt
 from cybersource.simulator import Update
 from tests.reviewing import tell
-from tests.shop import post_reply
+from tests.shop import Shopper, customer, post_reply
 
 Order = get_model("order", "Order")
 SourceType = get_model("payment", "SourceType")
@@ -115,6 +117,98 @@ def test_an_old_tab_of_a_dropped_card_cannot_decline_the_retry(shopper):
     accept(shopper, "cybersource")
     order.refresh_from_db()
     assert order.status == "Authorized"
+
+
+def one_of_two_cards_is_unsettled_and_the_shopper_retries_with_one(shopper, **said):
+    order = shopper.check_out("100.00", payment=two_cards())
+    accept(shopper, "a", **said)
+    decline(shopper, "b")
+    shopper.check_out(payment=ONE_CARD)
+    return order
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        {"decision": "DECLINE", "reason_code": "203", "auth_amount": ""},
+        {"decision": "ACCEPT", "reason_code": "110", "auth_amount": "10.00"},
+        {"decision": "CANCEL", "reason_code": "", "auth_amount": ""},
+    ],
+    ids=["declined", "approved in part", "cancelled"],
+)
+def test_how_an_old_card_ended_whose_outcome_was_unknown_cannot_decline_the_retry(shopper, late):
+    unknown = {"decision": "ERROR", "reason_code": "151", "auth_amount": ""}
+    order = one_of_two_cards_is_unsettled_and_the_shopper_retries_with_one(shopper, **unknown)
+    accept(shopper, "a", **late)
+    order.refresh_from_db()
+    assert order.status == "Pending"
+    assert shopper.state()["required_action"] is not None
+    accept(shopper, "cybersource")
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+
+
+def test_a_part_approved_late_for_the_card_that_was_declined_cannot_decline_the_retry(shopper, warnings):
+    order = shopper.check_out("100.00")
+    first = shopper.attempt()
+    decline(shopper, "cybersource")
+    shopper.check_out()
+    part = shopper.reply(first, decision="ACCEPT", reason_code="110", auth_amount="10.00")
+    assert post_reply(part).status_code == 303
+    order.refresh_from_db()
+    assert (order.status, warnings) == ("Pending", ["partial"])
+    assert shopper.state()["required_action"] is not None
+
+
+def test_a_reviewer_who_rejects_an_old_card_cannot_decline_the_retry(shopper):
+    reviewed = {"decision": "REVIEW", "reason_code": "480", "transaction_id": "7300000000000000000001"}
+    order = one_of_two_cards_is_unsettled_and_the_shopper_retries_with_one(shopper, **reviewed)
+    update = Update(reference_number=order.number, request_id="7300000000000000000001", new_decision="REJECT")
+    assert tell(update, gateway=shopper.gateway) == 200
+    order.refresh_from_db()
+    assert order.status == "Pending"
+    assert shopper.state()["required_action"] is not None
+
+
+@pytest.mark.parametrize("browser", ["the same browser", "another browser"])
+def test_a_charge_recorded_while_the_order_is_placed_again_is_not_asked_for_twice(
+    shopper, monkeypatch, mailoutbox, browser
+):
+    """api-checkout has read that the order is declined; before it writes "Pending", the first card's charge arrives."""
+    maya = customer()
+    shopper.client.force_login(maya)
+    order = shopper.check_out("100.00")
+    late = shopper.reply()
+    decline(shopper, "cybersource")
+    update_order = OrderUpdater.update_order
+
+    def after_the_charge(self, order, *args, **kwargs):
+        assert in_another_connection(lambda: post_reply(late).status_code) == 303
+        return update_order(self, order, *args, **kwargs)
+
+    monkeypatch.setattr(OrderUpdater, "update_order", after_the_charge)
+    if browser == "another browser":
+        shopper = Shopper(gateway=shopper.gateway)
+        shopper.client.force_login(maya)
+    shopper.check_out()
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+    assert PaymentAttempt.objects.filter(order=order).count() == 1
+    assert PaymentAttempt.objects.get().attention == "after-decline"
+    assert len(mailoutbox) == 1
+
+
+def in_another_connection(work):
+    """Run to its end in a thread with a database connection of its own."""
+
+    def run():
+        try:
+            return work()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(run).result()
 
 
 def test_a_deferred_payment_that_was_declined_can_be_tried_again(shopper, monkeypatch):

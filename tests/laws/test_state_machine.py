@@ -1,0 +1,478 @@
+"""A shop, its shoppers and CyberSource in any order of events, and the laws that hold after each of them.
+
+Shoppers check out, pay with good and bad cards, go back, use a second browser, retry with more goods or other cards;
+CyberSource's answers come by either door, late, again, or not at all; reviewers decide, also twice and before their
+payment is known; staff cancel; the database fails in the middle of a settlement. The simulator counts what it charged.
+
+``CYBERSOURCE_TESTS=thorough`` runs several hundred examples.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.core.management import call_command
+from django.db import OperationalError, connection
+from django.test import override_settings
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from oscar.core.loading import get_model
+from oscarapicheckout.serializers import OrderTokenField
+
+from cybersource.models import CyberSourceReply, OrderConfirmation, PaymentAttempt
+from cybersource.simulator import cards
+from tests.laws.rows import THOROUGH, Moment, charges, mails_about
+from tests.shop import MERCHANT_POST, REPLY, Shopper, card, cybersource, post_notification, post_reply
+
+Order = get_model("order", "Order")
+OrderNote = get_model("order", "OrderNote")
+PaymentEvent = get_model("order", "PaymentEvent")
+Source = get_model("payment", "Source")
+Transaction = get_model("payment", "Transaction")
+
+ONE_CARD = {"cybersource": {"enabled": True, "pay_balance": True}}
+CARDS = (cards.APPROVED, cards.DECLINED, cards.REVIEW, cards.UNKNOWN, cards.PARTIAL)
+LIKELY_CARDS = st.sampled_from((cards.APPROVED, cards.APPROVED, *CARDS))
+DOORS = st.sampled_from((REPLY, MERCHANT_POST))
+#: Statements inside the transaction of a settlement after which the database fails.
+FUSES = st.integers(0, 24)
+
+
+def split(first: str) -> dict[str, Any]:
+    return {
+        "a": {"method_type": "cybersource", "enabled": True, "pay_balance": False, "amount": first},
+        "b": {"method_type": "cybersource", "enabled": True, "pay_balance": True},
+    }
+
+
+PAYMENTS = st.sampled_from((ONE_CARD, ONE_CARD, split("30.00"), split("40.00")))
+
+
+@dataclass
+class Message:
+    """One answer of CyberSource's: what it holds, and whether the shop has taken it."""
+
+    browser: Any
+    server: Any
+    order_id: int
+    uuid: str
+    decision: str
+    reference: str
+    held: Decimal | None  #: None: it is about no money
+    taken: bool = field(default=False)  #: the shop answered that it has it
+
+
+@dataclass
+class Told:
+    """One message of a reviewer's."""
+
+    body: bytes
+    reference: str
+    decision: str
+    delivered: bool = False
+
+
+@dataclass
+class Before:
+    """An order as it stood before the last event."""
+
+    status: str = ""
+    transactions: set[Any] = field(default_factory=set)
+    rejected: set[str] = field(default_factory=set)
+    events: int = 0
+    notes: set[int] = field(default_factory=set)
+    attention: dict[int, str] = field(default_factory=dict)
+
+
+class Shop(RuleBasedStateMachine):
+    """One example: a shop as on its first day."""
+
+    first_day: Moment  #: set by the test
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first_day.come_back()
+        self.gateway = cybersource()
+        self.shoppers = [Shopper(gateway=self.gateway)]
+        self.forms: dict[str, tuple[str, list[Any]]] = {}
+        self.messages: list[Message] = []
+        self.told: list[Told] = []
+        self.orders: dict[int, Before] = {}
+        self.cancelled: set[int] = set()
+        self.checked_out: dict[int, set[str]] = {}  #: uuids of attempts that a newer check-out has replaced
+        self.fuse: int | None = None
+        self.failed = False  #: the database has failed since the last reprocessing
+        self.late = ""  #: uuid of the attempt that the last message was about
+        self.switched = override_settings()
+
+    def teardown(self) -> None:
+        try:
+            self.everything_arrives_in_the_end()
+        finally:
+            self.switched.disable()
+
+    @initialize(
+        flow=st.sampled_from(("one-step", "one-step", "two-step", "sale", "sale-with-token")),
+        duplicates=st.booleans(),
+        held=st.sampled_from((True, True, True, False)),
+        how=PAYMENTS,
+    )
+    def open_the_shop(self, flow: str, duplicates: bool, held: bool, how: dict[str, Any]) -> None:
+        self.switched = override_settings(CYBERSOURCE_FLOW=flow, CYBERSOURCE_REVIEW_HOLDS_ORDER=held)
+        self.switched.enable()
+        self.holds = held
+        if not duplicates:  # as if a quarter of an hour went by before each form
+            self.gateway.configure(duplicate_window=timedelta(0))
+        self.check_out(self.shoppers[0], how, "64.50")
+
+    # -- shoppers
+
+    def check_out(self, shopper: Shopper, how: dict[str, Any], *prices: str) -> None:
+        if prices or not shopper.client.get(shopper.client.get("/api/basket/").json()["lines"]).json():
+            shopper.fill_basket(*(prices or ("64.50",)))
+        older = self.uuids()
+        posted = shopper.client.post("/api/checkout/", shopper.payload(payment=how), content_type="application/json")
+        assert posted.status_code in (200, 406), posted.content  # 406: an order waits for payment or is paid already
+        if posted.status_code == 200:
+            self.placed(Order.objects.get(number=posted.json()["number"]).pk, older)
+            self.look(shopper)
+
+    def placed(self, order_id: int, older: dict[int, set[str]]) -> None:
+        self.orders.setdefault(order_id, Before())
+        self.checked_out[order_id] = older.get(order_id, set())
+
+    def uuids(self) -> dict[int, set[str]]:
+        found: dict[int, set[str]] = {}
+        for order_id, uuid in PaymentAttempt.objects.values_list("order_id", "transaction_uuid"):
+            found.setdefault(order_id, set()).add(uuid)
+        return found
+
+    def look(self, shopper: Shopper) -> None:
+        """The page shows the forms; whoever opened it may post them at any time."""
+        shown = shopper.client.get("/api/checkout/payment-states/").json()
+        for state in (shown.get("payment_method_states") or {}).values():
+            if action := state["required_action"]:
+                fields = {f["key"]: f["value"] for f in action["fields"]}
+                self.forms[fields["transaction_uuid"]] = (action["url"], action["fields"])
+
+    @rule(which=st.integers(0, 9), how=PAYMENTS)
+    def check_out_again(self, which: int, how: dict[str, Any]) -> None:
+        """A retry, a second tab, or the next order."""
+        self.late = ""
+        self.check_out(self.shoppers[which % len(self.shoppers)], how)
+
+    @rule(how=PAYMENTS)
+    def retry_with_more_goods(self, how: dict[str, Any]) -> None:
+        self.late = ""
+        self.check_out(self.shoppers[0], how, "8.25")
+
+    @precondition(lambda self: len(self.shoppers) < 3)
+    @rule(which=st.integers(0, 9), how=PAYMENTS)
+    def go_on_in_another_browser(self, which: int, how: dict[str, Any]) -> None:
+        """With the link that a shop sends for an order that is not paid; it may be an old one."""
+        self.late = ""
+        order = Order.objects.get(pk=self.pick(list(self.orders), which))
+        other = Shopper(gateway=self.gateway)
+        older = self.uuids()
+        body = {"order": OrderTokenField.get_order_token(order), "payment": how}
+        posted = other.client.post("/api/checkout/complete-deferred-payment/", body, content_type="application/json")
+        assert posted.status_code == 200, posted.content
+        self.shoppers.append(other)
+        self.placed(order.pk, older)
+        self.look(other)
+
+    @precondition(lambda self: self.forms)
+    @rule(which=st.integers(0, 99), number=LIKELY_CARDS)
+    def pay(self, which: int, number: str) -> None:
+        """The latest form more often than an old one, which is what Back and a second tab post."""
+        uuids = list(self.forms)
+        self.post_form(uuids[-1] if which >= 30 else self.pick(uuids, which), number)
+
+    def post_form(self, uuid: str, number: str) -> None:
+        url, fields = self.forms[uuid]
+        typed = card(number)
+        pairs = [(f["key"], typed.get(f["key"], f["value"]) if f["editable"] else f["value"]) for f in fields]
+        answer = self.gateway.submit("/silent/" + url.partition("/silent/")[2], pairs)
+        assert not answer.refused, answer.page
+        self.heard(answer)
+
+    def heard(self, answer: Any) -> None:
+        payment, said = answer.payment, dict(answer.reply)
+        holds = said["decision"] in ("ACCEPT", "REVIEW") and payment.transaction_type != "create_payment_token"
+        self.messages.append(
+            Message(
+                browser=answer.reply,
+                server=answer.merchant_posts[0].pairs,
+                order_id=PaymentAttempt.objects.get(transaction_uuid=payment.transaction_uuid).order_id,
+                uuid=payment.transaction_uuid,
+                decision=said["decision"],
+                reference=said.get("transaction_id", ""),
+                held=Decimal(said["auth_amount"]) if holds else None,
+            )
+        )
+
+    @precondition(lambda self: self.forms)
+    @rule(number=LIKELY_CARDS, url=DOORS)
+    def pay_and_hear_at_once(self, number: str, url: str) -> None:
+        self.post_form(list(self.forms)[-1], number)
+        self.deliver(self.messages[-1], url)
+
+    @precondition(lambda self: self.messages)
+    @rule(which=st.integers(0, 99), shopper=st.integers(0, 9))
+    def come_back(self, which: int, shopper: int) -> None:
+        """The browser follows the redirect; the session mirrors the rows, and the page may show the next form."""
+        self.late = ""
+        browser = self.shoppers[shopper % len(self.shoppers)]
+        page = browser.client.get(f"/api/cybersource/return/{self.pick(self.messages, which).uuid}/")
+        assert page.status_code in (200, 302)
+        self.look(browser)
+
+    # -- CyberSource
+
+    @precondition(lambda self: any(not message.taken for message in self.messages))
+    @rule(url=DOORS, which=st.integers(0, 9))
+    def an_answer_arrives(self, url: str, which: int) -> None:
+        self.deliver(self.pick([message for message in self.messages if not message.taken], which), url)
+
+    @precondition(lambda self: self.messages)
+    @rule(url=DOORS, which=st.integers(0, 99))
+    def an_answer_arrives_again(self, url: str, which: int) -> None:
+        self.deliver(self.pick(self.messages, which), url)
+
+    def deliver(self, message: Message, url: str) -> None:
+        with self.database_failing() as failed:
+            code = post_reply(message.server if url == MERCHANT_POST else message.browser, url=url).status_code
+        assert code in ((500,) if failed else (200, 303)) or (failed and code in (200, 303))
+        self.late = message.uuid
+        message.taken = message.taken or code != 500
+
+    @contextmanager
+    def database_failing(self) -> Iterator[list[str]]:
+        """Break the n-th statement inside a transaction, once, if a fuse is lit. Yields what was broken."""
+        broken: list[str] = []
+
+        def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+            if self.fuse is not None and connection.in_atomic_block:
+                self.fuse -= 1
+                if self.fuse < 0:
+                    self.fuse = None
+                    self.failed = True
+                    broken.append(sql)
+                    raise OperationalError("the database went away")
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(wrapper):
+            yield broken
+        self.fuse = None
+
+    @rule(fuse=FUSES)
+    def the_database_is_about_to_fail(self, fuse: int) -> None:
+        self.fuse = fuse
+
+    @rule()
+    def reprocess(self) -> None:
+        self.late = ""
+        logged = set(CyberSourceReply.objects.filter(result="received").values_list("transaction_id", flat=True))
+        call_command("cybersource_reprocess", verbosity=0, stdout=Silent())
+        for message in self.messages:
+            message.taken = message.taken or (message.reference in logged)
+        self.failed = False
+        assert not CyberSourceReply.objects.filter(result="received").exists()
+
+    # -- reviewers and staff
+
+    @precondition(lambda self: self.gateway.cases)
+    @rule(which=st.integers(0, 9), decision=st.sampled_from(("ACCEPT", "ACCEPT", "REJECT")), settle=st.booleans())
+    def a_reviewer_decides(self, which: int, decision: str, settle: bool) -> None:
+        case = self.pick(list(self.gateway.cases), which)
+        body = self.gateway.decide(case.id, decision, reviewer="lena.review", settle=settle).body
+        self.told.append(Told(body=body, reference=case.transaction_id, decision=decision))
+
+    @precondition(lambda self: self.told)
+    @rule(which=st.integers(0, 9))
+    def the_decision_arrives(self, which: int) -> None:
+        """Perhaps again, perhaps before the payment it is about."""
+        self.late = ""
+        told = self.pick(self.told, which)
+        with self.database_failing() as failed:
+            code = post_notification(told.body)
+        assert code.status_code == 200 or failed
+        told.delivered = told.delivered or code.status_code == 200
+
+    @rule(which=st.integers(0, 9))
+    def staff_cancel(self, which: int) -> None:
+        self.late = ""
+        order = Order.objects.get(pk=self.pick(list(self.orders), which))
+        if "Canceled" in order.available_statuses():
+            order.set_status("Canceled")
+            self.cancelled.add(order.pk)
+
+    @staticmethod
+    def pick(choices: list[Any], which: int) -> Any:
+        return choices[which % len(choices)]
+
+    # -- the laws
+
+    @invariant()
+    def the_laws_hold(self) -> None:
+        rejected = set(Transaction.objects.filter(status="REJECT").values_list("reference", flat=True))
+        assert rejected <= {told.reference for told in self.told if told.decision == "REJECT"}
+        for order_id, before in self.orders.items():
+            order = Order.objects.select_related("basket").get(pk=order_id)
+            attempts = list(PaymentAttempt.objects.filter(order=order).select_related("source"))
+            self.what_was_charged_is_recorded(order)
+            self.the_books_are_sound(order)
+            self.every_charge_is_counted_or_flagged(order, attempts)
+            self.one_confirmation(order)
+            self.a_paid_order_stays_paid(order, before, rejected)
+            self.nothing_is_undone(order, before, attempts)
+            self.a_late_message_does_not_decline_a_retry(order, before)
+            self.remember(order, before, attempts, rejected)
+
+    def what_was_charged_is_recorded(self, order: Any) -> None:
+        """Each charge that the shop has heard of, once, to the cent; none that CyberSource did not make."""
+        mine = [message for message in self.messages if message.order_id == order.pk and message.held is not None]
+        recorded = charges(order)
+        made = Counter({(message.reference, message.held): 1 for message in mine})
+        heard = Counter({(message.reference, message.held): 1 for message in mine if message.taken})
+        assert not heard - recorded, "a charge is lost"
+        assert not recorded - made, "a charge is recorded twice, or CyberSource never made it"
+
+    def the_books_are_sound(self, order: Any) -> None:
+        transactions = Transaction.objects.filter(source__order=order)
+        kinds = Counter(transactions.values_list("reference", "txn_type"))
+        assert not [kind for kind, times in kinds.items() if times > 1]
+        for source in Source.objects.filter(order=order).prefetch_related("transactions"):
+            authorised = [t for t in source.transactions.all() if t.txn_type == "Authorise" and t.status != "REJECT"]
+            debited = [t for t in source.transactions.all() if t.txn_type == "Debit"]
+            assert source.amount_allocated == sum((t.amount for t in authorised), Decimal(0))
+            assert source.amount_debited == sum((t.amount for t in debited), Decimal(0))
+            assert 0 <= source.amount_debited <= source.amount_allocated
+        covered = Order.objects.get(pk=order.pk).lines.count()
+        assert covered
+        events = PaymentEvent.objects.filter(order=order)
+        assert not [times for times in Counter(events.values_list("reference", "event_type")).values() if times > 1]
+
+    def every_charge_is_counted_or_flagged(self, order: Any, attempts: list[PaymentAttempt]) -> None:
+        standing = Transaction.objects.filter(source__order=order, txn_type="Authorise").exclude(status="REJECT")
+        held: dict[int, list[Any]] = {}
+        for charge in standing.select_related("log"):
+            held.setdefault(charge.log.attempt_id, []).append(charge)
+        doubtful = ("REVIEW",) if self.holds else ()
+        wanted = Decimal(0)
+        for attempt in attempts:
+            of_attempt = held.get(attempt.pk, [])
+            if not attempt.attention:
+                assert len(of_attempt) <= 1, "a second charge for one form, and nobody is told"
+                assert all(charge.amount == attempt.amount for charge in of_attempt)
+                wanted += sum((c.amount for c in of_attempt if c.status not in doubtful), Decimal(0))
+        assert wanted <= order.total_incl_tax, "more than the order costs, and nobody is told"
+        if order.status in ("Pending", "Payment Declined"):
+            assert wanted < order.total_incl_tax, "paid, and the order does not know"
+        if order.status == "Canceled" and wanted:
+            assert order.pk in self.cancelled
+
+    def one_confirmation(self, order: Any) -> None:
+        assert mails_about(order) <= 1
+        if order.status == "Authorized":
+            assert mails_about(order) == 1
+            assert order.basket.status == "Submitted", "the shopper could buy the paid basket again"
+
+    def a_paid_order_stays_paid(self, order: Any, before: Before, rejected: set[str]) -> None:
+        if before.status == "Authorized" and order.status != "Authorized":
+            assert order.pk in self.cancelled or rejected - before.rejected
+        if before.status == "Canceled":
+            assert order.status == "Canceled"
+
+    def nothing_is_undone(self, order: Any, before: Before, attempts: list[PaymentAttempt]) -> None:
+        assert before.transactions <= self.transactions(order)
+        assert before.events <= PaymentEvent.objects.filter(order=order).count()
+        assert before.notes <= set(OrderNote.objects.filter(order=order).values_list("pk", flat=True))
+        assert all(attempt.attention for attempt in attempts if before.attention.get(attempt.pk))
+
+    def a_late_message_does_not_decline_a_retry(self, order: Any, before: Before) -> None:
+        if self.late in self.checked_out[order.pk] and order.status == "Payment Declined":
+            assert before.status == "Payment Declined"
+
+    def remember(self, order: Any, before: Before, attempts: list[PaymentAttempt], rejected: set[str]) -> None:
+        before.status = order.status
+        before.rejected = rejected
+        before.transactions = self.transactions(order)
+        before.events = PaymentEvent.objects.filter(order=order).count()
+        before.notes = set(OrderNote.objects.filter(order=order).values_list("pk", flat=True))
+        before.attention = {attempt.pk: attempt.attention for attempt in attempts}
+
+    @staticmethod
+    def transactions(order: Any) -> set[Any]:
+        found = Transaction.objects.filter(source__order=order)
+        return set(found.values_list("pk", "reference", "txn_type", "amount"))
+
+    def everything_arrives_in_the_end(self) -> None:
+        """All that CyberSource said comes, by the slower door, and once more: then every book is closed."""
+        self.fuse = None
+        for again in range(2):
+            for message in self.messages:
+                if again or not message.taken:
+                    self.deliver(message, MERCHANT_POST)
+            for told in self.told:
+                if again or not told.delivered:
+                    assert post_notification(told.body).status_code == 200
+                    told.delivered = True
+        self.late = ""
+        OrderConfirmation.objects.filter(date_sent=None).update(date_claimed=None)
+        self.reprocess()
+        self.the_laws_hold()
+        for order_id in self.orders:
+            order = Order.objects.get(pk=order_id)
+            all_made = {(m.reference, m.held) for m in self.messages if m.order_id == order_id and m.held is not None}
+            assert set(charges(order)) == all_made
+            assert mails_about(order) == OrderConfirmation.objects.filter(order=order).count()
+        assert not OrderConfirmation.objects.filter(date_sent=None).exists()
+        counted["examples"] += 1
+        counted["charges"] += sum(message.held is not None for message in self.messages)
+        counted["answers"] += len(self.messages)
+        counted["orders"] += len(self.orders)
+
+
+class Silent:
+    def write(self, text: str) -> None:
+        pass
+
+
+counted: Counter[str] = Counter()
+
+
+def test_the_laws_of_a_settlement_hold_whatever_happens(committed_db, mailoutbox, capsys):
+    Shopper().fill_basket()
+    Shop.first_day = Moment(everything=True)
+    counted.clear()
+    run_state_machine_as_test(
+        Shop,
+        settings=settings(
+            max_examples=500 if THOROUGH else 20,
+            stateful_step_count=20 if THOROUGH else 14,
+            deadline=None,
+            derandomize=not THOROUGH,
+            database=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    if THOROUGH:
+        with capsys.disabled():
+            print(f"\n{dict(counted)}")
+    assert counted["charges"] > counted["examples"] / 2
