@@ -3,8 +3,8 @@
 Both name the host, method, path and body, so they are made from the request exactly as it will leave, and anew for
 each attempt. Clock and token id come in as arguments.
 
-Source: vendor guide "Getting Started with REST" and the behaviour of its SDKs; the vectors in ``tests/protocol/rest`` are
-their output for fixed inputs.
+Source: vendor guide "Getting Started with REST"; the behaviour of its SDKs, whose output the vectors in
+``tests/protocol/rest`` are.
 """
 
 from __future__ import annotations

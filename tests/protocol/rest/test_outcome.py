@@ -185,9 +185,9 @@ ODD = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                "id status reason message details errors errorInformation response rmsg _links _embedded submitTimeUtc"
-                " href orderInformation amountDetails totalAmount applicationInformation applications transactionSummaries"
-                " clientReferenceInformation code totalCount encryptedResponse".split()
+                "id status reason message details errors errorInformation response rmsg _links _embedded href code"
+                " submitTimeUtc orderInformation amountDetails totalAmount applicationInformation applications"
+                " transactionSummaries clientReferenceInformation totalCount encryptedResponse".split()
             )
             | st.text(max_size=5),
             inner,
