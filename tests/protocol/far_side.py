@@ -1,11 +1,14 @@
-"""CyberSource's end of the wire, small and independent: its own join, its own HMAC, nothing of the code under test."""
+"""CyberSource's end of the wire, small and independent: its own join, its own HMAC, never those under test."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
+
+from cybersource.protocol import ProtocolError
 
 from .vectors import ACCESS_KEY, PROFILE_ID, SECRET_KEY
 
@@ -67,6 +70,12 @@ def without(fields: dict[str, str], *names: str) -> dict[str, str]:
 
 def secret_for(access_key: str) -> str | None:
     return SECRET_KEY if access_key == ACCESS_KEY else None
+
+
+def reads_as_a_sentence(refused: ProtocolError) -> bool:
+    """What a developer reads of a refusal: an English sentence, then its rule."""
+    shape = r"(?:[A-Z]|signed_field_names ).*(?:[a-z_]|XML|UTF-8)\. \[[a-z0-9-]+\]"
+    return re.fullmatch(shape, str(refused)) is not None
 
 
 def answer(form: dict[str, str], **result: str) -> Pairs:

@@ -29,7 +29,17 @@ from cybersource.protocol import (
 from cybersource.protocol.reply import ALWAYS_SIGNED, MAX_FIELDS, MAX_MESSAGE_LENGTH, SIGNED_WHEN_HELD
 
 from . import vectors
-from .far_side import Pairs, accepted, message, reply, secret_for, signature, signed, without
+from .far_side import (
+    Pairs,
+    accepted,
+    message,
+    reads_as_a_sentence,
+    reply,
+    secret_for,
+    signature,
+    signed,
+    without,
+)
 from .vectors import ACCESS_KEY, SECRET_KEY
 
 OTHER_KEY = "0f" * 16
@@ -263,6 +273,7 @@ def test_refused(forge: Callable[[], Pairs], error: type[ProtocolError], rule: s
         Reply.from_post(forge(), secret_for=secrets)
     assert type(refused.value) is error
     assert refused.value.rule == rule
+    assert reads_as_a_sentence(refused.value)
 
 
 @pytest.mark.parametrize("forge", [forgery[1] for forgery in FORGERIES], ids=[forgery[0] for forgery in FORGERIES])
@@ -415,3 +426,9 @@ def test_verify_wants_the_exact_signature() -> None:
         assert not verify(fields, names, SECRET_KEY, bad)
     assert not verify(fields, names[::-1], SECRET_KEY, good)
     assert not verify(fields, names, SECRET_KEY + "0", good)
+
+
+def test_a_secret_that_is_no_text_verifies_nothing_and_is_in_no_error() -> None:
+    """Python's own UnicodeEncodeError would carry the secret along."""
+    with pytest.raises(SignatureMismatch):
+        Reply.from_post(reply(accepted()), secret_for=lambda access_key: SECRET_KEY + "\ud800")

@@ -25,6 +25,7 @@ from cybersource.protocol import (
 )
 from cybersource.protocol.review import MAX_NOTES, MAX_UPDATES, MAX_XML_BYTES
 
+from .far_side import reads_as_a_sentence
 from .review_payloads import D1, D1_BODY, D2, D3, D4, D5, D6, D7
 
 FORM = "application/x-www-form-urlencoded"
@@ -48,12 +49,14 @@ def rule_of(xml: str | bytes) -> str:
     with pytest.raises(BadNotification) as refused:
         parsed(xml)
     assert refused.value.__context__ is None and refused.value.__cause__ is None
+    assert reads_as_a_sentence(refused.value)
     return refused.value.rule
 
 
 def body_rule_of(body: str | bytes, content_type: str = FORM) -> str:
     with pytest.raises(BadNotification) as refused:
         content_from_body(body.encode() if isinstance(body, str) else body, content_type)
+    assert reads_as_a_sentence(refused.value)
     return refused.value.rule
 
 
