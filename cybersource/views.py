@@ -66,9 +66,24 @@ def without_session(view: View) -> View:
     return wrapped
 
 
+def in_utf_8(view: View) -> View:
+    """Read the request as UTF-8, which is all that CyberSource writes.
+
+    A content type may name any codec, also one that is no text encoding at all, on which Django would fail.
+    """
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        request.encoding = "utf-8"
+        return view(request, *args, **kwargs)
+
+    return wrapped
+
+
 def from_outside(view: View) -> View:
     """What the three doors to the outside have in common."""
     for decorator in (
+        in_utf_8,
         sensitive_post_parameters(),
         without_session,
         transaction.non_atomic_requests,
@@ -139,6 +154,7 @@ def admitted(shown: list[str]) -> bool:
     return any(opened)
 
 
+@in_utf_8
 @key_taken_off
 @from_outside
 def review_notification(request: HttpRequest) -> HttpResponse:

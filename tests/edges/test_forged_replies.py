@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 import re
 import sys
+from collections.abc import Iterator
 
 import pytest
-from django.apps import apps
 from django.conf import settings as live
 from django.core.signals import got_request_exception
 from django.db import DatabaseError
 from django.db.models.signals import pre_save
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, override_settings
 from django.views.debug import ExceptionReporter
-from oscar.core.loading import get_model
 
 from cybersource import evidence
-from cybersource.models import CyberSourceReply, PaymentAttempt, RefusedPost, SecureAcceptanceProfile
-from cybersource.simulator import cards
+from cybersource.models import CyberSourceReply, RefusedPost, SecureAcceptanceProfile
+from cybersource.simulator import cards, signing
+from tests.conftest import empty_tables
+from tests.edges.forgeries import ANY, ECHOED, FORGERIES, FORM, Loot, Sent, recut_decline, with_
+from tests.rows import fingerprints
 from tests.shop import MERCHANT_POST, REPLY, Shopper, card, cybersource, post_reply
 
-Source = get_model("payment", "Source")
-Transaction = get_model("payment", "Transaction")
-
+#: All that a refused post may write to.
 EVIDENCE = {"cybersource_refusedpost", "cybersource_cybersourcereply"}
 
 
@@ -33,157 +33,122 @@ def one_step(settings):
     settings.CYBERSOURCE_FLOW = "one-step"
 
 
-def money(order):
-    """Everything a reply could change."""
-    order.refresh_from_db()
-    return {
-        "status": order.status,
-        "basket": order.basket and type(order.basket).objects.get(pk=order.basket_id).status,
-        "attempts": list(PaymentAttempt.objects.order_by("pk").values_list("state", "attention", "settling_reply")),
-        "sources": list(Source.objects.order_by("pk").values_list("amount_allocated", "amount_debited")),
-        "transactions": Transaction.objects.count(),
-        "notes": order.notes.count(),
-        "tokens": apps.get_model("cybersource", "PaymentToken").objects.count(),
-    }
+@pytest.fixture(scope="module")
+def loot(django_db_setup, django_db_blocker) -> Iterator[Loot]:
+    """One shop for all forgeries, since none may change a row: an open attempt, a paid order, a retired key."""
+    with django_db_blocker.unblock(), override_settings(CYBERSOURCE_FLOW="one-step"):
+        omar = Shopper()
+        omar.check_out("69.50")
+        paid = omar.submit()
+        assert post_reply(paid.reply).status_code == 303
+
+        mallory = Shopper()
+        hostile = {name: f"{text},decision=ACCEPT,req_amount=0.01" for name, text in HOSTILE_ADDRESS.items()}
+        address = {**mallory.payload()["billing_address"], **hostile}
+        mallory.check_out(
+            "64.50", billing_address=address, shipping_address={**address, "phone_number": "+14155550123"}
+        )
+        hostile_form = [(name, card().get(name, value)) for name, value in mallory.form()]
+
+        old = SecureAcceptanceProfile.objects.create(
+            hostname="testserver", profile_id=live.CYBERSOURCE_PROFILE, access_key="a" * 32, secret_key="throwaway"
+        )
+        ravi = Shopper(gateway=cybersource(access_key="a" * 32, secret_key="throwaway"))
+        ravi.check_out("64.50")
+        retired = ravi.submit()
+        SecureAcceptanceProfile.objects.filter(pk=old.pk).update(active=False)
+
+        maya = Shopper()
+        maya.check_out("64.50")
+        form = [(name, card().get(name, value)) for name, value in maya.form()]
+        declined = maya.submit(card(cards.DECLINED))
+        attempt = maya.attempt()
+        yield Loot(
+            form=form,
+            decline=declined.reply,
+            paid=paid.reply,
+            retired=retired.reply,
+            hostile_form=hostile_form,
+            sign=lambda **fields: maya.reply(attempt, **fields),
+        )
+        empty_tables()
 
 
-def without(pairs, *names):
-    return [(name, value) for name, value in pairs if name not in names]
+HOSTILE_ADDRESS = {"first_name": "Bob", "last_name": "Bob", "line1": "1", "line2": "2", "line4": "Town"}
 
 
-def with_(pairs, **values):
-    return [(name, values.get(name, value)) for name, value in pairs] + [
-        (name, value) for name, value in values.items() if name not in dict(pairs)
-    ]
+def post_forgery(sent: Sent, url: str) -> HttpResponse:
+    if isinstance(sent, list):
+        return post_reply(sent, url=url)
+    body, content_type = sent if isinstance(sent, tuple) else (sent, FORM)
+    return Client(raise_request_exception=False).generic("POST", url, body, content_type=content_type)
 
 
-def own_form(shopper):
-    return [(name, card().get(name, value)) for name, value in shopper.form()]
-
-
-#: name -> forge(shopper, a genuine decline's pairs) -> pairs. What each forger hopes for is an ACCEPT.
-FORGERIES = {
-    "our own form with an unsigned decision": lambda s, d: [*own_form(s), ("decision", "ACCEPT")],
-    "our own form with a whole unsigned reply": lambda s, d: [
-        *own_form(s),
-        ("decision", "ACCEPT"),
-        ("reason_code", "100"),
-        ("transaction_id", "7312345701236012404012"),
-        ("req_transaction_uuid", dict(s.form())["transaction_uuid"]),
-        ("req_amount", dict(s.form())["amount"]),
-    ],
-    "a decline turned into an accept": lambda s, d: with_(d, decision="ACCEPT"),
-    "a decline with a second decision": lambda s, d: [*d, ("decision", "ACCEPT")],
-    "a decline with a second decision in front": lambda s, d: [("decision", "ACCEPT"), *d],
-    "a decline whose list is posted twice": lambda s, d: [*d, ("signed_field_names", dict(d)["signed_field_names"])],
-    "a decline that no longer signs its decision": lambda s, d: with_(
-        d,
-        decision="ACCEPT",
-        signed_field_names=dict(d)["signed_field_names"].replace("decision,", ""),
-    ),
-    "a list that does not name itself": lambda s, d: with_(
-        d, signed_field_names=dict(d)["signed_field_names"].replace(",signed_field_names", "")
-    ),
-    "a list with a name twice": lambda s, d: with_(d, signed_field_names=dict(d)["signed_field_names"] + ",decision"),
-    "a list with blanks": lambda s, d: with_(d, signed_field_names=dict(d)["signed_field_names"].replace(",", ", ")),
-    "a list with a trailing comma": lambda s, d: with_(d, signed_field_names=dict(d)["signed_field_names"] + ","),
-    "a list in capitals": lambda s, d: with_(d, signed_field_names=dict(d)["signed_field_names"].upper()),
-    "an empty list": lambda s, d: with_(d, signed_field_names=""),
-    "no list": lambda s, d: without(d, "signed_field_names"),
-    "no signature": lambda s, d: without(d, "signature"),
-    "an empty signature": lambda s, d: with_(d, signature=""),
-    "a signature in another case": lambda s, d: with_(d, signature=dict(d)["signature"].swapcase()),
-    "a signature without padding": lambda s, d: with_(d, signature=dict(d)["signature"].rstrip("=")),
-    "a signature in the URL-safe alphabet": lambda s, d: with_(
-        d, decision="ACCEPT", signature=dict(d)["signature"].replace("+", "-").replace("/", "_")
-    ),
-    "a signature with a line break": lambda s, d: with_(d, signature=dict(d)["signature"] + "\n"),
-    "a signature in hexadecimal": lambda s, d: with_(d, signature=base64.b64decode(dict(d)["signature"]).hex()),
-    "another amount": lambda s, d: with_(d, req_amount="0.01"),
-    "another order": lambda s, d: with_(d, req_reference_number="100999"),
-    "another attempt": lambda s, d: with_(d, req_transaction_uuid="6f1c2a4e-7c55-4f4f-9c1e-0b6a3d2e9a02"),
-    "a key that is not ours": lambda s, d: with_(d, req_access_key="0" * 32),
-    "no key": lambda s, d: without(d, "req_access_key"),
-    "a key that is not signed": lambda s, d: with_(
-        d, signed_field_names=dict(d)["signed_field_names"].replace("req_access_key,", "")
-    ),
-    "a field dropped": lambda s, d: without(d, "reason_code"),
-    "a NUL in a value": lambda s, d: with_(d, message="a\0b"),
-    "nothing at all": lambda s, d: [],
-    "only a decision": lambda s, d: [("decision", "ACCEPT")],
-    "a thousand fields more": lambda s, d: [*d, *[(f"x{n}", "1") for n in range(990)]],
-    "a very long value": lambda s, d: with_(d, message="x" * 100_000),
-}
-
-
-@pytest.mark.parametrize("door", [REPLY, MERCHANT_POST])
-@pytest.mark.parametrize("forgery", FORGERIES)
-def test_a_forged_reply_is_refused_and_changes_nothing(shopper, forgery, door, caplog):
-    order = shopper.check_out("64.50")
-    genuine = shopper.submit(card(cards.DECLINED)).reply
-    before = money(order)
-    pairs = FORGERIES[forgery](shopper, genuine)
+@pytest.mark.parametrize("door", [REPLY, MERCHANT_POST], ids=["browser", "server"])
+@pytest.mark.parametrize(("name", "rule", "forge"), FORGERIES, ids=[name for name, _, _ in FORGERIES])
+def test_a_forged_reply_is_refused_and_changes_nothing(loot, name, rule, forge, door, caplog):
+    RefusedPost.objects.all().delete()
+    CyberSourceReply.objects.filter(result=CyberSourceReply.Result.REFUSED).delete()
+    sent = forge(loot)
+    before = fingerprints(but=EVIDENCE)
     with caplog.at_level(logging.DEBUG):
-        response = post_reply(pairs, url=door)
-    assert response.status_code == 400
-    assert money(order) == before
-    assert CyberSourceReply.objects.count() == 0
-    assert "sessionid" not in response.cookies
+        response = post_forgery(sent, door)
+
+    assert 400 <= response.status_code < 500
+    assert fingerprints(but=EVIDENCE) == before
+    assert not response.cookies
+    evidence = [
+        *RefusedPost.objects.values_list("rule", flat=True),
+        *CyberSourceReply.objects.filter(result="refused").values_list("refused_because", flat=True),
+    ]
+    if rule is not ANY:
+        assert evidence == ([rule] if rule else [])
+    assert len(evidence) <= 1
     for secret in (live.CYBERSOURCE_SECRET, "4111111111111111", cards.DECLINED, "Okafor"):
         assert secret not in caplog.text
         assert secret not in response.content.decode()
 
 
+def test_the_forgeries_are_more_than_sixty_without_the_cuts_and_have_names_of_their_own():
+    names = [name for name, _, _ in FORGERIES]
+    assert len(set(names)) == len(names)
+    assert len([name for name in names if ", cut in " not in name]) > 60
+
+
+@pytest.mark.parametrize("through", ECHOED)
+def test_what_a_cut_decline_carries_is_a_genuine_signature(loot, through):
+    """The forgers' other readings are good ones: whoever compares signatures and nothing else pays the order."""
+    forged = dict(recut_decline(loot, through))
+    names = forged["signed_field_names"].split(",")
+    assert signing.verifies(forged, names, live.CYBERSOURCE_SECRET, forged["signature"])
+    assert (forged["decision"], forged["req_amount"]) == ("ACCEPT", dict(loot.form)["amount"])
+
+
+def test_the_genuine_messages_among_the_loot_are_believed(shopper):
+    """What the forgers began with is good: it is their change that is refused."""
+    order = shopper.check_out("64.50")
+    assert post_reply(shopper.submit(card(cards.DECLINED)).reply).status_code == 303
+    order.refresh_from_db()
+    assert order.status == "Payment Declined"
+    shopper.check_out("64.50")
+    assert post_reply(shopper.reply()).status_code == 303
+
+
 def test_the_log_names_the_rule_that_a_forgery_broke(shopper, caplog):
     shopper.check_out()
-    post_reply(FORGERIES["our own form with an unsigned decision"](shopper, ()))
+    post_reply([*shopper.form(), ("decision", "ACCEPT")])
     assert "Refused a browser reply: no-decision-signed" in caplog.text
 
 
-#: A reply that CyberSource really signed, but that does not fit the attempt it names.
-MISFITS = {
-    "another amount": {"req_amount": "0.01"},
-    "an amount that is none": {"req_amount": "ten"},
-    "another currency": {"req_currency": "EUR"},
-    "another order": {"req_reference_number": "100999"},
-    "another type": {"req_transaction_type": "sale"},
-    "another profile": {"req_profile_id": "AAAAAAAA-6A4E-4F3B-9C11-0E8A2D94F7A1"},
-    "an attempt that we never began": {"req_transaction_uuid": "6f1c2a4e-7c55-4f4f-9c1e-0b6a3d2e9a02"},
-}
-
-
 @pytest.mark.parametrize("door", [REPLY, MERCHANT_POST])
-@pytest.mark.parametrize("misfit", MISFITS)
-def test_a_genuine_reply_that_fits_no_attempt_is_stored_and_refused(shopper, misfit, door):
-    order = shopper.check_out("64.50")
-    before = money(order)
-    response = post_reply(shopper.reply(**MISFITS[misfit]), url=door)
+def test_a_genuine_reply_that_fits_no_attempt_is_stored_and_refused(shopper, door):
+    shopper.check_out("64.50")
+    response = post_reply(shopper.reply(req_amount="0.01"), url=door)
     assert response.status_code == 400
-    assert money(order) == before
     entry = CyberSourceReply.objects.get()
     assert entry.result == CyberSourceReply.Result.REFUSED
-    assert entry.refused_because
-
-
-@pytest.mark.parametrize(
-    "missing",
-    [
-        "transaction_id",
-        "req_amount",
-        "req_currency",
-        "req_reference_number",
-        "req_transaction_type",
-        "req_profile_id",
-        "req_transaction_uuid",
-    ],
-)
-def test_an_accept_that_leaves_out_what_it_is_for_is_refused(shopper, missing):
-    order = shopper.check_out()
-    before = money(order)
-    reply = without(shopper.reply(), missing)
-    signed = shopper.gateway.sign_reply({k: v for k, v in reply if not k.startswith("sign")}, live.CYBERSOURCE_ACCESS)
-    assert post_reply(signed).status_code == 400
-    assert money(order) == before
+    assert entry.refused_because == "other-amount"
+    assert entry.data["req_amount"] == "0.01"
 
 
 def test_a_reply_to_another_shoppers_attempt_cannot_be_bent_to_mine(committed_db):

@@ -10,7 +10,7 @@ import pytest
 from django.apps import apps
 from django.db import DatabaseError
 from django.db.models.signals import pre_save
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils.log import AdminEmailHandler
 from oscar.core.loading import get_model
@@ -18,9 +18,10 @@ from oscar.core.loading import get_model
 from cybersource import views
 from cybersource.models import ReviewNotification, ReviewNotificationUpdate
 from cybersource.protocol.review import MAX_XML_BYTES
-from tests.conftest import KEPT
+from tests.conftest import KEPT, empty_tables
 from tests.review_messages import D1, D1_BODY, D5, body_of
 from tests.reviewing import tell, under_review, under_review_as
+from tests.rows import fingerprints
 from tests.shop import REVIEW, Shopper, post_notification
 
 Order = get_model("order", "Order")
@@ -58,7 +59,7 @@ def everything(*, but=EVIDENCE):
 
 
 def post(url=REVIEW, body=D1_BODY, content_type=FORM, **extra):
-    return Client(raise_request_exception=False).post(url, body, content_type=content_type, **extra)
+    return Client(raise_request_exception=False).generic("POST", url, body, content_type=content_type, **extra)
 
 
 def break_the_evidence(sender, **kwargs):
@@ -195,6 +196,7 @@ def test_no_answer_is_kept_by_a_cache(held):
         pytest.param(D1.encode(), FORM, id="the bare document as a form"),
         pytest.param(body_of(D1.replace("UTF-8", "ISO-8859-1")), FORM, id="UTF-8 whatever it declares"),
         pytest.param(b"\xef\xbb\xbf" + D1.encode(), "text/xml", id="with a byte order mark"),
+        pytest.param(D1_BODY, f"{FORM}; charset=utf-16", id="a form that calls itself UTF-16"),
     ],
 )
 def test_the_message_is_read_in_every_shape_it_was_seen_in(held, body, content_type):
@@ -259,17 +261,66 @@ REFUSED = {
 }
 
 
+@pytest.fixture(scope="module")
+def besieged(django_db_setup, django_db_blocker):
+    """The order that the recorded acceptance is about, for all forgeries, since none may change it."""
+    with django_db_blocker.unblock(), override_settings(CYBERSOURCE_FLOW="one-step"):
+        yield under_review_as("100019", "7312345812346012504013")
+        empty_tables()
+
+
 @pytest.mark.parametrize(("body", "content_type"), REFUSED.values(), ids=REFUSED)
-def test_what_is_no_message_of_ours_is_refused_and_changes_nothing(held, caplog, body, content_type):
-    before = everything()
+def test_what_is_no_message_of_ours_is_refused_and_changes_nothing(besieged, caplog, body, content_type):
+    before = fingerprints(but=EVIDENCE)
     with caplog.at_level(logging.WARNING):
         response = post(body=body, content_type=content_type)
     assert response.status_code == 400
-    assert everything() == before
+    assert fingerprints(but=EVIDENCE) == before
     assert not ReviewNotificationUpdate.objects.exclude(state="foreign").exists()
     assert "Traceback" not in caplog.text
+
+
+#: What a stranger who has a key may say of a case that is not his: well-formed, and about nothing that waits here.
+#: Stored, since a notification may come before its transaction; answered 200, since nobody is to send it again.
+MISSES = {
+    "the right order with another request id": D1.replace("7312345812346012504013", "7312345812346012504014"),
+    "the right order with no request id": D1.replace("7312345812346012504013", ""),
+    "another order with the right request id": D1.replace('"100019"', '"100020"'),
+    "no order with the right request id": D1.replace('"100019"', '""'),
+    "the request id with a blank": D1.replace("7312345812346012504013", "7312345812346012504013 "),
+    "the request id in other digits": D1.replace("731234", "\uff17\uff13\uff11\uff12\uff13\uff14"),
+    "the order number with a wildcard": D1.replace('"100019"', '"10001_"'),
+    "order and request id in each other's place": D1.replace('"100019"', '"x"')
+    .replace("7312345812346012504013", "100019")
+    .replace('"x"', '"7312345812346012504013"'),
+    "a decision in small letters": D1.replace(">ACCEPT<", ">accept<"),
+    "a decision with a blank": D1.replace(">ACCEPT<", ">ACCEPT <"),
+    "a decision in pieces": D1.replace(">ACCEPT<", "><x>ACC</x>EPT<"),
+    "two decisions": D1.replace("<Reviewer>", "<NewDecision>REJECT</NewDecision><Reviewer>"),
+    "no decision": D1.replace("<NewDecision>ACCEPT</NewDecision>", ""),
+    "a decision in another namespace": D1.replace("<NewDecision>", '<NewDecision xmlns="x">'),
+    "an update in an update": D1.replace("<Update ", "<Other><Update ").replace("</Update>", "</Update></Other>"),
+}
+
+
+@pytest.mark.parametrize("document", MISSES.values(), ids=MISSES)
+def test_a_message_that_fits_no_case_exactly_is_kept_and_releases_nothing(besieged, document):
+    assert document != D1
+    told = EVIDENCE | {"order_ordernote"}  # a reviewer's note is taken down whatever the decision says
+    before, kept = fingerprints(but=told), ReviewNotification.objects.count()
+    assert post(body=body_of(document)).status_code == 200
+    assert fingerprints(but=told) == before
+    assert ReviewNotification.objects.count() == kept + 1
+
+
+def test_after_all_of_them_the_genuine_message_still_releases_the_order(besieged):
+    assert status(besieged) == "Pending"
     assert post().status_code == 200
-    assert status(held) == "Authorized"
+    assert status(besieged) == "Authorized"
+
+
+def test_there_are_more_than_25_forged_notifications():
+    assert len(REFUSED) > 25
 
 
 def test_a_refusal_names_its_rule_in_the_log_and_nothing_of_the_message(held, caplog):
