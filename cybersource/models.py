@@ -161,6 +161,7 @@ class PaymentAttempt(models.Model):
         ordering = ["-date_created", "-pk"]
         indexes = [
             models.Index(fields=["order", "method_key"], name="cybersource_attempt_method"),
+            models.Index(fields=["state", "-date_created", "-id"], name="cybersource_attempt_state"),
             models.Index(
                 fields=["-date_created"],
                 name="cybersource_needs_attention",
@@ -220,10 +221,10 @@ class CyberSourceReply(models.Model):
     decision = models.CharField(_("Decision"), max_length=16, blank=True)
     reason_code = models.PositiveIntegerField(_("Reason code"), null=True, blank=True)
     message = models.CharField(_("Message"), max_length=255, blank=True)
-    transaction_id = models.CharField(_("Transaction ID"), max_length=64, blank=True, db_index=True)
+    transaction_id = models.CharField(_("Transaction ID"), max_length=64, blank=True)
     transaction_type = models.CharField(_("Transaction type"), max_length=60, blank=True)
-    transaction_uuid = models.CharField(_("Transaction UUID"), max_length=50, blank=True, db_index=True)
-    reference_number = models.CharField(_("Reference number"), max_length=50, blank=True, db_index=True)
+    transaction_uuid = models.CharField(_("Transaction UUID"), max_length=50, blank=True)
+    reference_number = models.CharField(_("Reference number"), max_length=50, blank=True)
     amount = models.DecimalField(_("Amount asked"), max_digits=15, decimal_places=3, null=True, blank=True)
     auth_amount = models.DecimalField(_("Amount approved"), max_digits=15, decimal_places=3, null=True, blank=True)
     currency = models.CharField(_("Currency"), max_length=3, blank=True)
@@ -246,7 +247,13 @@ class CyberSourceReply(models.Model):
         verbose_name_plural = _("CyberSource replies")
         ordering = ["-pk"]
         indexes = [
-            models.Index(fields=["id"], name="cybersource_reply_pending", condition=models.Q(result="received")),
+            models.Index(fields=["transaction_id"], name="cybersource_reply_transaction"),
+            models.Index(fields=["transaction_uuid"], name="cybersource_reply_uuid"),
+            models.Index(fields=["reference_number"], name="cybersource_reply_reference"),
+            # For the admin's filters, newest first; the second also for what has yet to be acted on.
+            models.Index(fields=["decision", "id"], name="cybersource_reply_decision"),
+            models.Index(fields=["result", "id"], name="cybersource_reply_result"),
+            models.Index(fields=["reply_type", "id"], name="cybersource_reply_door"),
             models.Index(
                 fields=["date_created"], name="cybersource_reply_refused", condition=models.Q(result="refused")
             ),
@@ -276,6 +283,7 @@ class RefusedPost(models.Model):
         verbose_name = _("Refused post")
         verbose_name_plural = _("Refused posts")
         ordering = ["-pk"]
+        indexes = [models.Index(fields=["reply_type", "id"], name="cybersource_refused_door")]
 
     def __str__(self) -> str:
         return self.rule
@@ -370,6 +378,7 @@ class ReviewNotification(models.Model):
         verbose_name = _("Review notification")
         verbose_name_plural = _("Review notifications")
         ordering = ["-pk"]
+        indexes = [models.Index(fields=["state", "id"], name="cybersource_notified_state")]
 
     def __str__(self) -> str:
         date = date_format(timezone.localtime(self.date_created), "DATETIME_FORMAT")
@@ -469,6 +478,7 @@ class OrderConfirmation(models.Model):
         verbose_name = _("Order confirmation")
         verbose_name_plural = _("Order confirmations")
         ordering = ["-pk"]
+        indexes = [models.Index(fields=["order"], name="cybersource_unsent", condition=models.Q(date_sent=None))]
 
     def __str__(self) -> str:
         return str(self.order_id)

@@ -152,16 +152,16 @@ class Migration(migrations.Migration):
                 ("message", models.CharField(blank=True, max_length=255, verbose_name="Message")),
                 (
                     "transaction_id",
-                    models.CharField(blank=True, db_index=True, max_length=64, verbose_name="Transaction ID"),
+                    models.CharField(blank=True, max_length=64, verbose_name="Transaction ID"),
                 ),
                 ("transaction_type", models.CharField(blank=True, max_length=60, verbose_name="Transaction type")),
                 (
                     "transaction_uuid",
-                    models.CharField(blank=True, db_index=True, max_length=50, verbose_name="Transaction UUID"),
+                    models.CharField(blank=True, max_length=50, verbose_name="Transaction UUID"),
                 ),
                 (
                     "reference_number",
-                    models.CharField(blank=True, db_index=True, max_length=50, verbose_name="Reference number"),
+                    models.CharField(blank=True, max_length=50, verbose_name="Reference number"),
                 ),
                 (
                     "amount",
@@ -576,13 +576,35 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="cybersourcereply",
-            index=models.Index(
-                condition=models.Q(("result", "received")), fields=["id"], name="cybersource_reply_pending"
-            ),
+            index=models.Index(fields=["transaction_id"], name="cybersource_reply_transaction"),
+        ),
+        migrations.AddIndex(
+            model_name="cybersourcereply",
+            index=models.Index(fields=["transaction_uuid"], name="cybersource_reply_uuid"),
+        ),
+        migrations.AddIndex(
+            model_name="cybersourcereply",
+            index=models.Index(fields=["reference_number"], name="cybersource_reply_reference"),
+        ),
+        migrations.AddIndex(
+            model_name="cybersourcereply",
+            index=models.Index(fields=["decision", "id"], name="cybersource_reply_decision"),
+        ),
+        migrations.AddIndex(
+            model_name="cybersourcereply",
+            index=models.Index(fields=["result", "id"], name="cybersource_reply_result"),
+        ),
+        migrations.AddIndex(
+            model_name="cybersourcereply",
+            index=models.Index(fields=["reply_type", "id"], name="cybersource_reply_door"),
         ),
         migrations.AddIndex(
             model_name="paymentattempt",
             index=models.Index(fields=["order", "method_key"], name="cybersource_attempt_method"),
+        ),
+        migrations.AddIndex(
+            model_name="paymentattempt",
+            index=models.Index(fields=["state", "-date_created", "-id"], name="cybersource_attempt_state"),
         ),
         migrations.AddIndex(
             model_name="paymentattempt",
@@ -591,6 +613,18 @@ class Migration(migrations.Migration):
                 fields=["-date_created"],
                 name="cybersource_needs_attention",
             ),
+        ),
+        migrations.AddIndex(
+            model_name="refusedpost",
+            index=models.Index(fields=["reply_type", "id"], name="cybersource_refused_door"),
+        ),
+        migrations.AddIndex(
+            model_name="reviewnotification",
+            index=models.Index(fields=["state", "id"], name="cybersource_notified_state"),
+        ),
+        migrations.AddIndex(
+            model_name="orderconfirmation",
+            index=models.Index(condition=models.Q(("date_sent", None)), fields=["order"], name="cybersource_unsent"),
         ),
         migrations.AddConstraint(
             model_name="followonresult",
