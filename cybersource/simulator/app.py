@@ -15,6 +15,7 @@ from cybersource.simulator.request import MAX_FIELDS, PATHS
 from cybersource.simulator.settings import Settings, is_loopback_host
 
 MAX_BODY = 1024 * 1024
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 #: A transparent image of one pixel.
 _PIXEL = base64.b64decode(
@@ -50,6 +51,8 @@ def create_app(settings: Settings | Gateway | None = None, *, courier: Courier |
     app.add_url_rule("/health", view_func=_health)
     for path in ASSETS:
         app.add_url_rule(path, view_func=_fingerprint, endpoint=path)
+    for root in ("/pts/", "/tss/"):
+        app.add_url_rule(f"{root}<path:service>", view_func=_rest, methods=METHODS, endpoint=root)
     app.register_blueprint(center)
     return app
 
@@ -88,6 +91,25 @@ def _pay() -> Response:
     response = as_response(answer.page)
     response.call_on_close(lambda: courier.after_page(answer))
     return response
+
+
+def _rest(service: str) -> Response:
+    """The REST services: an authenticated JSON request in, a JSON answer out."""
+    gateway, courier = _parts()
+    answer = gateway.rest.handle(
+        request.method,
+        request.environ.get("RAW_URI") or request.full_path.rstrip("?"),
+        {name.lower(): value for name, value in request.headers.items()},
+        request.get_data(),
+    )
+    courier.hold_back(answer.delay_seconds)
+    if (answer.drop or answer.break_off) and "werkzeug.socket" in request.environ:
+        connection = request.environ["werkzeug.socket"]
+        if answer.break_off:
+            head = f"HTTP/1.0 {answer.status} Created\r\nContent-Length: {len(answer.body)}\r\n\r\n"
+            connection.sendall(head.encode() + answer.body[: len(answer.body) // 2])
+        connection.shutdown(SHUT_RDWR)
+    return Response(answer.body, status=answer.status or 502, headers=list(answer.headers))
 
 
 def _parts() -> tuple[Gateway, Courier]:

@@ -58,7 +58,11 @@ class Courier:
         for planned in answer.merchant_posts:
             if planned.before_page:
                 self.send(planned)
-        self._closing.wait(answer.delay_seconds)
+        self.hold_back(answer.delay_seconds)
+
+    def hold_back(self, seconds: float) -> None:
+        """Wait, unless the server is stopped meanwhile."""
+        self._closing.wait(seconds)
 
     def after_page(self, answer: Answer) -> None:
         """Send what comes after the page, in the background."""

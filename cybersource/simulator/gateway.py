@@ -22,6 +22,8 @@ from cybersource.simulator.processing import Processing
 from cybersource.simulator.records import Answer, Delivery, Notification, Payment, PlannedPost, Refusal
 from cybersource.simulator.reply import Pairs
 from cybersource.simulator.request import Refused, read
+from cybersource.simulator.rest.access import RestAccess
+from cybersource.simulator.rest.services import RestServices
 from cybersource.simulator.review import Case, Followon, Note, Update, notification_xml
 from cybersource.simulator.settings import Profile, Settings
 
@@ -37,6 +39,8 @@ class Gateway:
         self._changed = threading.Condition(threading.RLock())
         self._memory = Memory()
         self.faults = Faults()
+        #: payments, captures, refunds, voids, reversals, look-up and search over the same records
+        self.rest = RestServices(memory=self._memory, access=self._rest_access, clock=self.now, changed=self._changed)
 
     # ---------------------------------------------------------------- what can be seen
 
@@ -140,8 +144,13 @@ class Gateway:
             answer = Processing(
                 memory=self._memory, settings=self._settings, request=request, stored=stored, plan=plan, now=now
             ).answer()
+            if answer.payment:
+                self.rest.adopt(answer.payment)
             self._changed.notify_all()
             return answer
+
+    def _rest_access(self) -> tuple[RestAccess, str]:
+        return self._settings.rest, self._settings.rest.merchant_id or self._settings.profiles[0].merchant_id
 
     def _refuse(self, path: str, status: int, reason: str, now: datetime) -> Answer:
         self._memory.refusals.append(Refusal(at=now, path=path[:64], status=status, reason=reason))
@@ -230,6 +239,8 @@ class Gateway:
             case.followon = (
                 Followon(request_id=self._memory.next_request_id(now)) if settle and decision == "ACCEPT" else None
             )
+            if case.followon:
+                self.rest.adopt_settlement(payment, case.followon.request_id)
             self._changed.notify_all()
             return self._notification(payment, case, reviewer, original=original, told=decision)
 

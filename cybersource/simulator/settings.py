@@ -7,6 +7,8 @@ from enum import StrEnum
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from cybersource.simulator.rest.access import RestAccess
+
 
 class CardMask(StrEnum):
     """What ``req_card_number`` shows. Source: Secure Acceptance profile, "card number display"."""
@@ -156,6 +158,8 @@ class Settings:
     card_mask: CardMask = CardMask.LAST_FOUR
     token_format: TokenFormat = TokenFormat.DIGITS_22
     shuffled_signing: bool = False  #: sign the browser's reply in an arbitrary order, as some real replies are
+
+    rest: RestAccess = RestAccess()  #: keys and behaviour of the REST services
 
     merchant_post: MerchantPost = MerchantPost.AFTER
     after_seconds: float = 0.5  #: between the reply page and a merchant POST that comes after it

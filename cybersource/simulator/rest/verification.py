@@ -1,0 +1,189 @@
+"""Is a REST request the merchant's? Written here from the guides, apart from the app's own signing.
+
+A request that is not gets 401 with ``{"response": {"rmsg": "Authentication Failed"}}`` and no reason; the reason is
+kept for the developer.
+
+Source: vendor guide "Getting Started with REST", JSON Web Token and HTTP Signature authentication.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from cybersource.simulator.rest.access import RestAccess
+
+LONGEST_LIFE = 120  #: seconds from a token's iat to its exp
+AHEAD = 30  #: seconds that a token's clock may be ahead; not documented
+BODY_METHODS = {"POST", "PUT", "PATCH"}
+
+_SIGNATURE = re.compile(r'keyid="([^"]*)", algorithm="([^"]*)", headers="([^"]*)", signature="([^"]*)"')
+
+
+class NotAuthenticated(Exception):
+    """The request is not believed; the text says why, to the developer only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authenticated:
+    """What a believed request says about itself beside its body."""
+
+    scheme: str  #: ``jwt-hs256``, ``jwt-rs256`` or ``http-signature``
+    token_id: str = ""
+    response_kid: str = ""  #: an encrypted response is wanted, for this key
+
+
+def verify(
+    *,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    access: RestAccess,
+    merchant_id: str,
+    now: datetime,
+) -> Authenticated:
+    """Return who asked, or raise :class:`NotAuthenticated`. ``headers`` have lower-case names."""
+    authorization = headers.get("authorization", "")
+    if authorization.startswith("Bearer "):
+        return _token(authorization.removeprefix("Bearer "), method, target, headers, body, access, merchant_id, now)
+    if "signature" in headers:
+        return _http_signature(method, target, headers, body, access, merchant_id, now)
+    raise NotAuthenticated("Neither Authorization: Bearer nor Signature was sent")
+
+
+def _token(
+    token: str,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    access: RestAccess,
+    merchant_id: str,
+    now: datetime,
+) -> Authenticated:
+    try:
+        signed, _, given = token.rpartition(".")
+        head, _, payload = signed.partition(".")
+        header, claims = json.loads(_unsegment(head)), json.loads(_unsegment(payload))
+        signature = _unsegment(given)
+        issued, expires = int(claims["iat"]), int(claims["exp"])
+        kid, named = str(header["kid"]), str(header["alg"])
+    except (ValueError, KeyError, TypeError) as problem:
+        raise NotAuthenticated("The token cannot be read") from problem
+
+    # Which algorithm is right follows from the key, never from what the token says.
+    if kid == access.key_id:
+        scheme, algorithm = "jwt-hs256", "HS256"
+        good = hmac.compare_digest(hmac.new(_secret(access), signed.encode(), hashlib.sha256).digest(), signature)
+    elif kid in access.certificates:
+        scheme, algorithm = "jwt-rs256", "RS256"
+        good = _rsa_verifies(access.certificates[kid], signed.encode(), signature)
+    else:
+        raise NotAuthenticated("No key has the token's kid")
+    if named != algorithm:
+        raise NotAuthenticated(f"The key is for {algorithm}")
+    if not good:
+        raise NotAuthenticated("The token's signature does not match")
+
+    at = now.timestamp()
+    expected = {
+        "iss": access.portfolio_id or merchant_id,
+        "request-host": headers.get("host"),
+        "request-resource-path": target,
+        "v-c-jwt-version": "2",
+        "v-c-merchant-id": merchant_id,
+    }
+    for name, value in expected.items():
+        if claims.get(name) != value:
+            raise NotAuthenticated(f"The claim {name} differs from the request")
+    if str(claims.get("request-method")).upper() != method:
+        raise NotAuthenticated("The claim request-method differs from the request")
+    if not 0 < expires - issued <= LONGEST_LIFE:
+        raise NotAuthenticated("The token lives longer than two minutes")
+    if issued > at + AHEAD:
+        raise NotAuthenticated("The token is from the future")
+    if expires < at:
+        raise NotAuthenticated("The token has expired")
+    if not isinstance(claims.get("jti"), str) or not claims["jti"]:
+        raise NotAuthenticated("The token has no jti")
+    if method in BODY_METHODS:
+        if claims.get("digest") != _digest(body) or claims.get("digestAlgorithm") != "SHA-256":
+            raise NotAuthenticated("The digest is not that of the body")
+    elif "digest" in claims:
+        raise NotAuthenticated("A digest without a body")
+    return Authenticated(scheme=scheme, token_id=claims["jti"], response_kid=claims.get("v-c-response-mle-kid", ""))
+
+
+def _http_signature(
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    access: RestAccess,
+    merchant_id: str,
+    now: datetime,
+) -> Authenticated:
+    if not access.http_signature:
+        raise NotAuthenticated("HTTP Signature is no longer taken")
+    parts = _SIGNATURE.fullmatch(headers["signature"])
+    if not parts:
+        raise NotAuthenticated("The Signature header cannot be read")
+    key_id, algorithm, listed, given = parts.groups()
+    names = ["host", "date", "request-target", "digest", "v-c-merchant-id"]
+    if method not in BODY_METHODS:
+        names.remove("digest")
+    if key_id != access.key_id or algorithm != "HmacSHA256" or listed.split(" ") != names:
+        raise NotAuthenticated("Key id, algorithm or list of headers is not as it must be")
+    if headers.get("v-c-merchant-id") != merchant_id:
+        raise NotAuthenticated("Another merchant")
+    if method in BODY_METHODS and headers.get("digest") != f"SHA-256={_digest(body)}":
+        raise NotAuthenticated("The digest is not that of the body")
+    try:
+        date = parsedate_to_datetime(headers.get("date", "")).astimezone(UTC)
+    except ValueError as problem:
+        raise NotAuthenticated("The Date cannot be read") from problem
+    if abs(now - date) > access.max_age:
+        raise NotAuthenticated("The Date is too far from now")
+    values = {
+        "host": headers.get("host", ""),
+        "date": headers.get("date", ""),
+        "request-target": f"{method.lower()} {target}",
+        "digest": headers.get("digest", ""),
+        "v-c-merchant-id": access.portfolio_id or merchant_id,
+    }
+    text = "\n".join(f"{name}: {values[name]}" for name in names)
+    expected = base64.b64encode(hmac.new(_secret(access), text.encode(), hashlib.sha256).digest())
+    if not hmac.compare_digest(expected, given.encode()):
+        raise NotAuthenticated("The signature does not match")
+    return Authenticated(scheme="http-signature")
+
+
+def _secret(access: RestAccess) -> bytes:
+    return base64.b64decode(access.shared_secret)
+
+
+def _digest(body: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(body).digest()).decode("ascii")
+
+
+def _unsegment(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _rsa_verifies(certificate: bytes, signed: bytes, signature: bytes) -> bool:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.x509 import load_pem_x509_certificate
+
+    try:
+        load_pem_x509_certificate(certificate).public_key().verify(signature, signed, PKCS1v15(), SHA256())
+    except InvalidSignature:
+        return False
+    return True

@@ -1,0 +1,433 @@
+"""The REST services, fact by fact. Requests are signed with a JOSE library of others, or are known vectors."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cybersource.simulator import Gateway, cards
+from cybersource.simulator.rest import RestAccess, RestFault
+from cybersource.simulator.rest.faults import NOT_PROCESSED
+from cybersource.simulator.rest.query import BadQuery, parse
+from cybersource.simulator.rest.verification import NotAuthenticated, verify
+from tests.package.readme import ROOT, parsed, table
+
+from .forms import gateway
+from .rest_requests import HOST, Merchant
+
+VECTORS = json.loads((Path(__file__).parents[1] / "protocol/rest/vectors.json").read_text(encoding="utf-8"))
+PARAMS = VECTORS["params"]
+
+
+@pytest.fixture
+def merchant() -> Merchant:
+    return Merchant(gateway())
+
+
+def with_access(**changes: Any) -> Merchant:
+    return Merchant(gateway(rest=RestAccess(**changes)))
+
+
+def reason(answer: tuple[int, dict[str, Any]]) -> tuple[int, str]:
+    status, body = answer
+    return status, body.get("reason", "")
+
+
+# -------------------------------------------------------------------------------------------------- who asks
+
+
+def believe(vector: dict[str, Any], **changes: Any) -> str:
+    meta = vector["id"] in ("H9", "J5")
+    access = RestAccess(
+        key_id=PARAMS["key_id"],
+        shared_secret=PARAMS["shared_secret_base64"],
+        portfolio_id=PARAMS["portfolio_id"] if meta else "",
+    )
+    headers = {name.lower(): value for name, value in vector["headers"].items()}
+    given: dict[str, Any] = {
+        "method": vector["method"],
+        "target": vector["request_target_path"],
+        "headers": {"host": vector["host"], **headers},
+        "body": (vector["body"] or "").encode(),
+        "now": parsedate_to_datetime(PARAMS["date"]),
+        **changes,
+    }
+    return verify(access=access, merchant_id=PARAMS["merchant_id"], **given).scheme
+
+
+ALL_VECTORS = [*VECTORS["http_signature"], *VECTORS["jwt_hs256"]]
+
+
+@pytest.mark.parametrize("vector", ALL_VECTORS, ids=lambda vector: vector["id"])
+def test_what_the_vendors_sdk_signs_is_believed(vector):
+    assert believe(vector) == ("http-signature" if vector["id"].startswith("H") else "jwt-hs256")
+
+
+@pytest.mark.parametrize("vector", ALL_VECTORS, ids=lambda vector: vector["id"])
+def test_a_signed_request_is_believed_for_its_own_path_host_method_body_and_time_only(vector):
+    later = parsedate_to_datetime(PARAMS["date"]) + timedelta(minutes=10)
+    earlier = parsedate_to_datetime(PARAMS["date"]) - timedelta(minutes=10)
+    other_method = "GET" if vector["method"] == "POST" else "POST"
+    headers = {name.lower(): value for name, value in vector["headers"].items()}
+    changed = [
+        {"target": vector["request_target_path"] + "x"},
+        {"headers": {**headers, "host": "api.example"}},
+        {"method": other_method},
+        {"now": later},
+        {"now": earlier},
+    ]
+    changed += [{"body": (vector["body"] + " ").encode()}] if vector["body"] else []
+    for change in changed:
+        with pytest.raises(NotAuthenticated):
+            believe(vector, **change)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"secret": "d3Jvbmc="}, "signature does not match"),
+        ({"header": {"kid": "another"}}, "No key"),
+        ({"header": {"alg": "HS512"}}, "The key is for HS256|signature does not match"),
+        ({"claims": {"iss": "another"}}, "iss"),
+        ({"claims": {"v-c-merchant-id": "another"}}, "v-c-merchant-id"),
+        ({"claims": {"v-c-jwt-version": "1"}}, "v-c-jwt-version"),
+        ({"claims": {"request-host": "api.cybersource.com"}}, "request-host"),
+        ({"claims": {"request-method": "get"}}, "request-method"),
+        ({"claims": {"exp": 99999999999}}, "longer than two minutes"),
+        ({"claims": {"iat": 1000, "exp": 1100}}, "expired"),
+        ({"claims": {"jti": ""}}, "jti"),
+        ({"claims": {"digest": "x"}}, "digest"),
+    ],
+)
+def test_a_token_with_one_thing_wrong_gets_401_without_a_reason_and_does_nothing(merchant, changes, why):
+    id = merchant.paid()
+    body = json.dumps({"orderInformation": {"amountDetails": {"totalAmount": "1.00", "currency": "USD"}}}).encode()
+    answer = merchant.send("POST", f"/pts/v2/payments/{id}/captures", body, **changes)
+    assert (answer.status, json.loads(answer.body)) == (401, {"response": {"rmsg": "Authentication Failed"}})
+    call = merchant.gateway.rest.calls[-1]
+    assert call.scheme == "" and re.search(why, call.refused)
+    assert len(merchant.gateway.rest.transactions) == 1
+
+
+def test_a_token_is_taken_once(merchant):
+    id = merchant.paid()
+    target = f"/tss/v2/transactions/{id}"
+    once = {"jti": "the-same"}
+    assert merchant.send("GET", target, claims=once).status == 200
+    assert merchant.send("GET", target, claims=once).status == 401
+
+
+def test_nothing_is_done_for_a_request_that_is_not_signed_at_all(merchant):
+    answer = merchant.gateway.rest.handle("POST", "/pts/v2/payments", {"host": HOST}, b"{}")
+    assert answer.status == 401 and not merchant.gateway.rest.transactions
+
+
+# ---------------------------------------------------------------------------------------------------- money
+
+
+def test_a_payment_made_in_a_browser_is_captured_under_its_own_id(merchant):
+    id = merchant.paid("50.00")
+    status, answer = merchant.capture(id, "30.00", code="OSC-1-C1")
+    assert (status, answer["status"]) == (201, "PENDING")
+    assert answer["orderInformation"]["amountDetails"] == {"totalAmount": "30.00", "currency": "USD"}
+    assert answer["clientReferenceInformation"] == {"code": "OSC-1-C1"}
+    assert answer["_links"]["void"]["href"] == f"/pts/v2/captures/{answer['id']}/voids"
+    assert len(answer["id"]) == 22 and answer["id"] != id
+    assert "30.00" in merchant.gateway.payments[-1].remarks[-1]
+
+
+def test_captures_never_exceed_what_was_authorized(merchant):
+    id = merchant.paid("50.00")
+    assert merchant.capture(id, "30.00")[0] == 201
+    assert reason(merchant.capture(id, "20.01")) == (400, "EXCEEDS_AUTH_AMOUNT")
+    assert merchant.capture(id, "20.00")[0] == 201
+    assert reason(merchant.capture(id, "0.01")) == (400, "EXCEEDS_AUTH_AMOUNT")
+
+
+def test_an_account_without_several_captures_refuses_the_second():
+    merchant = with_access(several_captures=False)
+    id = merchant.paid("50.00")
+    assert merchant.capture(id, "30.00")[0] == 201
+    assert reason(merchant.capture(id, "1.00")) == (400, "TRANSACTION_ALREADY_SETTLED")
+
+
+def test_refunds_may_exceed_the_capture_because_cybersource_does_not_stop_them(merchant):
+    capture = merchant.capture(merchant.paid("50.00"), "50.00")[1]["id"]
+    for _ in range(3):
+        status, answer = merchant.refund(capture, "50.00")
+        assert (status, answer["status"]) == (201, "PENDING")
+        assert answer["refundAmountDetails"] == {"refundAmount": "50.00", "currency": "USD"}
+
+
+def test_a_sale_is_refunded_as_a_payment_and_an_authorization_only_by_its_capture(merchant):
+    sale = merchant.paid("50.00", transaction_type="sale")
+    assert merchant.ask(f"/pts/v2/payments/{sale}/refunds", "10.00")[0] == 201
+    authorization = merchant.paid("50.00")
+    assert reason(merchant.ask(f"/pts/v2/payments/{authorization}/refunds", "10.00")) == (400, "INVALID_DATA")
+    capture = merchant.capture(authorization, "50.00")[1]["id"]
+    assert reason(merchant.ask(f"/pts/v2/payments/{capture}/refunds", "10.00")) == (400, "INVALID_DATA")
+
+
+def test_the_real_services_lenience_about_the_path_of_a_refund_can_be_switched_on():
+    merchant = with_access(refund_any_path=True)
+    capture = merchant.capture(merchant.paid("50.00"), "50.00")[1]["id"]
+    assert merchant.ask(f"/pts/v2/payments/{capture}/refunds", "10.00")[0] == 201
+
+
+def test_a_capture_can_be_voided_until_the_batch_runs(merchant):
+    id = merchant.paid("50.00")
+    early, late = (merchant.capture(id, "20.00")[1]["id"] for _ in range(2))
+    status, answer = merchant.void("captures", early)
+    assert (status, answer["status"]) == (201, "VOIDED")
+    assert answer["voidAmountDetails"] == {"voidAmount": "20.00", "currency": "USD"}
+    assert merchant.gateway.rest.status(early) == "VOIDED"
+    assert merchant.gateway.rest.status(late) == "PENDING"
+    merchant.gateway.rest.advance(hours=7)
+    assert merchant.gateway.rest.status(late) == "TRANSMITTED"
+    assert reason(merchant.void("captures", late)) == (400, "NOT_VOIDABLE")
+    assert reason(merchant.void("captures", early)) == (400, "NOT_VOIDABLE")
+
+
+def test_a_void_of_a_capture_leaves_the_hold_which_can_be_captured_or_reversed(merchant):
+    id = merchant.paid("50.00")
+    capture = merchant.capture(id, "50.00")[1]["id"]
+    assert reason(merchant.reverse(id, "50.00")) == (400, "TRANSACTION_ALREADY_SETTLED")
+    merchant.void("captures", capture)
+    assert reason(merchant.refund(capture, "1.00")) == (400, "CAPTURE_ALREADY_VOIDED")
+    status, answer = merchant.reverse(id, "50.00")
+    assert (status, answer["status"]) == (201, "REVERSED")
+    assert answer["reversalAmountDetails"]["reversedAmount"] == "50.00"
+    assert reason(merchant.reverse(id, "50.00")) == (400, "AUTH_ALREADY_REVERSED")
+    assert reason(merchant.capture(id, "50.00")) == (400, "AUTH_ALREADY_REVERSED")
+
+
+def test_a_reversal_is_for_the_whole_amount(merchant):
+    assert reason(merchant.reverse(merchant.paid("50.00"), "49.99")) == (400, "INVALID_AMOUNT")
+
+
+def test_a_refund_can_be_voided_too(merchant):
+    capture = merchant.capture(merchant.paid(), "50.00")[1]["id"]
+    refund = merchant.refund(capture, "10.00")[1]["id"]
+    assert merchant.void("refunds", refund)[1]["status"] == "VOIDED"
+
+
+@pytest.mark.parametrize("number", [cards.DECLINED, cards.UNKNOWN])
+def test_what_was_not_approved_in_the_browser_holds_nothing_to_capture(merchant, number):
+    assert reason(merchant.capture(merchant.paid(number=number), "1.00")) == (400, "MISSING_AUTH")
+
+
+def test_only_the_approved_part_of_a_partial_approval_can_be_captured(merchant):
+    id = merchant.paid("50.00", number=cards.PARTIAL)
+    assert reason(merchant.capture(id, "25.01")) == (400, "EXCEEDS_AUTH_AMOUNT")
+    assert merchant.capture(id, "25.00")[0] == 201
+
+
+def test_an_unknown_id_is_refused_by_every_service(merchant):
+    unknown = "7" * 22
+    assert merchant.capture(unknown, "1.00")[0] == 400
+    assert merchant.refund(unknown, "1.00")[0] == 400
+    assert merchant.void("captures", unknown)[0] == 400
+    assert merchant.reverse(unknown, "1.00")[0] == 400
+    assert merchant.look_up(unknown)[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        ({"totalAmount": "1.00", "currency": "EUR"}, "INVALID_DATA"),
+        ({"totalAmount": "-1.00", "currency": "USD"}, "INVALID_DATA"),
+        ({"totalAmount": "0", "currency": "USD"}, "INVALID_DATA"),
+        ({"totalAmount": "1e3", "currency": "USD"}, "INVALID_DATA"),
+        ({"currency": "USD"}, "MISSING_FIELD"),
+        ({}, "MISSING_FIELD"),
+    ],
+)
+def test_an_amount_that_is_none_is_refused_and_names_its_field(merchant, details, expected):
+    id = merchant.paid()
+    data = {"orderInformation": {"amountDetails": details}}
+    status, answer = merchant.post(f"/pts/v2/payments/{id}/captures", data)
+    assert (status, answer["reason"]) == (400, expected)
+    assert answer["details"][0]["field"].startswith("orderInformation.amountDetails.")
+
+
+def test_decimals_that_the_currency_lacks_are_cut_in_silence(merchant):
+    answer = merchant.capture(merchant.paid(), "10.999")[1]
+    assert answer["orderInformation"]["amountDetails"]["totalAmount"] == "10.99"
+
+
+# ------------------------------------------------------------------------------------------- stored cards
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "why"),
+    [
+        (cards.APPROVED, "AUTHORIZED", ""),
+        (cards.DECLINED, "DECLINED", "PROCESSOR_DECLINED"),
+        (cards.NO_FUNDS, "DECLINED", "INSUFFICIENT_FUND"),
+        (cards.REVIEW, "AUTHORIZED_PENDING_REVIEW", "DECISION_PROFILE_REVIEW"),
+    ],
+)
+def test_a_stored_card_answers_over_rest_as_it_does_in_the_browser(merchant, number, status, why):
+    code, answer = merchant.authorize(merchant.token(number))
+    assert (code, answer["status"]) == (201, status)
+    assert answer.get("errorInformation", {}).get("reason", "") == why
+
+
+def test_a_stored_card_authorized_over_rest_can_be_captured(merchant):
+    id = merchant.authorize(merchant.token(), "50.00")[1]["id"]
+    assert merchant.capture(id, "50.00")[0] == 201
+
+
+def test_with_capture_the_success_still_says_authorized_and_the_money_is_taken(merchant):
+    answer = merchant.authorize(merchant.token(), "50.00", processingInformation={"capture": True})[1]
+    assert answer["status"] == "AUTHORIZED"
+    assert reason(merchant.capture(answer["id"], "1.00")) == (400, "TRANSACTION_ALREADY_SETTLED")
+    assert merchant.ask(f"/pts/v2/payments/{answer['id']}/refunds", "50.00")[0] == 201
+
+
+def test_a_partial_approval_tells_how_much_is_held(merchant):
+    details = merchant.authorize(merchant.token(cards.PARTIAL), "50.01")[1]["orderInformation"]["amountDetails"]
+    assert (details["authorizedAmount"], details["totalAmount"]) == ("25.00", "50.01")
+
+
+def test_a_token_that_is_not_the_merchants_is_refused(merchant):
+    status, answer = merchant.authorize("7" * 22)
+    assert (status, answer["reason"]) == (400, "INVALID_DATA")
+    assert answer["details"] == [{"field": "paymentInformation.customer.id", "reason": "INVALID_DATA"}]
+
+
+# ------------------------------------------------------------------------------------- repeats, lost replies
+
+
+def test_a_repeated_transaction_id_is_refused_for_sixty_days_each_service_in_its_way(merchant):
+    token, id = merchant.token(), merchant.paid("50.00")
+    assert merchant.capture(id, "10.00", idempotency_id="again")[0] == 201
+    assert reason(merchant.capture(id, "10.00", idempotency_id="again")) == (400, "DUPLICATE_REQUEST")
+    status, answer = merchant.authorize(token, idempotency_id="again")
+    assert (status, answer["reason"]) == (400, "INVALID_DATA")
+    assert answer["details"][0]["field"] == "clientReferenceInformation.transactionId"
+    merchant.gateway.rest.advance(days=61)
+    assert merchant.capture(id, "10.00", idempotency_id="again")[0] == 201
+
+
+def test_a_capture_whose_reply_was_lost_is_taken_back_by_its_transaction_id(merchant):
+    id = merchant.paid("50.00")
+    capture = merchant.capture(id, "50.00", idempotency_id="lost")[1]["id"]
+    status, answer = merchant.ask("/pts/v2/voids", idempotency_id="lost")
+    assert (status, answer["status"]) == (201, "VOIDED")
+    assert merchant.gateway.rest.status(capture) == "VOIDED"
+
+
+def test_an_authorization_whose_reply_was_lost_is_reversed_by_its_transaction_id(merchant):
+    id = merchant.authorize(merchant.token(), "50.00", idempotency_id="lost")[1]["id"]
+    status, answer = merchant.ask("/pts/v2/reversals", "50.00", idempotency_id="lost")
+    assert (status, answer["status"]) == (201, "REVERSED")
+    assert merchant.gateway.rest.status(id) == "REVERSED"
+
+
+def test_a_timeout_void_of_what_never_arrived_is_refused(merchant):
+    assert reason(merchant.ask("/pts/v2/voids", idempotency_id="never")) == (400, "NOT_VOIDABLE")
+
+
+# -------------------------------------------------------------------------------------------- reading back
+
+
+def test_a_look_up_tells_state_chain_and_services(merchant):
+    id = merchant.paid("50.00")
+    capture = merchant.capture(id, "30.00")[1]["id"]
+    status, answer = merchant.look_up(capture)
+    assert status == 200
+    assert (answer["id"], answer["rootId"]) == (capture, id)
+    assert answer["applicationInformation"]["status"] == "PENDING"
+    assert [each["name"] for each in answer["applicationInformation"]["applications"]] == ["ics_bill"]
+    assert answer["submitTimeUTC"].endswith("Z") and "submitTimeUtc" not in answer
+    related = merchant.look_up(id)[1]["_links"]["relatedTransactions"]
+    assert [each["href"] for each in related] == [f"/tss/v2/transactions/{capture}"]
+
+
+def test_a_search_finds_both_doors_transactions_by_reference_newest_first(merchant):
+    id = merchant.paid("50.00", reference_number="OSC-7")
+    merchant.gateway.rest.advance(minutes=1)
+    capture = merchant.capture(id, "30.00", code="OSC-7-C1")[1]["id"]
+    days = "submitTimeUtc:[NOW/DAY-2DAYS TO NOW/DAY+1DAY}"
+    assert merchant.found(f"clientReferenceInformation.code:OSC-7 AND {days}") == [id]
+    either = "clientReferenceInformation.code:OSC-7 OR clientReferenceInformation.code:OSC-7-C1"
+    assert merchant.found(f"({either}) AND {days}") == [capture, id]
+    assert merchant.found(f"({either}) AND {days}", limit=1, offset=1) == [id]
+    merchant.gateway.rest.advance(days=4)
+    assert merchant.found(f"({either}) AND {days}") == []
+
+
+def test_a_search_that_finds_nothing_has_no_list_at_all(merchant):
+    status, page = merchant.post("/tss/v2/searches", {"query": "clientReferenceInformation.code:NO"})
+    assert status == 201
+    assert page["totalCount"] == 0 and "_embedded" not in page
+
+
+def test_the_index_knows_of_a_transaction_only_after_its_lag():
+    merchant = with_access(index_lag=timedelta(minutes=2))
+    id = merchant.paid(reference_number="OSC-8")
+    assert merchant.look_up(id)[0] == 404
+    assert merchant.found("clientReferenceInformation.code:OSC-8") == []
+    merchant.gateway.rest.advance(minutes=3)
+    assert merchant.look_up(id)[0] == 200
+    assert merchant.found("clientReferenceInformation.code:OSC-8") == [id]
+
+
+@pytest.mark.parametrize("query", ["", "id", "card.number:4", "id:1 AND", "(id:1", "submitTimeUtc:[NOW/YEAR TO NOW]"])
+def test_a_query_that_cannot_be_read_is_refused(merchant, query):
+    assert merchant.post("/tss/v2/searches", {"query": query})[0] == 400
+    with pytest.raises(BadQuery):
+        parse(query, datetime(2026, 3, 4, tzinfo=UTC))
+
+
+def test_a_settlement_that_a_reviewer_starts_is_a_capture_in_the_same_book(merchant):
+    id = merchant.paid("50.00", number=cards.REVIEW)
+    payment = merchant.gateway.payments[-1]
+    merchant.gateway.decide(payment.id, "ACCEPT", settle=True)
+    capture = payment.case.followon.request_id
+    assert merchant.look_up(capture)[1]["rootId"] == id
+    assert reason(merchant.capture(id, "1.00")) == (400, "EXCEEDS_AUTH_AMOUNT")
+
+
+# --------------------------------------------------------------------------------------------------- faults
+
+
+@pytest.mark.parametrize("fault", list(RestFault))
+def test_a_fault_is_for_one_call_and_processed_exactly_if_its_word_says_so(fault):
+    merchant = with_access(slow_seconds=0.5)
+    id = merchant.paid("50.00")
+    merchant.gateway.rest.faults.next(fault, action="captures")
+    assert merchant.look_up(id)[0] == 200, "the fault waits for a capture"
+    body = json.dumps({"orderInformation": {"amountDetails": {"totalAmount": "1.00", "currency": "USD"}}}).encode()
+    answer = merchant.send("POST", f"/pts/v2/payments/{id}/captures", body)
+    made = [each for each in merchant.gateway.rest.transactions if each.kind == "capture"]
+    assert len(made) == (0 if fault in NOT_PROCESSED else 1)
+    assert merchant.gateway.rest.calls[-1].fault is fault
+    assert answer.drop is (fault in (RestFault.NO_ANSWER, RestFault.LOST))
+    assert (answer.delay_seconds == 0.5) is (fault is RestFault.SLOW)
+    assert merchant.capture(id, "1.00")[0] == 201, "the next call is an ordinary one"
+
+
+def test_nothing_that_was_captured_is_more_than_was_held_however_many_ask_at_once():
+    from concurrent.futures import ThreadPoolExecutor
+
+    merchant = Merchant(Gateway())
+    token = Merchant(merchant.gateway)
+    id = token.paid("10.00")
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda number: merchant.capture(id, "3.00", idempotency_id=f"c{number}")[0], range(20)))
+    assert sorted(answers) == [201] * 3 + [400] * 17
+
+
+def test_the_page_of_docs_is_clean_and_its_table_of_faults_is_the_codes():
+    docs = ROOT / "docs" / "rest.rst"
+    assert parsed(docs)[1] == ""
+    told = [(name, processed) for name, processed, _ in table("rest-faults-table", docs)]
+    assert told == [(fault.value, "no" if fault in NOT_PROCESSED else "yes") for fault in RestFault]
