@@ -7,6 +7,8 @@ transaction ids, phones and amounts are digits too: masking those would destroy 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
+from itertools import accumulate
 
 _EXEMPT = re.compile(
     r"(?:req_)?(?:"
@@ -19,9 +21,13 @@ _EXEMPT = re.compile(
 )
 _CARD_FIELD = re.compile(r"(?:req_)?card_(?:number|cvn)")
 
-# A run of digits as people type card numbers: one or two blanks, dashes or non-breaking blanks between them.
-_RUN = re.compile(r"\d(?:[ \-\u00a0\u2010-\u2015]{0,2}\d){12,}")
+# A run of digits as people type card numbers: one or two blanks, dashes or non-breaking blanks between them. What was
+# read once is not read another way (the pattern is possessive), so that a hostile text takes no memory.
+_RUN = re.compile(r"\d(?:[ \-\u00a0\u2010-\u2015]{0,2}+\d){12,}+")
 _BLOCK = re.compile(r"\d+")
+
+#: Longer runs are nobody's typing. Every digit in them is masked, which takes no search.
+LONGEST_RUN = 1000
 
 
 def luhn_valid(digits: str) -> bool:
@@ -66,28 +72,44 @@ def _masked(text: str) -> str:
 def _mask_within(run: re.Match[str]) -> str:
     """Mask each group of whole blocks that could be a card number, such as ``4111 1111 1111 1111`` before ``12 31``."""
     text = run[0]
-    blocks = [(block.start(), block.end()) for block in _BLOCK.finditer(text)]
+    if len(text) > LONGEST_RUN:
+        return re.sub(r"\d", "x", text)
+    blocks = [block.span() for block in _BLOCK.finditer(text)]
+    # Digits before each block, and behind the last: where a card may begin and end, without what stands between.
+    bounds = [0, *accumulate(end - start for start, end in blocks)]
+    checks = _luhn_sums(text)
     pieces: list[str] = []
     done = first = 0
     while first < len(blocks):
-        last = _card_from(text, blocks, first)
-        if last is None:
+        behind = _card_from(bounds, checks, first)
+        if behind is None:
             first += 1
             continue
-        start, end = blocks[first][0], blocks[last][1]
+        start, end = blocks[first][0], blocks[behind - 1][1]
         pieces += text[done:start], _masked(text[start:end])
-        done, first = end, last + 1
+        done, first = end, behind
     return "".join([*pieces, text[done:]])
 
 
-def _card_from(text: str, blocks: list[tuple[int, int]], first: int) -> int | None:
-    """Return the last block of the longest card number that begins with block ``first``, if there is one."""
-    digits = ""
-    found = None
-    for last in range(first, len(blocks)):
-        digits += text[slice(*blocks[last])]
-        if len(digits) > 19:
-            break
-        if len(digits) >= 13 and luhn_valid(digits):
-            found = last
-    return found
+def _luhn_sums(text: str) -> tuple[list[int], list[int]]:
+    """Return the running Luhn sums of a text's digits, every second one doubled: from the first on, from the second on.
+
+    The check of any stretch of them is then one subtraction, however many stretches there are to try.
+    """
+    plain = [int(character) for character in text if character.isdecimal()]
+    doubled = [digit * 2 - 9 if digit > 4 else digit * 2 for digit in plain]
+    mixed = (list(doubled), list(plain))
+    for which, other in ((0, plain), (1, doubled)):
+        mixed[which][1::2] = other[1::2]
+    return [0, *accumulate(mixed[0])], [0, *accumulate(mixed[1])]
+
+
+def _card_from(bounds: list[int], checks: tuple[list[int], list[int]], first: int) -> int | None:
+    """Return the block behind the longest card number that begins with block ``first``, if there is one."""
+    begin = bounds[first]
+    for behind in range(bisect_right(bounds, begin + 19) - 1, bisect_left(bounds, begin + 13) - 1, -1):
+        # Of a card's digits the last is taken as it is, the one before it doubled, and so on.
+        sums = checks[bounds[behind] % 2]
+        if (sums[bounds[behind]] - sums[begin]) % 10 == 0:
+            return behind
+    return None

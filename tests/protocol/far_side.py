@@ -74,7 +74,7 @@ def secret_for(access_key: str) -> str | None:
 
 def reads_as_a_sentence(refused: ProtocolError) -> bool:
     """What a developer reads of a refusal: an English sentence, then its rule."""
-    shape = r"(?:[A-Z]|signed_field_names ).*(?:[a-z_]|XML|UTF-8)\. \[[a-z0-9-]+\]"
+    shape = r"(?:[A-Z]|signed_field_names ).*[a-z].*(?:[a-z_]|XML|UTF-8)\. \[[a-z0-9-]+\]"
     return re.fullmatch(shape, str(refused)) is not None
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cybersource.protocol import luhn_valid, mask_card_numbers
+from cybersource.protocol.masking import LONGEST_RUN
 
 CARDS = [
     "4111111111111111",
@@ -115,10 +116,54 @@ def test_masking_twice_is_masking_once_and_changes_digits_only(value: str) -> No
     assert mask_card_numbers("message", masked) == masked
 
 
-def test_masking_a_hostile_text_takes_no_time() -> None:
-    """Blanks and digits without end, for which a careless pattern would need hours."""
-    hostile = "1 " * 50_000 + "- " * 50_000 + "1" * 100_000
-    assert mask_card_numbers("message", hostile)
+def plainly_masked(text: str) -> str:
+    """What masking should give, by trying every stretch of digits: slow, and not the way of the code under test."""
+    blocks = list(re.finditer(r"[0-9]+", text))
+    at = 0
+    while at < len(blocks):
+        best = 0
+        for behind in range(at + 1, len(blocks) + 1):
+            between = [text[blocks[n].end() : blocks[n + 1].start()] for n in range(at, behind - 1)]
+            if any(not re.fullmatch("[ -]{0,2}", gap) for gap in between):
+                break
+            digits = "".join(block[0] for block in blocks[at:behind])
+            weighed = [int(d) * (1 + n % 2) for n, d in enumerate(digits[::-1])]
+            if 13 <= len(digits) <= 19 and sum(w - 9 * (w > 9) for w in weighed) % 10 == 0:
+                best = behind
+        if best:
+            start, end = blocks[at].start(), blocks[best - 1].end()
+            shown = [n for n in range(start, end) if text[n].isdigit()][-4:]
+            text = "".join(
+                "x" if start <= n < end and c.isdigit() and n not in shown else c for n, c in enumerate(text)
+            )
+        at = best or at + 1
+    return text
+
+
+RUNS = st.lists(st.sampled_from(["4111", "1111", "0", "00", "1", "12", "203", "4111111111111111", " ", "-", "  ", "x"]))
+
+
+@settings(deadline=None)
+@given(text=RUNS.map("".join).filter(lambda text: len(text) < 200))
+def test_masking_finds_what_trying_every_stretch_of_digits_finds(text: str) -> None:
+    assert mask_card_numbers("message", text) == plainly_masked(text)
+
+
+def test_a_card_may_begin_and_end_at_any_block_and_has_13_to_19_digits() -> None:
+    for length in range(10, 24):
+        for check in "0123456789":
+            number = "41" * 12
+            number = number[: length - 1] + check
+            masked = 13 <= length <= 19 and luhn_valid(number)
+            text = f"{'9' * 22} {number} {'9' * 22}"
+            assert (mask_card_numbers("message", text) != text) is masked, number
+
+
+def test_a_run_of_digits_longer_than_anybody_types_is_masked_whole() -> None:
+    longest = "1 " * (LONGEST_RUN // 2 - 1) + "12"
+    assert len(longest) == LONGEST_RUN
+    assert mask_card_numbers("message", f"a{longest}b") == f"a{longest}b"
+    assert mask_card_numbers("message", f"a{longest}3 b") == "a" + "x " * (LONGEST_RUN // 2 - 1) + "xxx b"
 
 
 @pytest.mark.parametrize("card", CARDS)

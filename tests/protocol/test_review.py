@@ -7,7 +7,7 @@ import re
 import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 import pytest
 from hypothesis import given, settings
@@ -448,6 +448,17 @@ def test_no_document_takes_much_memory(filling: str) -> None:
 
 
 # --- the body
+
+
+@settings(deadline=None)
+@given(
+    pieces=st.lists(st.sampled_from([b"%41", b"%c3%A9", b"%", b"%4", b"%%", b"+", b"a", b"%zz", b"%0G"]), max_size=12),
+    fill=st.integers(0, 5),
+)
+def test_a_body_is_decoded_as_python_does_also_where_pieces_meet(pieces: list[bytes], fill: int) -> None:
+    """The document is decoded piece by piece; an escape may stand where two of them meet."""
+    value = b"<" + b"x" * (65536 - 8 + fill) + b"".join(pieces) + b"y"
+    assert content_from_body(b"content=" + value, FORM) == unquote_to_bytes(value.replace(b"+", b" "))
 
 
 @pytest.mark.parametrize(
