@@ -160,10 +160,10 @@ def test_a_card_may_begin_and_end_at_any_block_and_has_13_to_19_digits() -> None
 
 
 def test_a_run_of_digits_longer_than_anybody_types_is_masked_whole() -> None:
-    longest = "1 " * (LONGEST_RUN // 2 - 1) + "12"
+    longest = "1  " + " ".join("1" * 499)  # of which no 13 to 19 digits pass the Luhn check
     assert len(longest) == LONGEST_RUN
     assert mask_card_numbers("message", f"a{longest}b") == f"a{longest}b"
-    assert mask_card_numbers("message", f"a{longest}3 b") == "a" + "x " * (LONGEST_RUN // 2 - 1) + "xxx b"
+    assert mask_card_numbers("message", f"a{longest}1b") == f"a{longest}1b".replace("1", "x")
 
 
 @pytest.mark.parametrize("card", CARDS)
