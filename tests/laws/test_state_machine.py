@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -38,12 +39,15 @@ from cybersource.simulator import cards
 from tests.laws.rows import THOROUGH, Moment, charges, mails_about
 from tests.shop import MERCHANT_POST, REPLY, Shopper, card, cybersource, post_notification, post_reply
 
+Basket = get_model("basket", "Basket")
 Order = get_model("order", "Order")
 OrderNote = get_model("order", "OrderNote")
 PaymentEvent = get_model("order", "PaymentEvent")
+Product = get_model("catalogue", "Product")
 Source = get_model("payment", "Source")
 Transaction = get_model("payment", "Transaction")
 
+JSON: dict[str, Any] = {"content_type": "application/json"}
 ONE_CARD = {"cybersource": {"enabled": True, "pay_balance": True}}
 CARDS = (cards.APPROVED, cards.DECLINED, cards.REVIEW, cards.UNKNOWN, cards.PARTIAL)
 LIKELY_CARDS = st.sampled_from((cards.APPROVED, cards.APPROVED, *CARDS))
@@ -91,31 +95,103 @@ class Before:
     """An order as it stood before the last event."""
 
     status: str = ""
-    transactions: set[Any] = field(default_factory=set)
     rejected: set[str] = field(default_factory=set)
-    events: int = 0
+    transactions: set[int] = field(default_factory=set)
+    events: set[int] = field(default_factory=set)
     notes: set[int] = field(default_factory=set)
-    attention: dict[int, str] = field(default_factory=dict)
+    flagged: set[int] = field(default_factory=set)
+
+    def remember(self, order: Any, rows: Rows, rejected: set[str]) -> None:
+        self.status = order.status
+        self.rejected = rejected
+        self.transactions = {each.pk for each in rows.of(order, rows.transactions)}
+        self.events = {event.pk for event in rows.of(order, rows.events)}
+        self.notes = {note.pk for note in rows.of(order, rows.notes)}
+        self.flagged = {attempt.pk for attempt in rows.of(order, rows.attempts) if attempt.attention}
+
+
+class Rows:
+    """What the laws are about, read at one go."""
+
+    def __init__(self) -> None:
+        self.orders = list(Order.objects.select_related("basket"))
+        self.attempts = list(PaymentAttempt.objects.all())
+        self.sources = list(Source.objects.all())
+        self.transactions = list(Transaction.objects.select_related("source", "log"))
+        self.charges = [each for each in self.transactions if each.txn_type == Transaction.AUTHORISE]
+        self.events = list(PaymentEvent.objects.all())
+        self.notes = list(OrderNote.objects.all())
+
+    @staticmethod
+    def of(order: Any, rows: list[Any]) -> list[Any]:
+        """Those of an order's; a Transaction is its Source's."""
+        return [row for row in rows if (row.source if isinstance(row, Transaction) else row).order_id == order.pk]
+
+
+@dataclass
+class FirstOrder:
+    """A shop with its first order placed, to which each example comes back."""
+
+    moment: Moment
+    cookies: Any
+    order_id: int
+    forms: dict[str, tuple[str, list[Any]]]
+
+    @classmethod
+    def place(cls, how: dict[str, Any]) -> FirstOrder:
+        goods.first_day.come_back()
+        shop = Shop()
+        shop.check_out(shop.shoppers[0], how)
+        return cls(Moment(everything=True), copy(shop.shoppers[0].client.cookies), *shop.orders, shop.forms)
+
+    def put_on_the_table(self, shop: Shop) -> None:
+        self.moment.come_back()
+        shop.shoppers[0].client.cookies = copy(self.cookies)
+        shop.orders[self.order_id] = Before()
+        shop.replaced[self.order_id] = set()
+        shop.forms.update(self.forms)
+
+
+class Goods:
+    """What is the same in every example."""
+
+    def __init__(self) -> None:
+        shopper = Shopper()
+        for price in ("64.50", "8.25"):
+            shopper.fill_basket(price)
+        self.kettle, self.spoon = (f"http://testserver/api/products/{p.pk}/" for p in Product.objects.order_by("pk"))
+        self.payload = shopper.payload()
+        Basket.objects.all().delete()
+        self.first_day = Moment(everything=True)
+        self.first_orders: dict[tuple[str, str], FirstOrder] = {}
+
+    def first_order(self, flow: str, how: dict[str, Any]) -> FirstOrder:
+        """Placed when it is first asked for, in the flow that is switched on."""
+        key = (flow, str(how))
+        if key not in self.first_orders:
+            self.first_orders[key] = FirstOrder.place(how)
+        return self.first_orders[key]
+
+
+goods: Goods
 
 
 class Shop(RuleBasedStateMachine):
     """One example: a shop as on its first day."""
 
-    first_day: Moment  #: set by the test
-
     def __init__(self) -> None:
         super().__init__()
-        self.first_day.come_back()
         self.gateway = cybersource()
+        # The first order of an example is placed once for all examples, so its form may be old when it is posted.
+        self.gateway.configure(max_age=timedelta(days=1))
         self.shoppers = [Shopper(gateway=self.gateway)]
         self.forms: dict[str, tuple[str, list[Any]]] = {}
         self.messages: list[Message] = []
         self.told: list[Told] = []
         self.orders: dict[int, Before] = {}
         self.cancelled: set[int] = set()
-        self.checked_out: dict[int, set[str]] = {}  #: uuids of attempts that a newer check-out has replaced
+        self.replaced: dict[int, set[str]] = {}  #: uuids of attempts that are older than their order's last check-out
         self.fuse: int | None = None
-        self.failed = False  #: the database has failed since the last reprocessing
         self.late = ""  #: uuid of the attempt that the last message was about
         self.switched = override_settings()
 
@@ -130,22 +206,30 @@ class Shop(RuleBasedStateMachine):
         duplicates=st.booleans(),
         held=st.sampled_from((True, True, True, False)),
         how=PAYMENTS,
+        number=LIKELY_CARDS,
     )
-    def open_the_shop(self, flow: str, duplicates: bool, held: bool, how: dict[str, Any]) -> None:
+    def open_the_shop(self, flow: str, duplicates: bool, held: bool, how: dict[str, Any], number: str) -> None:
+        """A first order is placed, and paid; what CyberSource says of it is under way."""
         self.switched = override_settings(CYBERSOURCE_FLOW=flow, CYBERSOURCE_REVIEW_HOLDS_ORDER=held)
         self.switched.enable()
         self.holds = held
         if not duplicates:  # as if a quarter of an hour went by before each form
             self.gateway.configure(duplicate_window=timedelta(0))
-        self.check_out(self.shoppers[0], how, "64.50")
+        goods.first_order(flow, how).put_on_the_table(self)
+        self.post_form(list(self.forms)[-1], number)
 
     # -- shoppers
 
-    def check_out(self, shopper: Shopper, how: dict[str, Any], *prices: str) -> None:
-        if prices or not shopper.client.get(shopper.client.get("/api/basket/").json()["lines"]).json():
-            shopper.fill_basket(*(prices or ("64.50",)))
+    def check_out(self, shopper: Shopper, how: dict[str, Any], *, more: bool = False) -> None:
+        basket = shopper.client.get("/api/basket/").json()
+        if more or basket["total_excl_tax"] == "0.00":
+            product = goods.spoon if more else goods.kettle
+            added = shopper.client.post("/api/basket/add-product/", {"url": product, "quantity": 1}, **JSON)
+            assert added.status_code == 200
         older = self.uuids()
-        posted = shopper.client.post("/api/checkout/", shopper.payload(payment=how), content_type="application/json")
+        posted = shopper.client.post(
+            "/api/checkout/", {**goods.payload, "basket": basket["url"], "payment": how}, **JSON
+        )
         assert posted.status_code in (200, 406), posted.content  # 406: an order waits for payment or is paid already
         if posted.status_code == 200:
             self.placed(Order.objects.get(number=posted.json()["number"]).pk, older)
@@ -153,7 +237,7 @@ class Shop(RuleBasedStateMachine):
 
     def placed(self, order_id: int, older: dict[int, set[str]]) -> None:
         self.orders.setdefault(order_id, Before())
-        self.checked_out[order_id] = older.get(order_id, set())
+        self.replaced[order_id] = older.get(order_id, set())
 
     def uuids(self) -> dict[int, set[str]]:
         found: dict[int, set[str]] = {}
@@ -178,7 +262,7 @@ class Shop(RuleBasedStateMachine):
     @rule(how=PAYMENTS)
     def retry_with_more_goods(self, how: dict[str, Any]) -> None:
         self.late = ""
-        self.check_out(self.shoppers[0], how, "8.25")
+        self.check_out(self.shoppers[0], how, more=True)
 
     @precondition(lambda self: len(self.shoppers) < 3)
     @rule(which=st.integers(0, 9), how=PAYMENTS)
@@ -270,7 +354,6 @@ class Shop(RuleBasedStateMachine):
                 self.fuse -= 1
                 if self.fuse < 0:
                     self.fuse = None
-                    self.failed = True
                     broken.append(sql)
                     raise OperationalError("the database went away")
             return execute(sql, params, many, context)
@@ -290,7 +373,6 @@ class Shop(RuleBasedStateMachine):
         call_command("cybersource_reprocess", verbosity=0, stdout=Silent())
         for message in self.messages:
             message.taken = message.taken or (message.reference in logged)
-        self.failed = False
         assert not CyberSourceReply.objects.filter(result="received").exists()
 
     # -- reviewers and staff
@@ -329,67 +411,66 @@ class Shop(RuleBasedStateMachine):
 
     @invariant()
     def the_laws_hold(self) -> None:
-        rejected = set(Transaction.objects.filter(status="REJECT").values_list("reference", flat=True))
+        counted["events"] += 1
+        rows = Rows()
+        rejected = {charge.reference for charge in rows.charges if charge.status == "REJECT"}
         assert rejected <= {told.reference for told in self.told if told.decision == "REJECT"}
-        for order_id, before in self.orders.items():
-            order = Order.objects.select_related("basket").get(pk=order_id)
-            attempts = list(PaymentAttempt.objects.filter(order=order).select_related("source"))
-            self.what_was_charged_is_recorded(order)
-            self.the_books_are_sound(order)
-            self.every_charge_is_counted_or_flagged(order, attempts)
+        for order in rows.orders:
+            before = self.orders[order.pk]
+            self.what_was_charged_is_recorded(order, rows)
+            self.the_books_are_sound(order, rows)
+            self.every_charge_is_counted_or_flagged(order, rows)
             self.one_confirmation(order)
             self.a_paid_order_stays_paid(order, before, rejected)
-            self.nothing_is_undone(order, before, attempts)
+            self.nothing_is_undone(order, before, rows)
             self.a_late_message_does_not_decline_a_retry(order, before)
-            self.remember(order, before, attempts, rejected)
+            before.remember(order, rows, rejected)
 
-    def what_was_charged_is_recorded(self, order: Any) -> None:
+    def what_was_charged_is_recorded(self, order: Any, rows: Rows) -> None:
         """Each charge that the shop has heard of, once, to the cent; none that CyberSource did not make."""
         mine = [message for message in self.messages if message.order_id == order.pk and message.held is not None]
-        recorded = charges(order)
+        recorded = Counter((charge.reference, charge.amount) for charge in rows.of(order, rows.charges))
         made = Counter({(message.reference, message.held): 1 for message in mine})
         heard = Counter({(message.reference, message.held): 1 for message in mine if message.taken})
         assert not heard - recorded, "a charge is lost"
         assert not recorded - made, "a charge is recorded twice, or CyberSource never made it"
 
-    def the_books_are_sound(self, order: Any) -> None:
-        transactions = Transaction.objects.filter(source__order=order)
-        kinds = Counter(transactions.values_list("reference", "txn_type"))
-        assert not [kind for kind, times in kinds.items() if times > 1]
-        for source in Source.objects.filter(order=order).prefetch_related("transactions"):
-            authorised = [t for t in source.transactions.all() if t.txn_type == "Authorise" and t.status != "REJECT"]
-            debited = [t for t in source.transactions.all() if t.txn_type == "Debit"]
-            assert source.amount_allocated == sum((t.amount for t in authorised), Decimal(0))
-            assert source.amount_debited == sum((t.amount for t in debited), Decimal(0))
+    def the_books_are_sound(self, order: Any, rows: Rows) -> None:
+        """Allocated is what stands, debited is what was captured, and one of each a charge."""
+        transactions = rows.of(order, rows.transactions)
+        kinds = Counter((each.reference, each.txn_type) for each in transactions)
+        assert max(kinds.values(), default=1) == 1
+        for source in rows.of(order, rows.sources):
+            own = [each for each in transactions if each.source_id == source.pk]
+            standing = [each.amount for each in own if each.txn_type == "Authorise" and each.status != "REJECT"]
+            debited = [each.amount for each in own if each.txn_type == "Debit"]
+            assert source.amount_allocated == sum(standing)
+            assert source.amount_debited == sum(debited)
             assert 0 <= source.amount_debited <= source.amount_allocated
-        covered = Order.objects.get(pk=order.pk).lines.count()
-        assert covered
-        events = PaymentEvent.objects.filter(order=order)
-        assert not [times for times in Counter(events.values_list("reference", "event_type")).values() if times > 1]
+        events = Counter((event.reference, event.event_type_id) for event in rows.of(order, rows.events))
+        assert max(events.values(), default=1) == 1
+        assert len(events) == len({source.pk for source in rows.of(order, rows.sources)}) + sum(
+            1 for each in transactions if each.txn_type == "Debit" and each.log_id is None
+        )
 
-    def every_charge_is_counted_or_flagged(self, order: Any, attempts: list[PaymentAttempt]) -> None:
-        standing = Transaction.objects.filter(source__order=order, txn_type="Authorise").exclude(status="REJECT")
-        held: dict[int, list[Any]] = {}
-        for charge in standing.select_related("log"):
-            held.setdefault(charge.log.attempt_id, []).append(charge)
+    def every_charge_is_counted_or_flagged(self, order: Any, rows: Rows) -> None:
         doubtful = ("REVIEW",) if self.holds else ()
         wanted = Decimal(0)
-        for attempt in attempts:
-            of_attempt = held.get(attempt.pk, [])
+        for attempt in rows.of(order, rows.attempts):
+            own = [c for c in rows.charges if c.log.attempt_id == attempt.pk and c.status != "REJECT"]
             if not attempt.attention:
-                assert len(of_attempt) <= 1, "a second charge for one form, and nobody is told"
-                assert all(charge.amount == attempt.amount for charge in of_attempt)
-                wanted += sum((c.amount for c in of_attempt if c.status not in doubtful), Decimal(0))
+                assert len(own) <= 1, "a second charge for one form, and nobody is told"
+                assert all(charge.amount == attempt.amount for charge in own), "a part, and nobody is told"
+                wanted += sum(charge.amount for charge in own if charge.status not in doubtful)
         assert wanted <= order.total_incl_tax, "more than the order costs, and nobody is told"
         if order.status in ("Pending", "Payment Declined"):
             assert wanted < order.total_incl_tax, "paid, and the order does not know"
-        if order.status == "Canceled" and wanted:
-            assert order.pk in self.cancelled
 
     def one_confirmation(self, order: Any) -> None:
-        assert mails_about(order) <= 1
+        mails = mails_about(order)
+        assert mails <= 1
         if order.status == "Authorized":
-            assert mails_about(order) == 1
+            assert mails == 1
             assert order.basket.status == "Submitted", "the shopper could buy the paid basket again"
 
     def a_paid_order_stays_paid(self, order: Any, before: Before, rejected: set[str]) -> None:
@@ -398,28 +479,15 @@ class Shop(RuleBasedStateMachine):
         if before.status == "Canceled":
             assert order.status == "Canceled"
 
-    def nothing_is_undone(self, order: Any, before: Before, attempts: list[PaymentAttempt]) -> None:
-        assert before.transactions <= self.transactions(order)
-        assert before.events <= PaymentEvent.objects.filter(order=order).count()
-        assert before.notes <= set(OrderNote.objects.filter(order=order).values_list("pk", flat=True))
-        assert all(attempt.attention for attempt in attempts if before.attention.get(attempt.pk))
+    def nothing_is_undone(self, order: Any, before: Before, rows: Rows) -> None:
+        assert before.transactions <= {each.pk for each in rows.of(order, rows.transactions)}
+        assert before.events <= {event.pk for event in rows.of(order, rows.events)}
+        assert before.notes <= {note.pk for note in rows.of(order, rows.notes)}
+        assert before.flagged <= {attempt.pk for attempt in rows.of(order, rows.attempts) if attempt.attention}
 
     def a_late_message_does_not_decline_a_retry(self, order: Any, before: Before) -> None:
-        if self.late in self.checked_out[order.pk] and order.status == "Payment Declined":
+        if self.late in self.replaced[order.pk] and order.status == "Payment Declined":
             assert before.status == "Payment Declined"
-
-    def remember(self, order: Any, before: Before, attempts: list[PaymentAttempt], rejected: set[str]) -> None:
-        before.status = order.status
-        before.rejected = rejected
-        before.transactions = self.transactions(order)
-        before.events = PaymentEvent.objects.filter(order=order).count()
-        before.notes = set(OrderNote.objects.filter(order=order).values_list("pk", flat=True))
-        before.attention = {attempt.pk: attempt.attention for attempt in attempts}
-
-    @staticmethod
-    def transactions(order: Any) -> set[Any]:
-        found = Transaction.objects.filter(source__order=order)
-        return set(found.values_list("pk", "reference", "txn_type", "amount"))
 
     def everything_arrives_in_the_end(self) -> None:
         """All that CyberSource said comes, by the slower door, and once more: then every book is closed."""
@@ -438,8 +506,8 @@ class Shop(RuleBasedStateMachine):
         self.the_laws_hold()
         for order_id in self.orders:
             order = Order.objects.get(pk=order_id)
-            all_made = {(m.reference, m.held) for m in self.messages if m.order_id == order_id and m.held is not None}
-            assert set(charges(order)) == all_made
+            made = {(m.reference, m.held): 1 for m in self.messages if m.order_id == order_id and m.held is not None}
+            assert charges(order) == Counter(made)
             assert mails_about(order) == OrderConfirmation.objects.filter(order=order).count()
         assert not OrderConfirmation.objects.filter(date_sent=None).exists()
         counted["examples"] += 1
@@ -457,8 +525,8 @@ counted: Counter[str] = Counter()
 
 
 def test_the_laws_of_a_settlement_hold_whatever_happens(committed_db, mailoutbox, capsys):
-    Shopper().fill_basket()
-    Shop.first_day = Moment(everything=True)
+    global goods
+    goods = Goods()
     counted.clear()
     run_state_machine_as_test(
         Shop,
@@ -475,4 +543,4 @@ def test_the_laws_of_a_settlement_hold_whatever_happens(committed_db, mailoutbox
     if THOROUGH:
         with capsys.disabled():
             print(f"\n{dict(counted)}")
-    assert counted["charges"] > counted["examples"] / 2
+    assert counted["charges"] > counted["examples"] / 2, counted
