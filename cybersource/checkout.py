@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
-from . import fingerprints, orders, profiles, shopper, signals
+from . import fingerprints, limits, orders, profiles, shopper, signals
 from .client_address import client_address
 from .conf import FLOWS, conf
 from .models import UNSETTLED_STATES, AttemptState, Attention, PaymentAttempt, PaymentToken
@@ -215,11 +215,17 @@ def latest_step(attempt_id: int) -> PaymentAttempt | None:
 
 
 def form_for(attempt: PaymentAttempt, *, at: datetime | None = None) -> Form:
-    """Sign the attempt's form. Reading it again gives the same form until its date is old, then a freshly dated one."""
+    """Sign the attempt's form. Reading it again gives the same form until its date is old, then a freshly dated one.
+
+    A freshly dated form that takes a card is one more try and counts as an attempt: raises
+    :class:`~cybersource.limits.Refused`. One that goes on with a stored card tests none.
+    """
     now = at or timezone.now()
     credentials = profiles.for_signing(attempt.hostname, profile_id=attempt.profile_id)
     changed: dict[str, Any] = {}
     if not timedelta(0) <= now - attempt.date_signed < FRESH_FOR:
+        if attempt.token is None:
+            limits.take(limits.Who.of(attempt))
         changed["date_signed"] = now
     if (credentials.profile_id, credentials.access_key) != (attempt.profile_id, attempt.access_key):
         changed.update(profile_id=credentials.profile_id, access_key=credentials.access_key)

@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
+from . import limits
 from .conf import FLOWS, HOSTS, conf
 from .models import TransactionMixin
 from .protocol import (
@@ -28,7 +30,7 @@ from .protocol import (
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    return [*credentials(), *choices(), *review_keys(), *proxies(), *fingerprint(), *encryption()]
+    return [*credentials(), *choices(), *review_keys(), *proxies(), *fingerprint(), *encryption(), *budgets()]
 
 
 @register(Tags.models)
@@ -184,6 +186,27 @@ def encryption() -> Iterator[CheckMessage]:
         )
 
 
+def budgets() -> Iterator[CheckMessage]:
+    if conf.limits is None:
+        return
+    try:
+        used = limits.merged(conf.limits)
+    except (TypeError, ValueError) as problem:
+        yield Error(
+            f"CYBERSOURCE_LIMITS cannot be read: {problem}.",
+            hint="Write it as {'attempts': {'address': '40/h'}, 'declines': {'shopper': '5/h'}}: a number and s, m, h "
+            "or d. What you leave out keeps its default; None instead of the dictionary switches limits off.",
+            id="cybersource.E017",
+        )
+        return
+    if used["cache"] not in settings.CACHES:
+        yield Error(
+            f"CYBERSOURCE_LIMITS names a cache that CACHES lacks: '{used['cache']}'.",
+            hint=f"CACHES has {', '.join(map(repr, settings.CACHES))}.",
+            id="cybersource.E018",
+        )
+
+
 def database() -> Iterator[CheckMessage]:
     if "django.contrib.postgres" not in settings.INSTALLED_APPS:
         yield Error(
@@ -260,7 +283,54 @@ def urls() -> Iterator[CheckMessage]:
             )
 
 
+#: Caches that forget, that each process has for itself, or in which two processes may take one place.
+UNSHARED = ("dummy.DummyCache", "locmem.LocMemCache", "filebased.FileBasedCache")
+
+#: Entries from which Django's own caches throw some away, unless they are told another number.
+FEW_ENTRIES = 10_000
+
+
+def budgets_in_use() -> Iterator[CheckMessage]:
+    """What is known at deployment only: the cache and the proxies that budgets depend on."""
+    try:
+        used = limits.current()
+    except ImproperlyConfigured:
+        return  # told as an error above
+    if used is None:
+        return
+    by_address = any("address" in used[kind] for kind in ("attempts", "declines", "alarm"))
+    behind_proxy = getattr(settings, "SECURE_PROXY_SSL_HEADER", None) or getattr(
+        settings, "USE_X_FORWARDED_HOST", False
+    )
+    unsaid = getattr(settings, "CYBERSOURCE_TRUSTED_PROXIES", None) is None
+    if by_address and not conf.trusted_proxies and (unsaid or behind_proxy):
+        yield Warning(
+            "CYBERSOURCE_LIMITS counts by network address and no proxy is named: behind a proxy all shoppers have one.",
+            hint="Set CYBERSOURCE_TRUSTED_PROXIES to the addresses or networks of your proxies, or to [] if there are "
+            "none.",
+            id="cybersource.W010",
+        )
+    cache = settings.CACHES.get(used["cache"], {})
+    backend = str(cache.get("BACKEND", ""))
+    if backend.endswith(UNSHARED):
+        yield Warning(
+            f"CYBERSOURCE_LIMITS counts in a cache that web processes do not share safely: {backend}.",
+            hint="Use Redis, memcached or django.core.cache.backends.db.DatabaseCache, and name it in "
+            "CYBERSOURCE_LIMITS['cache'] if it is not the default one.",
+            id="cybersource.W011",
+        )
+    elif backend.endswith("db.DatabaseCache"):
+        entries = {**cache, **cache.get("OPTIONS", {})}.get("MAX_ENTRIES", 300)
+        if int(entries) < FEW_ENTRIES:
+            yield Warning(
+                f"The cache of CYBERSOURCE_LIMITS forgets entries beyond {entries}, and budgets with them.",
+                hint="Set 'OPTIONS': {'MAX_ENTRIES': 100000} for it in CACHES.",
+                id="cybersource.W012",
+            )
+
+
 def deployment() -> Iterator[CheckMessage]:
+    yield from budgets_in_use()
     if conf.decision_manager_keys is not None and not conf.decision_manager_keys:
         yield Warning(
             "CYBERSOURCE_DECISION_MANAGER_KEYS is empty: anybody may post review decisions.",

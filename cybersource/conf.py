@@ -158,6 +158,11 @@ class Settings:
         return self._get("TRUSTED_PROXIES") or ()
 
     @property
+    def limits(self) -> Any:
+        """Budgets against card testing, see :mod:`cybersource.limits`. ``None`` switches them off."""
+        return self._get("LIMITS", {})
+
+    @property
     def fernet_keys(self) -> Sequence[str] | None:
         """Keys that encrypt stored secrets, newest first; default: derived from ``SECRET_KEY`` and its fallbacks."""
         return self._get("FERNET_KEYS") or None

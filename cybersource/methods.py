@@ -7,25 +7,34 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signing import BadSignature
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from oscar.core.loading import get_model
+from oscarapi.basket.operations import get_basket_id_from_session
 from oscarapicheckout.methods import PaymentMethod, PaymentMethodSerializer
+from oscarapicheckout.serializers import OrderTokenField
 from oscarapicheckout.states import Complete, Declined, PaymentStatus
+from oscarapicheckout.views import CompleteDeferredPaymentView
 from rest_framework.serializers import ValidationError
 
-from . import checkout, orders, profiles
+from . import checkout, limits, orders, profiles, shopper
+from .client_address import client_address
 from .conf import FLOWS, conf
 from .models import PaymentAttempt
 from .protocol import ProtocolError
-from .states import AttemptStatus
+from .states import AttemptStatus, TooManyTries
+
+Order = get_model("order", "Order")
 
 logger = logging.getLogger(__name__)
 
 
 class CybersourceSerializer(PaymentMethodSerializer):
-    """Refuses the method before an order is placed when the shop has no key to sign its form with."""
+    """Refuses the method before an order is placed: when the shop has no key to sign its form with, and, as a 429,
+    when one of the shopper's budgets is spent (:mod:`cybersource.limits`)."""
 
     def validate(self, data: Any) -> Any:
         data = super().validate(data)
@@ -35,7 +44,53 @@ class CybersourceSerializer(PaymentMethodSerializer):
             except profiles.NothingToSignWith as problem:
                 logger.error("Card payment is not available: %s", problem)
                 raise ValidationError(_("Card payment is not available at the moment.")) from None
+            take_place(self.context["request"], self.context.get("view"))
         return data
+
+
+def take_place(request: Any, view: Any) -> None:
+    """Take the attempt's place while the order is not placed yet. Raises :class:`~cybersource.states.TooManyTries`.
+
+    api-checkout may still refuse the order for another reason, which it tells nobody, so the place is given back when
+    the view answers and no attempt began: mistakes in an address are no tries of a card.
+    """
+    if request.user.is_staff:  # takes orders by phone, from one address and in one session
+        return
+    who = limits.Who(
+        session_hash=shopper.session_hash(request.session),
+        user_id=request.user.pk,
+        order=order_to_pay(request, view),
+        address=client_address(request),
+    )
+    try:
+        taken = limits.take(who)
+    except limits.Refused as refused:
+        raise TooManyTries(refused.wait) from None
+    if view is None:
+        return
+    request.cybersource_places = [*getattr(request, "cybersource_places", ()), taken]
+    answer = view.finalize_response
+
+    def give_back_and_answer(request: Any, *args: Any, **kwargs: Any) -> Any:
+        if taken in request.cybersource_places:
+            request.cybersource_places.remove(taken)
+            taken.give_back()
+        return answer(request, *args, **kwargs)
+
+    view.finalize_response = give_back_and_answer
+
+
+def order_to_pay(request: Any, view: Any) -> str:
+    """Which order's budget it is: that of the one basket that may be checked out, or of a deferred payment's order."""
+    if isinstance(view, CompleteDeferredPaymentView):
+        try:
+            number = OrderTokenField.verify_token(request.data["order"])
+        except (BadSignature, KeyError, TypeError, ValueError, AttributeError):
+            return ""  # api-checkout refuses it
+        order = Order.objects.filter(number=number).first()
+        return limits.order_key(order) if order else ""
+    basket_id = get_basket_id_from_session(request)
+    return f"basket-{basket_id}" if basket_id else ""
 
 
 class Cybersource(PaymentMethod):
@@ -79,6 +134,9 @@ class Cybersource(PaymentMethod):
             with orders.in_the_shops_language():
                 orders.note(order, gettext("The card form could not be made: %(why)s") % {"why": problem.explanation})
             return Declined(amount)
+        places = getattr(request, "cybersource_places", None)
+        if places:
+            places.pop()  # used
         return AttemptStatus(attempt)
 
     @transaction.atomic

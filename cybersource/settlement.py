@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
-from . import ledger, orders, signals
+from . import ledger, limits, orders, signals
 from .announcements import announce
 from .checkout import begin_next_step
 from .conf import conf
@@ -102,6 +102,7 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
     if attention:
         orders.note(order, to_staff(attempt, outcome, attention))
         tell(signals.unexpected_charge, order, attempt, outcome, entry, attention=attention)
+    transaction.on_commit(lambda: limits.count_payment(limits.Who.of(attempt)), robust=True)
     if outcome.kind != OutcomeKind.PARTIAL:
         orders.authorize_if_covered(order, held, hostname=attempt.hostname)
     elif orders.awaits_payment(order) and not orders.is_retried(order, attempt):
@@ -164,6 +165,9 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
     end(attempt, entry, state=AttemptState.DECLINED if declined else AttemptState.FAILED)
     if orders.awaits_payment(order) and not orders.is_retried(order, attempt):
         orders.decline(order, hostname=attempt.hostname)
+    if declined:
+        # Data that CyberSource refused before any bank was asked, and a cancellation, say nothing about a card.
+        transaction.on_commit(lambda: limits.count_decline(limits.Who.of(attempt)), robust=True)
     tell(signals.payment_declined, order, attempt, outcome, entry)
     return Result.SETTLED
 

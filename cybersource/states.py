@@ -6,16 +6,37 @@ What it says is read from the rows each time, so the session can be old, and no 
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import ngettext
 from oscarapicheckout.states import COMPLETE, CONSUMED, DECLINED, PENDING, PaymentStatus
 from oscarapicheckout.utils import CHECKOUT_PAYMENT_STEPS, list_payment_method_states
+from rest_framework.exceptions import Throttled
 
-from . import orders
+from . import limits, orders
 from .checkout import form_to_show, latest_step
 from .conf import conf
 from .models import AttemptState, PaymentAttempt
+
+
+class TooManyTries(Throttled):
+    """429 with ``Retry-After`` in seconds and a ``detail`` for the shopper, as Django REST framework throttles."""
+
+    def __init__(self, wait: int) -> None:
+        minutes = math.ceil(wait / 60)
+        super().__init__(
+            detail=ngettext(
+                "Too many card payments were tried. Please wait %(minutes)d minute, then try again. "
+                "Nothing has been charged.",
+                "Too many card payments were tried. Please wait %(minutes)d minutes, then try again. "
+                "Nothing has been charged.",
+                minutes,
+            )
+            % {"minutes": minutes}
+        )
+        self.wait = wait
 
 
 class AttemptStatus(PaymentStatus):
@@ -61,13 +82,16 @@ class AttemptStatus(PaymentStatus):
         return self.attempt.source_id if self.attempt else None
 
     def get_required_action(self) -> Any:
-        """The form to post, or None while there is nothing that the shopper can do."""
+        """The form to post, or None while there is nothing that the shopper can do. Raises :class:`TooManyTries`."""
         attempt = self.attempt
         if attempt is None or attempt.state != AttemptState.OPEN:
             return None
         if not orders.awaits_payment(attempt.order) or orders.is_declined(attempt.order):
             return None  # paid by other means, cancelled, or to be checked out again first
-        form = form_to_show(attempt)
+        try:
+            form = form_to_show(attempt)
+        except limits.Refused as refused:
+            raise TooManyTries(refused.wait) from None
         return form.as_required_action() if form else None
 
 

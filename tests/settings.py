@@ -27,6 +27,9 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 CYBERSOURCE_ENDPOINT_PAY = "http://127.0.0.1:8001/silent/pay"
 CYBERSOURCE_ENDPOINT_TOKEN_CREATE = "http://127.0.0.1:8001/silent/token/create"
+# Tests pay at a speed that limits exist to stop: here they count and say whom they would refuse. The two files called
+# test_limits.py switch them on.
+CYBERSOURCE_LIMITS = {"shadow": True}
 LOGGING = {
     **LOGGING,  # noqa: F405
     "loggers": {},

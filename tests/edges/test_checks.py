@@ -25,6 +25,19 @@ BROKEN = [
     ({"CYBERSOURCE_FINGERPRINT_HOST": "no host/at all"}, "cybersource.E010"),
     ({"CYBERSOURCE_FERNET_KEYS": "one key"}, "cybersource.E011"),
     ({"CYBERSOURCE_REDIRECT_FAIL": "no:such-page"}, "cybersource.E016"),
+    ({"CYBERSOURCE_LIMITS": "5/h"}, "cybersource.E017"),
+    ({"CYBERSOURCE_LIMITS": {"tries": {}}}, "cybersource.E017"),
+    ({"CYBERSOURCE_LIMITS": {"attempts": {"shopper": 5}}}, "cybersource.E017"),
+    ({"CYBERSOURCE_LIMITS": {"attempts": {"shopper": "five an hour"}}}, "cybersource.E017"),
+    ({"CYBERSOURCE_LIMITS": {"attempts": {"shopper": "0/h"}}}, "cybersource.E017"),
+    ({"CYBERSOURCE_LIMITS": {"attempts": {"shopper": "5/0h"}}}, "cybersource.E017"),
+    ({"CYBERSOURCE_LIMITS": {"attempts": {"shopper": "9999/h"}}}, "cybersource.E017"),
+    ({"CYBERSOURCE_LIMITS": {"declines": {"shop": "5/h"}}}, "cybersource.E017"),
+    ({"CYBERSOURCE_LIMITS": {"alarm": "30/15m"}}, "cybersource.E017"),
+    ({"CYBERSOURCE_LIMITS": {"exempt": "10.0.0.1"}}, "cybersource.E017"),
+    ({"CYBERSOURCE_LIMITS": {"exempt": ["the office"]}}, "cybersource.E017"),
+    ({"CYBERSOURCE_LIMITS": {"shadow": "yes"}}, "cybersource.E017"),
+    ({"CYBERSOURCE_LIMITS": {"cache": "redis"}}, "cybersource.E018"),
     ({"CYBERSOURCE_PROFILE": "", "CYBERSOURCE_ACCESS": "", "CYBERSOURCE_SECRET": ""}, "cybersource.W001"),
     ({"CYBERSOURCE_LOCALE": "en_US"}, "cybersource.W002"),
     ({"CYBERSOURCE_DATE_FORMAT": "%d.%m.%Y"}, "cybersource.W003"),
@@ -88,3 +101,48 @@ def test_an_endpoint_off_cybersources_hosts_is_told_at_deployment(settings):
     assert "cybersource.W008" in told(include_deployment_checks=True)
     settings.CYBERSOURCE_ENDPOINT_PAY = settings.CYBERSOURCE_ENDPOINT_TOKEN_CREATE = None
     assert "cybersource.W008" not in told(include_deployment_checks=True)
+
+
+def deployed() -> set[str]:
+    return set(told(include_deployment_checks=True))
+
+
+def cache(backend: str, **more):
+    return {"default": {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": "x", **more}}
+
+
+LARGE = cache("db.DatabaseCache", OPTIONS={"MAX_ENTRIES": 100_000})
+
+
+def test_budgets_by_address_without_a_word_about_proxies_are_told_at_deployment(settings):
+    settings.CACHES = LARGE
+    assert "cybersource.W010" in deployed()
+    assert "cybersource.W010" not in told()
+    settings.CYBERSOURCE_TRUSTED_PROXIES = ["10.0.0.0/8"]
+    assert "cybersource.W010" not in deployed()
+    settings.CYBERSOURCE_TRUSTED_PROXIES = []
+    assert "cybersource.W010" not in deployed(), "no proxy, said so"
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    assert "cybersource.W010" in deployed(), "but there is one"
+    none = {"attempts": {"address": None}, "declines": {"address": None}, "alarm": None}
+    settings.CYBERSOURCE_LIMITS = none
+    assert "cybersource.W010" not in deployed()
+
+
+@pytest.mark.parametrize(
+    ("caches", "check"),
+    [
+        (cache("locmem.LocMemCache"), "cybersource.W011"),
+        (cache("dummy.DummyCache"), "cybersource.W011"),
+        (cache("filebased.FileBasedCache"), "cybersource.W011"),
+        (cache("db.DatabaseCache"), "cybersource.W012"),
+        (LARGE, None),
+        (cache("redis.RedisCache"), None),
+    ],
+)
+def test_a_cache_in_which_budgets_would_not_hold_is_told_at_deployment(settings, caches, check):
+    settings.CACHES = caches
+    assert deployed() & {"cybersource.W011", "cybersource.W012"} == {check} - {None}
+    assert not set(told()) & {"cybersource.W011", "cybersource.W012"}
+    settings.CYBERSOURCE_LIMITS = None
+    assert not deployed() & {"cybersource.W010", "cybersource.W011", "cybersource.W012"}

@@ -45,10 +45,12 @@ def test_a_shop_without_credentials_starts_and_is_told_what_is_missing(shop):
     assert complaints(shop, "python manage.py check") == {"cybersource.W001", "cybersource.W004"}
 
 
-def test_a_shop_with_credentials_is_told_of_the_closed_review_door_and_of_nothing_else(shop):
+def test_a_shop_with_credentials_is_told_of_the_closed_review_door_and_at_deployment_of_proxy_and_cache(shop):
     assert complaints(shop, "python manage.py check", **CREDENTIALS) == {"cybersource.W004"}
     assert complaints(shop, "python manage.py check --deploy --fail-level CRITICAL", **CREDENTIALS) == {
-        "cybersource.W004"
+        "cybersource.W004",
+        "cybersource.W010",  # behind a proxy or not? only the shop knows
+        "cybersource.W011",  # Django's default cache
     }
 
 

@@ -13,7 +13,7 @@ from django.dispatch import Signal
 from django.urls import reverse
 
 from cybersource import conf as conf_module
-from cybersource import signals
+from cybersource import limits, signals
 from cybersource.conf import FLOWS, HOSTS, conf
 
 from .readme import README, ROOT, blocks, code, parsed, table
@@ -64,6 +64,22 @@ def test_the_table_of_settings_gives_the_real_defaults(settings):
             assert getattr(conf, read_by[name]) == ast.literal_eval(default), name
             compared += 1
     assert compared >= 15
+
+
+def test_the_table_of_limits_gives_the_real_defaults():
+    real = {}
+    for key, value in limits.DEFAULTS.items():
+        if isinstance(value, dict):
+            real.update({f"{key}, {name}": text for name, text in value.items()})
+        else:
+            real[key] = str(value)
+    assert {key: default for key, default, _why in table("limits-table")} == real
+
+
+def test_the_example_of_limits_is_one():
+    known: dict[str, dict[str, object]] = {}
+    exec(code("limits-example"), known)
+    assert limits.merged(known["CYBERSOURCE_LIMITS"])["attempts"]["shopper"] == limits.rate("10/h")
 
 
 def test_the_table_of_signals_names_every_signal_and_no_other():
