@@ -66,16 +66,18 @@ def take_place(request: Any, view: Any) -> None:
         taken = limits.take(who)
     except limits.Refused as refused:
         raise TooManyTries(refused.wait) from None
+    if hasattr(request, "cybersource_places"):
+        request.cybersource_places.append(taken)  # a second card for the same order
+        return
+    unused = request.cybersource_places = [taken]
     if view is None:
         return
-    request.cybersource_places = [*getattr(request, "cybersource_places", ()), taken]
     answer = view.finalize_response
 
-    def give_back_and_answer(request: Any, *args: Any, **kwargs: Any) -> Any:
-        if taken in request.cybersource_places:
-            request.cybersource_places.remove(taken)
-            taken.give_back()
-        return answer(request, *args, **kwargs)
+    def give_back_and_answer(*args: Any, **kwargs: Any) -> Any:
+        while unused:
+            unused.pop().give_back()
+        return answer(*args, **kwargs)
 
     view.finalize_response = give_back_and_answer
 

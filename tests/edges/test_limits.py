@@ -167,6 +167,19 @@ def test_each_card_method_of_one_order_is_a_try(shopper):
     use_up(shopper, 2)  # what the refused order had taken was given back
 
 
+def test_an_order_of_two_cards_takes_two_places(shopper):
+    shopper.fill_basket("30.00")
+    methods = {
+        "one": {"method_type": "cybersource", "enabled": True, "pay_balance": False, "amount": "1.00"},
+        "rest": {"method_type": "cybersource", "enabled": True, "pay_balance": True},
+    }
+    assert post(shopper, payment=methods).status_code == 200
+    assert PaymentAttempt.objects.count() == 2
+    another = Shopper(client=shopper.client)
+    another.fill_basket("30.00")
+    assert post(another).status_code == 429
+
+
 def test_an_order_that_costs_nothing_takes_no_place(shopper):
     for _time in range(4):
         shopper.fill_basket("0.00", product_class="Downloads", requires_shipping=False)

@@ -144,6 +144,30 @@ def test_each_way_the_shop_can_fail_to_take_the_order_is_told_and_the_card_stays
     assert checkout.status.inner_text() == ""
 
 
+TOO_MANY_TRIES = Answer.json(
+    {"detail": "Too many card payments were tried. Please wait 12 minutes, then try again. Nothing has been charged."},
+    429,
+    headers={"Retry-After": "711"},
+)
+
+
+@pytest.mark.parametrize("refused_at", ["the order", "the form"])
+def test_a_shopper_with_too_many_tries_reads_how_long_to_wait_and_pays_afterwards_for_one_order(
+    checkout, shop, gateway, refused_at
+):
+    route = ("POST", "/api/checkout/") if refused_at == "the order" else STATES
+    later, shop.routes[route] = shop.routes[route], TOO_MANY_TRIES
+    checkout.open(payload=ORDER).fill().pay()
+    checkout.summary.get_by_text("Please wait 12 minutes, then try again. Nothing has been charged.").wait_for()
+    assert checkout.summary.locator("p").inner_text() == "Too many tries"
+    assert gateway.requests == []
+    assert checkout.number.input_value() == "4111 1111 1111 1111"
+    shop.routes[route] = later
+    assert dict(checkout.pay().posted())["card_number"] == VISA
+    asked = len(shop.got("POST", "/api/checkout/"))
+    assert asked == (1 if refused_at == "the form" else 2), "an order that was placed is not placed again"
+
+
 def test_a_lost_connection_is_told_and_the_next_try_works(checkout, page, shop):
     checkout.open(payload=ORDER).fill()
     page.context.set_offline(True)
