@@ -64,6 +64,7 @@ class ReplyType(models.TextChoices):
 
     BROWSER = "browser", _("Browser")
     MERCHANT_POST = "merchant-post", _("Merchant POST")
+    REST = "rest", _("REST API")
 
 
 class AttemptState(models.TextChoices):
@@ -182,6 +183,8 @@ class CyberSourceReply(models.Model):
     """The log: every verified delivery is one row, committed before it has any effect.
 
     ``data`` holds exactly the fields the signature covered; the columns are those fields, normalised and indexed.
+    A REST call is one row too, committed before it leaves and completed by what came back: ``data`` then holds the
+    listed parts of both bodies (``request.…``), and ``outcome`` stays empty if this process died meanwhile.
     """
 
     class Result(models.TextChoices):
@@ -190,6 +193,13 @@ class CyberSourceReply(models.Model):
         REPEATED = "repeated", _("Told again, nothing to do")
         SUPERSEDED = "superseded", _("Too late to change anything")
         REFUSED = "refused", _("Fits no attempt of ours")
+        SENT = "sent", _("Sent over REST")
+
+    class RestOutcome(models.TextChoices):
+        PROCESSED = "processed", _("Processed")
+        REFUSED = "refused", _("Refused: nothing was done")
+        UNKNOWN = "unknown", _("Unknown: it may have been done")
+        NOT_SENT = "not-sent", _("Not sent")
 
     reply_type = models.CharField(_("Came by"), max_length=16, choices=ReplyType.choices)
     user = models.ForeignKey(
@@ -237,6 +247,13 @@ class CyberSourceReply(models.Model):
     card_expiry_date = models.CharField(_("Card expiry"), max_length=7, blank=True)
     signed_date_time = models.DateTimeField(_("Signed"), null=True, blank=True)
 
+    outcome = models.CharField(_("Outcome"), max_length=16, choices=RestOutcome.choices, blank=True)
+    http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
+    rest_status = models.CharField(_("Status"), max_length=64, blank=True)
+    rest_reason = models.CharField(_("Reason"), max_length=64, blank=True)
+    correlation_id = models.CharField(_("Correlation ID"), max_length=64, blank=True)
+    milliseconds = models.PositiveIntegerField(_("Milliseconds"), null=True, blank=True)
+
     result = models.CharField(_("Result"), max_length=16, choices=Result.choices, default=Result.RECEIVED)
     refused_because = models.CharField(_("Refused because"), max_length=64, blank=True)
     date_created = models.DateTimeField(_("Received"), default=timezone.now)
@@ -261,8 +278,8 @@ class CyberSourceReply(models.Model):
 
     def __str__(self) -> str:
         return _("%(decision)s %(code)s for %(reference)s") % {
-            "decision": self.decision,
-            "code": self.reason_code or "",
+            "decision": self.decision or self.rest_status or self.outcome,
+            "code": self.reason_code or self.rest_reason,
             "reference": self.reference_number,
         }
 

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 (
                     "reply_type",
                     models.CharField(
-                        choices=[("browser", "Browser"), ("merchant-post", "Merchant POST")],
+                        choices=[("browser", "Browser"), ("merchant-post", "Merchant POST"), ("rest", "REST API")],
                         max_length=16,
                         verbose_name="Came by",
                     ),
@@ -141,7 +141,7 @@ class Migration(migrations.Migration):
                 (
                     "reply_type",
                     models.CharField(
-                        choices=[("browser", "Browser"), ("merchant-post", "Merchant POST")],
+                        choices=[("browser", "Browser"), ("merchant-post", "Merchant POST"), ("rest", "REST API")],
                         max_length=16,
                         verbose_name="Came by",
                     ),
@@ -185,6 +185,25 @@ class Migration(migrations.Migration):
                 ("card_expiry_date", models.CharField(blank=True, max_length=7, verbose_name="Card expiry")),
                 ("signed_date_time", models.DateTimeField(blank=True, null=True, verbose_name="Signed")),
                 (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("processed", "Processed"),
+                            ("refused", "Refused: nothing was done"),
+                            ("unknown", "Unknown: it may have been done"),
+                            ("not-sent", "Not sent"),
+                        ],
+                        max_length=16,
+                        verbose_name="Outcome",
+                    ),
+                ),
+                ("http_status", models.PositiveSmallIntegerField(blank=True, null=True, verbose_name="HTTP status")),
+                ("rest_status", models.CharField(blank=True, max_length=64, verbose_name="Status")),
+                ("rest_reason", models.CharField(blank=True, max_length=64, verbose_name="Reason")),
+                ("correlation_id", models.CharField(blank=True, max_length=64, verbose_name="Correlation ID")),
+                ("milliseconds", models.PositiveIntegerField(blank=True, null=True, verbose_name="Milliseconds")),
+                (
                     "result",
                     models.CharField(
                         choices=[
@@ -193,6 +212,7 @@ class Migration(migrations.Migration):
                             ("repeated", "Told again, nothing to do"),
                             ("superseded", "Too late to change anything"),
                             ("refused", "Fits no attempt of ours"),
+                            ("sent", "Sent over REST"),
                         ],
                         default="received",
                         max_length=16,
