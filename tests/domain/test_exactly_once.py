@@ -19,10 +19,8 @@ from oscarapicheckout.utils import _set_order_authorized
 from cybersource import signals
 from cybersource.announcements import LEASE, stand_in_for_the_mail
 from cybersource.models import (
-    AttemptState,
     CyberSourceReply,
     OrderConfirmation,
-    PaymentAttempt,
     ReviewNotificationUpdate,
 )
 from cybersource.simulator import cards
@@ -99,6 +97,15 @@ def by_both_doors(*replies):
     return post
 
 
+def go_on_in_another_browser(shopper, order):
+    """With the link that a shop sends for an order that is not paid: the first browser's attempt is replaced."""
+    other = Shopper(gateway=shopper.gateway)
+    body = {"order": OrderTokenField.get_order_token(order), "payment": shopper.payload()["payment"]}
+    posted = other.client.post("/api/checkout/complete-deferred-payment/", body, content_type="application/json")
+    assert posted.status_code == 200
+    return other
+
+
 def paid_once(order, mails):
     """Status, basket, charges and mails of an order that was paid, once, and nobody can buy again."""
     order.refresh_from_db()
@@ -117,12 +124,7 @@ def test_twenty_threads_with_one_attempts_charge_and_anothers_decline_pay_the_or
     """The shopper had gone on in another browser; then the first attempt is charged while the second is declined."""
     order = shopper.check_out()
     first = shopper.attempt()
-    body = {"order": OrderTokenField.get_order_token(order), "payment": shopper.payload()["payment"]}
-    other = Shopper(gateway=shopper.gateway).client
-    assert (
-        other.post("/api/checkout/complete-deferred-payment/", body, content_type="application/json").status_code == 200
-    )
-    assert shopper.attempt() != first
+    go_on_in_another_browser(shopper, order)
     declined = shopper.reply(decision="DECLINE", reason_code="203", auth_amount="")
     assert set(in_threads(by_both_doors(shopper.reply(first), declined), 20)) == {303, 200}
     paid_once(order, mailoutbox)
@@ -336,15 +338,20 @@ def test_a_second_charge_on_a_paid_order_is_recorded_flagged_noted_and_signalled
     assert len(mailoutbox) == 1
 
 
-def test_an_accept_for_a_replaced_attempt_is_recorded_and_flagged(shopper, connected):
+def test_an_accept_for_a_replaced_attempt_pays_the_order_is_flagged_and_no_second_card_is_asked_for(
+    shopper, connected, mailoutbox
+):
     seen = []
     connected(signals.unexpected_charge, lambda attention, **kwargs: seen.append(attention))
     order = shopper.check_out("10.00")
-    first = shopper.attempt()
-    PaymentAttempt.objects.filter(pk=first.pk).update(state=AttemptState.REPLACED)
-    post_reply(shopper.reply(first))
-    assert Transaction.objects.filter(source__order=order).count() == 1
+    answer = shopper.submit()
+    other = go_on_in_another_browser(shopper, order)
+    assert other.state()["required_action"] is not None
+    shopper.deliver(answer)
+    paid_once(order, mailoutbox)
     assert seen == ["replaced-charge"]
+    assert [attempt.state for attempt in order.cybersource_attempts.order_by("pk")] == ["authorized", "open"]
+    assert other.state()["required_action"] is None
 
 
 def test_an_accept_for_a_cancelled_order_is_recorded_and_never_authorizes_it(shopper, connected, mailoutbox):

@@ -55,9 +55,13 @@ class Moment:
                 found[name].append(row)
         return found
 
-    def come_back(self) -> None:
+    def changed(self) -> set[str]:
+        """Names of the tables whose rows are others than they were."""
         now = self.read()
-        changed = [name for name in self.names if sorted(now[name]) != sorted(self.rows[name])]
+        return {name for name in self.names if sorted(now[name]) != sorted(self.rows[name])}
+
+    def come_back(self) -> None:
+        changed = self.changed()
         with transaction.atomic(), connection.cursor() as cursor:  # foreign keys are looked at when it commits
             for name in changed:
                 cursor.execute(f"DELETE FROM {name}")

@@ -20,6 +20,7 @@ need not go on from it. ``CYBERSOURCE_TESTS=thorough`` walks through all sequenc
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -234,22 +235,21 @@ def chosen(world: World) -> set[Told]:
     return set(every if THOROUGH else random.Random(len(every)).sample(every, 4))
 
 
-def walk(world: World, sequences: Iterable[Told], told: Told = ()) -> Iterator[tuple[Told, Ending, bool]]:
-    """Tell each sequence; yield every beginning of one once, what the rows say, and whether a repetition changed any.
+def walk(world: World, sequences: Iterable[Told], told: Told = ()) -> Iterator[tuple[Told, Ending | None]]:
+    """Tell each sequence; yield every beginning of one once, with what the rows say, and None for a repetition.
 
-    From each point the last delivery, and when thorough every one before, is told again.
+    From each point the last delivery, and when thorough every one before, is told again, and no row may change by it.
     """
     here = Moment()
     for name in told if THOROUGH and len(told) < LONGEST else told[-1:]:
         world.tell(name, len(told))
-        again = Moment()
-        differing = {table for table in here.names if sorted(here.rows[table]) != sorted(again.rows[table])}
-        yield (*told, name), Ending.of(world.order.pk), differing <= {"cybersource_cybersourcereply"}
+        assert here.changed() <= {"cybersource_cybersourcereply"}, f"{name} told again after {told}"
+        yield (*told, name), None
         here.come_back()
     for name in sorted({sequence[len(told)] for sequence in sequences if len(sequence) > len(told)}):
         beginning = (*told, name)
         world.tell(name, len(told))
-        yield beginning, Ending.of(world.order.pk), True
+        yield beginning, Ending.of(world.order.pk)
         onward = [sequence for sequence in sequences if sequence[: len(beginning)] == beginning]
         if len(beginning) < LONGEST or not THOROUGH:
             yield from walk(world, onward, beginning)
@@ -259,12 +259,12 @@ def walk(world: World, sequences: Iterable[Told], told: Told = ()) -> Iterator[t
 @pytest.mark.parametrize("make", WORLDS, ids=lambda make: make.__name__)
 def test_every_order_and_repetition_of_four_deliveries_ends_in_the_same_rows(committed_db, mailoutbox, make, capsys):
     world = make()
-    told_of = 0
-    for told, found, unchanged in walk(world, chosen(world)):
-        told_of += 1
-        assert unchanged, f"{told}: the repetition changed a row"
-        Truth(world, tuple(dict.fromkeys(told))).holds(found)
-    with capsys.disabled():
-        if THOROUGH:
-            print(f"\n{make.__name__}: {told_of} sequences")
-    assert told_of > 20
+    told_of: Counter[str] = Counter()
+    for told, found in walk(world, chosen(world)):
+        told_of["new" if found else "repeated"] += 1
+        if found:
+            Truth(world, told).holds(found)
+    if THOROUGH:
+        with capsys.disabled():
+            print(f"\n{make.__name__}: {dict(told_of)}")
+    assert min(told_of["new"], told_of["repeated"]) > 10
