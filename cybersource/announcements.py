@@ -22,6 +22,7 @@ from oscar.core.loading import get_model
 from oscarapicheckout import handlers
 from oscarapicheckout.signals import order_payment_authorized
 
+from . import patience
 from .models import OrderConfirmation, PaymentAttempt
 
 Order = get_model("order", "Order")
@@ -78,14 +79,30 @@ def announce_authorized(order: Any, *, hostname: str = "") -> bool:
 
 
 def claim(order_id: int) -> bool:
-    """Take the sending of an order's confirmation upon us, unless it is sent or somebody is at it."""
+    """Take the sending of an order's confirmation upon us, unless it is sent or somebody is at it.
+
+    Waits for nobody: whoever holds the row locked is about to send, or keeps it for ``cybersource_reprocess``.
+    """
     now = timezone.now()
     unclaimed = Q(date_claimed=None) | Q(date_claimed__lt=now - LEASE)
-    confirmation = OrderConfirmation.objects.filter(unclaimed, order_id=order_id, date_sent=None)
-    return bool(confirmation.update(date_claimed=now))
+    with transaction.atomic():
+        free = OrderConfirmation.objects.select_for_update(skip_locked=True, no_key=True).filter(unclaimed)
+        confirmation = free.filter(order_id=order_id, date_sent=None).first()
+        if confirmation is None:
+            return False
+        confirmation.date_claimed = now
+        confirmation.save(update_fields=["date_claimed"])
+    return True
 
 
 def mark_sent(order_id: int) -> None:
+    """Remember that the mail is out. A lost connection is mended for it: what is not marked is sent again."""
+    patience.persistently(lambda: mark(order_id))
+
+
+@transaction.atomic
+def mark(order_id: int) -> None:
+    patience.limit()
     OrderConfirmation.objects.filter(order_id=order_id, date_sent=None).update(date_sent=timezone.now())
 
 
@@ -125,3 +142,14 @@ def unsent_confirmations() -> list[Any]:
     stale = Q(date_claimed=None) | Q(date_claimed__lt=timezone.now() - LEASE)
     unsent = OrderConfirmation.objects.filter(stale, date_sent=None)
     return list(Order.objects.filter(pk__in=unsent.values("order_id")).select_related("user").order_by("pk"))
+
+
+def send_unsent() -> int:
+    """Send the confirmations that nobody is sending; return how many went out. One that fails stops no other."""
+    sent = 0
+    for order in unsent_confirmations():
+        try:
+            sent += announce_authorized(order)
+        except Exception:
+            logger.exception("The confirmation of order row %s could not be sent; it will be tried again.", order.pk)
+    return sent

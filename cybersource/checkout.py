@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -22,7 +22,7 @@ from oscarapicheckout import settings as checkout_settings
 from . import fingerprints, limits, orders, profiles, shopper, signals
 from .client_address import client_address
 from .conf import FLOWS, conf
-from .models import UNSETTLED_STATES, AttemptState, Attention, PaymentAttempt, PaymentToken
+from .models import UNSETTLED_STATES, AttemptState, Attention, CyberSourceReply, PaymentAttempt, PaymentToken
 from .protocol import Address, FormField, LineItem, PaymentRequest, TransactionType, reference_number_for
 
 Order = get_model("order", "Order")
@@ -200,7 +200,11 @@ def kept(attempt: PaymentAttempt) -> str:
 
 
 def latest_step(attempt_id: int) -> PaymentAttempt | None:
-    """Return the attempt, or the step that followed it, with everything its form needs, in one statement."""
+    """Return the attempt, or the step that followed it, with everything its form needs, in one statement.
+
+    ``has_stored_answer``: a reply to it is stored and could not take effect yet. Nothing is asked again until then.
+    """
+    unsettled = CyberSourceReply.objects.filter(attempt=OuterRef("pk"), result=CyberSourceReply.Result.RECEIVED)
     return (
         PaymentAttempt.objects.select_related(
             "token",
@@ -208,6 +212,7 @@ def latest_step(attempt_id: int) -> PaymentAttempt | None:
             "order__billing_address__country",
             "order__shipping_address__country",
         )
+        .annotate(has_stored_answer=Exists(unsettled))
         .filter(Q(pk=attempt_id) | Q(previous=attempt_id))
         .order_by("-pk")
         .first()

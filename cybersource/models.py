@@ -202,9 +202,12 @@ class CyberSourceReply(models.Model):
         NOT_SENT = "not-sent", _("Not sent")
 
     reply_type = models.CharField(_("Came by"), max_length=16, choices=ReplyType.choices)
+    # No foreign key constraints: PostgreSQL would have a new row wait for whoever holds the row it points to locked,
+    # and evidence waits for nobody.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
+        db_constraint=False,
         null=True,
         blank=True,
         related_name="cybersource_replies",
@@ -213,6 +216,7 @@ class CyberSourceReply(models.Model):
     order = models.ForeignKey(
         "order.Order",
         on_delete=models.SET_NULL,
+        db_constraint=False,
         null=True,
         blank=True,
         related_name="cybersource_replies",
@@ -221,6 +225,7 @@ class CyberSourceReply(models.Model):
     attempt = models.ForeignKey(
         PaymentAttempt,
         on_delete=models.SET_NULL,
+        db_constraint=False,
         null=True,
         blank=True,
         related_name="replies",

@@ -22,6 +22,7 @@ from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 from oscarapicheckout.signals import order_payment_declined
 
+from . import patience
 from .announcements import announce, announce_authorized, owner_request
 from .conf import conf
 from .models import UNSETTLED_STATES, AttemptState, Attention, OrderConfirmation, PaymentAttempt
@@ -39,10 +40,11 @@ NOTHING = Decimal("0.00")
 def locked(order_id: int) -> Any:
     """Lock the order's row and return it. Every door locks the order first and then the attempt.
 
-    The key itself is left free: a log row that points to the order need not wait for the settlement of another.
-    Nothing is joined to this row: after a wait for the lock PostgreSQL would give the new row with the old neighbours.
+    The key itself is left free: a row that points to the order need not wait for the settlement of another. Nothing is
+    joined to this row: after a wait for the lock PostgreSQL would give the new row with the old neighbours. Raises
+    OperationalError when somebody else holds the row for longer than :mod:`cybersource.patience` allows.
     """
-    return Order.objects.select_for_update(of=("self",), no_key=True).get(pk=order_id)
+    return Order.objects.annotate(**patience.limits()).select_for_update(of=("self",), no_key=True).get(pk=order_id)
 
 
 def awaits_payment(order: Any) -> bool:

@@ -12,11 +12,12 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db import OperationalError
+from django.db.models import Case, Count, IntegerField, OuterRef, Subquery, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import evidence, profiles, reviews, settlement
+from . import evidence, patience, profiles, reviews, settlement
 from .models import CyberSourceReply, PaymentAttempt, ReplyType, clipped
 from .protocol import Decision, Outcome, OutcomeKind, ProtocolError, Reply, mask_card_numbers
 
@@ -24,8 +25,11 @@ logger = logging.getLogger(__name__)
 
 Result = CyberSourceReply.Result
 
-#: How often a settlement is tried that PostgreSQL broke off in favour of another transaction.
-TRIES = 3
+#: How many rows one and the same reply may fill for an attempt. Whoever has a genuine reply may post it for ever.
+ROWS_AN_ATTEMPT = 50
+
+#: How many rows ``reprocess`` holds in memory at once.
+BATCH = 100
 
 #: Decisions whose reply must repeat all that we asked.
 HOLD_MONEY = (Decision.ACCEPT, Decision.REVIEW)
@@ -40,43 +44,72 @@ class NotOurs(ProtocolError):
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What became of a reply."""
+    """What became of a reply. The result ``received`` says: it is stored safely, and could not take effect yet."""
 
     attempt: PaymentAttempt
     result: str
+
+    @property
+    def has_taken_effect(self) -> bool:
+        return self.result != Result.RECEIVED
 
 
 @sensitive_variables()
 def receive(posted: Iterable[tuple[str, str]], *, reply_type: ReplyType, remote_address: str | None = None) -> Receipt:
     """Verify, log and settle one posted reply.
 
-    Raises :class:`~cybersource.protocol.ProtocolError` when the post is no reply to an attempt of ours; its ``rule``
-    says why and is safe to log. Any other exception leaves the log row behind, and the next delivery (or
-    ``cybersource_reprocess``) settles it.
+    Raises :class:`~cybersource.protocol.ProtocolError` when the post is no reply to an attempt of ours (or ``posted``
+    raised it while it was read); its ``rule`` says why and is safe to log. Any other exception means that nothing was
+    stored. What was stored and could not be settled will be by the next delivery, by the shopper's next look at the
+    pending page, or by ``cybersource_reprocess``.
     """
-    posted = list(posted)
+    read: list[tuple[str, str]] = []
     try:
-        reply = Reply.from_post(posted, secret_for=profiles.secret_for)
+        read.extend(posted)
+        reply = patience.persistently(lambda: Reply.from_post(read, secret_for=profiles.secret_for))
     except ProtocolError as refused:
         problem = refused
     else:
         return act_on_verified(reply, reply_type)
     # Outside the handler, so that an error while storing does not carry the post's values along in its context.
-    evidence.keep(posted, rule=problem.rule, reply_type=reply_type, remote_address=remote_address)
+    evidence.keep(read, rule=problem.rule, reply_type=reply_type, remote_address=remote_address)
     raise problem
 
 
 @sensitive_variables()
 def act_on_verified(reply: Reply, reply_type: ReplyType) -> Receipt:
     """Log a reply whose signature is good, and settle it if it answers an attempt of ours."""
-    attempt = PaymentAttempt.objects.select_related("order").filter(transaction_uuid=reply.transaction_uuid).first()
+    attempt, entry = patience.persistently(lambda: logged(reply, reply_type))
+    if entry.result != Result.RECEIVED:
+        return Receipt(attempt=attempt, result=Result.REPEATED)
+    return Receipt(attempt=attempt, result=act_on_stored(entry, reply))
+
+
+@sensitive_variables()
+def logged(reply: Reply, reply_type: ReplyType) -> tuple[PaymentAttempt, CyberSourceReply]:
+    """Return the attempt that a reply answers, and the log row that holds it: a new one, up to a ceiling."""
+    rows = CyberSourceReply.objects.filter(attempt=OuterRef("pk")).order_by().values("attempt")
+    attempt = (
+        PaymentAttempt.objects.select_related("order")
+        .annotate(rows=Coalesce(Subquery(rows.annotate(count=Count("pk")).values("count")), 0))
+        .filter(transaction_uuid=reply.transaction_uuid)
+        .first()
+    )
     misfit = why_not_ours(reply, attempt)
     if misfit and not evidence.room_left(CyberSourceReply.objects.filter(result=Result.REFUSED)):
         raise NotOurs(misfit)
-    entry = log(reply, attempt, reply_type, refused_because=misfit)
+    known = known_row(reply, attempt) if attempt and not misfit and attempt.rows >= ROWS_AN_ATTEMPT else None
+    entry = known or log(reply, attempt, reply_type, refused_because=misfit)
     if attempt is None or misfit:
         raise NotOurs(misfit)
-    return Receipt(attempt=attempt, result=act_on(entry, reply))
+    return attempt, entry
+
+
+def known_row(reply: Reply, attempt: PaymentAttempt) -> CyberSourceReply | None:
+    """The row of an earlier delivery of the very same reply, one that never took effect before all others."""
+    never_acted_on = Case(When(result=Result.RECEIVED, then=0), default=1, output_field=IntegerField())
+    rows = CyberSourceReply.objects.filter(attempt=attempt, data=reply.for_storage()).exclude(result=Result.REFUSED)
+    return rows.order_by(never_acted_on, "pk").first()
 
 
 def why_not_ours(reply: Reply, attempt: PaymentAttempt | None) -> str:
@@ -146,44 +179,56 @@ def log(
 def act_on(entry: CyberSourceReply, reply: Reply) -> str:
     """Settle a logged reply, then whatever reviews were told of its transaction before it came."""
     outcome = Outcome.from_reply(reply)
-    result = settled(entry, outcome)
+    result = patience.persistently(lambda: settlement.settle(entry, outcome))
     if outcome.kind in (OutcomeKind.REVIEW, OutcomeKind.ACCEPTED, OutcomeKind.PARTIAL) and outcome.transaction_id:
-        reviews.apply_waiting(request_id=outcome.transaction_id)
+        try:
+            reviews.apply_waiting(request_id=outcome.transaction_id)
+        except Exception:  # the payment is settled; what was told of it waits in a row of its own
+            logger.exception("What reviewers told of reply %s could not be read yet.", entry.pk)
     return result
 
 
-def settled(entry: CyberSourceReply, outcome: Outcome) -> str:
-    """Settle, once more where PostgreSQL chose this transaction to end a deadlock: settling twice is settling once.
+def act_on_stored(entry: CyberSourceReply, reply: Reply | None = None, *, held: set[int] | None = None) -> str:
+    """Settle a stored reply; ``received`` when that cannot be done now. Whatever the reason, the row is safe.
 
-    api-checkout's retry of an order deletes its lines before it locks the order, the other way round than we do.
+    An order that somebody else keeps locked is added to ``held``.
     """
-    for _again in range(TRIES - 1):
-        try:
-            return settlement.settle(entry, outcome)
-        except OperationalError as problem:
-            if not is_conflict(problem):
-                raise
-            logger.warning("Reply %s met a conflicting transaction and is settled again.", entry.pk)
-    return settlement.settle(entry, outcome)
+    try:
+        return act_on(entry, reply or Reply.from_signed(entry.data))
+    except Exception as problem:
+        if patience.is_locked(problem):
+            logger.warning("Reply %s is stored and waits: somebody else holds its order locked.", entry.pk)
+            if held is not None:
+                held.add(entry.order_id)
+        else:
+            logger.exception("Reply %s could not be settled; it is kept and will be tried again.", entry.pk)
+        return Result.RECEIVED
 
 
-def is_conflict(problem: OperationalError) -> bool:
-    """Deadlock or serialization failure, as psycopg and psycopg2 name them."""
-    cause = problem.__cause__
-    return (getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)) in ("40P01", "40001")
+def catch_up(attempt: PaymentAttempt) -> None:
+    """Settle what is stored for an attempt and never took effect."""
+    with patience.at_most(patience.FOR_A_RETRY):
+        for entry in CyberSourceReply.objects.filter(result=Result.RECEIVED, attempt=attempt).order_by("pk"):
+            act_on_stored(entry)
 
 
 def reprocess() -> dict[str, int]:
     """Act on every logged reply that never took effect, oldest first. Returns how many ended in which result.
 
-    Safe while shops are trading and on several machines at once: settling twice is settling once.
+    ``waiting`` are those that could not be settled now either. Safe while shops are trading and on several machines at
+    once: settling twice is settling once. An order that somebody holds locked is waited for shortly, and once.
     """
     counts: dict[str, int] = {}
-    for entry in CyberSourceReply.objects.filter(result=Result.RECEIVED, attempt__isnull=False).order_by("pk"):
-        try:
-            result = act_on(entry, Reply.from_signed(entry.data))
-        except Exception:  # one bad row must not keep the others waiting
-            logger.exception("Reply %s could not be settled; it is kept and will be tried again.", entry.pk)
-            result = "failed"
-        counts[result] = counts.get(result, 0) + 1
+    held: set[int] = set()
+    unsettled = CyberSourceReply.objects.filter(result=Result.RECEIVED, attempt__isnull=False).order_by("pk")
+    last = 0
+    while batch := list(unsettled.filter(pk__gt=last)[:BATCH]):
+        for entry in batch:
+            result: str = Result.RECEIVED
+            if entry.order_id not in held:
+                with patience.at_most(patience.FOR_A_RETRY):
+                    result = act_on_stored(entry, held=held)
+            word = "waiting" if result == Result.RECEIVED else str(result)
+            counts[word] = counts.get(word, 0) + 1
+        last = batch[-1].pk
     return counts

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
-from . import ledger, orders, signals
+from . import ledger, orders, patience, signals
 from .announcements import announce
 from .conf import conf
 from .models import (
@@ -78,8 +78,8 @@ def receive(body: bytes, content_type: str = "", *, remote_address: str | None =
     """Store one notification, as it was posted, and act on each of its updates.
 
     Raises :class:`~cybersource.protocol.ProtocolError` when it is unreadable or another merchant's. An update that
-    fails is kept as failed and harms none of the others. Callers must not hold a transaction open: what was told is
-    committed before any of it has an effect.
+    fails, for one because somebody keeps its order locked, is kept as failed and harms none of the others. Callers
+    must not hold a transaction open: what was told is committed before any of it has an effect.
     """
     content = b""
     try:
@@ -92,7 +92,7 @@ def receive(body: bytes, content_type: str = "", *, remote_address: str | None =
     if conf.merchant_id and told.merchant_id != conf.merchant_id:
         keep_foreign(content, told, remote_address)
         raise OtherMerchant
-    notification, rows, updates = store(content, told, remote_address)
+    notification, rows, updates = patience.persistently(lambda: store(content, told, remote_address))
     failed = False
     for row, update in zip(rows, updates, strict=True):
         state = try_to_apply(row, update)
@@ -214,23 +214,44 @@ def apply_waiting(*, request_id: str = "") -> int:
         rows = rows.filter(request_id=request_id[:64])
     looked_at = set()
     moved = 0
+    held: set[str] = set()
     for row in rows:
         looked_at.add(row.notification_id)
-        moved += try_to_apply(row, ReviewUpdate.from_json(row.payload)) not in PENDING
+        if row.reference_number in held:
+            continue
+        with patience.at_most(patience.FOR_A_RETRY):
+            moved += try_to_apply(row, ReviewUpdate.from_json(row.payload), held=held) not in PENDING
     if looked_at:
         unhandled = ReviewNotification.objects.filter(pk__in=looked_at, state=ReviewNotification.State.RECEIVED)
         unhandled.exclude(updates__state=State.FAILED).update(state=ReviewNotification.State.HANDLED)
     return moved
 
 
-def try_to_apply(row: ReviewNotificationUpdate, update: ReviewUpdate) -> str:
-    """Act on one update in a transaction of its own; an error marks it failed and is logged."""
+def try_to_apply(row: ReviewNotificationUpdate, update: ReviewUpdate, *, held: set[str] | None = None) -> str:
+    """Act on one update in a transaction of its own; an error marks it failed and is logged.
+
+    The number of an order that somebody else keeps locked is added to ``held``.
+    """
     try:
-        return apply(row, update)
-    except Exception:
-        logger.exception("Review update %s could not be recorded. It is kept and will be tried again.", row.pk)
-        close(row, State.FAILED)
-        return State.FAILED
+        return patience.persistently(lambda: apply(row, update))
+    except Exception as problem:
+        if patience.is_locked(problem):
+            logger.warning("Review update %s is stored and waits: somebody else holds its order locked.", row.pk)
+            if held is not None:
+                held.add(row.reference_number)
+        else:
+            logger.exception("Review update %s could not be recorded. It is kept and will be tried again.", row.pk)
+    try:
+        mark_failed(row)
+    except patience.UNAVAILABLE:
+        logger.warning("Review update %s still says that it waits.", row.pk)
+    return State.FAILED
+
+
+@transaction.atomic
+def mark_failed(row: ReviewNotificationUpdate) -> None:
+    patience.limit()
+    close(row, State.FAILED)
 
 
 @transaction.atomic

@@ -71,7 +71,9 @@ def settle(entry: CyberSourceReply, outcome: Outcome) -> Result:
         result = EFFECTS[outcome.kind](order, attempt, outcome, entry)
     entry.result = result
     entry.date_processed = timezone.now()
-    entry.save(update_fields=["result", "date_processed"])
+    # Only the first to act on a row says what it did: it may be acted on again while, or after, it takes effect.
+    unprocessed = CyberSourceReply.objects.filter(pk=entry.pk, result=Result.RECEIVED)
+    unprocessed.update(result=entry.result, date_processed=entry.date_processed)
     if result == Result.SETTLED:
         tell(signals.reply_recorded, order, attempt, outcome, entry)
     return result

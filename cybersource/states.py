@@ -84,7 +84,7 @@ class AttemptStatus(PaymentStatus):
     def get_required_action(self) -> Any:
         """The form to post, or None while there is nothing that the shopper can do. Raises :class:`TooManyTries`."""
         attempt = self.attempt
-        if attempt is None or attempt.state != AttemptState.OPEN:
+        if attempt is None or attempt.state != AttemptState.OPEN or attempt.has_stored_answer:
             return None
         if not orders.awaits_payment(attempt.order) or orders.is_declined(attempt.order):
             return None  # paid by other means, cancelled, or to be checked out again first

@@ -14,7 +14,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseRedirect, QueryDict
 from django.shortcuts import render, resolve_url
@@ -27,11 +26,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 from oscarapicheckout.views import CHECKOUT_ORDER_ID
 
-from . import checkout, explanations, fingerprints, orders, replies, reviews, shopper
+from . import checkout, explanations, fingerprints, orders, patience, posts, replies, reviews, shopper
 from .client_address import client_address
 from .conf import conf
 from .models import UNSETTLED_STATES, AttemptState, PaymentAttempt, ReplyType, ReviewNotification
 from .protocol import PROFILING_KINDS, ProtocolError
+from .protocol.review import MAX_BODY_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,9 @@ View = Callable[..., HttpResponse]
 
 #: Where servers (gunicorn, uWSGI, mod_wsgi) keep a request's URL with its query.
 URLS_IN_META = {"QUERY_STRING", "RAW_URI", "REQUEST_URI", "UNENCODED_URL"}
+
+#: Seconds after which whoever could not be served may ask again.
+RETRY_AFTER = "30"
 
 #: Seconds between two looks of the pending page: while an answer is due, and while people decide.
 SOON, LATER = 4, 60
@@ -80,10 +83,22 @@ def in_utf_8(view: View) -> View:
     return wrapped
 
 
+def in_time(view: View) -> View:
+    """Wait for rows that somebody else holds locked for less than CyberSource waits for our answer."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        with patience.at_most(patience.FOR_A_REQUEST):
+            return view(request, *args, **kwargs)
+
+    return wrapped
+
+
 def from_outside(view: View) -> View:
     """What the three doors to the outside have in common."""
     for decorator in (
         in_utf_8,
+        in_time,
         sensitive_post_parameters(),
         without_session,
         transaction.non_atomic_requests,
@@ -95,21 +110,27 @@ def from_outside(view: View) -> View:
     return view
 
 
-def pairs(posted: QueryDict) -> list[tuple[str, str]]:
-    """Every posted field, also those that were posted twice."""
-    return [(name, value) for name, values in posted.lists() for value in values]
+def received(request: HttpRequest, reply_type: ReplyType) -> replies.Receipt:
+    """Hand a posted reply on. Raises ProtocolError, or one of UNAVAILABLE when not even evidence could be stored."""
+    return replies.receive(posts.pairs(request), reply_type=reply_type, remote_address=client_address(request))
 
 
 @from_outside
 def reply(request: HttpRequest) -> HttpResponse:
-    """The shopper's browser brings CyberSource's reply: record it, then send the shopper to a page with a session."""
+    """The shopper's browser brings CyberSource's reply: record it, then send the shopper to a page with a session.
+
+    That page also knows what to do with a reply that is stored and could not take effect yet.
+    """
     try:
-        receipt = replies.receive(
-            pairs(request.POST), reply_type=ReplyType.BROWSER, remote_address=client_address(request)
-        )
+        receipt = received(request, ReplyType.BROWSER)
     except ProtocolError as problem:
         logger.warning("Refused a browser reply: %s", problem.rule)
         return render(request, "cybersource/refused.html", {"home_url": resolve_url("/")}, status=400)
+    except patience.UNAVAILABLE as problem:
+        say_unavailable("a browser reply", problem)
+        page = render(request, "cybersource/later.html", status=503)
+        page["Retry-After"] = RETRY_AFTER
+        return page
     return HttpResponseSeeOther(reverse("cybersource-return", args=[receipt.attempt.transaction_uuid]))
 
 
@@ -117,11 +138,23 @@ def reply(request: HttpRequest) -> HttpResponse:
 def merchant_post(request: HttpRequest) -> HttpResponse:
     """CyberSource's server brings the same reply: it wants a quick 200, also for one that came before."""
     try:
-        replies.receive(pairs(request.POST), reply_type=ReplyType.MERCHANT_POST, remote_address=client_address(request))
+        receipt = received(request, ReplyType.MERCHANT_POST)
     except ProtocolError as problem:
         logger.warning("Refused a merchant POST: %s", problem.rule)
         return HttpResponse("refused", status=400, content_type="text/plain")
-    return HttpResponse("ok", content_type="text/plain")
+    except patience.UNAVAILABLE as problem:
+        say_unavailable("a merchant POST", problem)
+        return later("not stored")
+    return HttpResponse("ok", content_type="text/plain") if receipt.has_taken_effect else later("stored, not settled")
+
+
+def later(why: str) -> HttpResponse:
+    return HttpResponse(why, status=503, content_type="text/plain", headers={"Retry-After": RETRY_AFTER})
+
+
+def say_unavailable(what: str, problem: Exception) -> None:
+    """Without the driver's own words, which may quote the row that was to be written."""
+    logger.error("The database is not available (%s), so %s could not be stored.", type(problem).__name__, what)
 
 
 def key_taken_off(view: View) -> View:
@@ -163,12 +196,16 @@ def review_notification(request: HttpRequest) -> HttpResponse:
         logger.warning("Refused a review notification: no valid key")
         return HttpResponseForbidden("forbidden", content_type="text/plain")
     try:
-        notification = reviews.receive(request.body, request.content_type or "", remote_address=client_address(request))
-    except (ProtocolError, RequestDataTooBig) as problem:
-        logger.warning("Refused a review notification: %s", getattr(problem, "rule", "too-large"))
+        body = posts.beginning(request, size=MAX_BODY_BYTES + 1)
+        notification = reviews.receive(body, request.content_type or "", remote_address=client_address(request))
+    except ProtocolError as problem:
+        logger.warning("Refused a review notification: %s", problem.rule)
         return HttpResponse("refused", status=400, content_type="text/plain")
+    except patience.UNAVAILABLE as problem:
+        say_unavailable("a review notification", problem)
+        return later("not stored")
     if notification.state != ReviewNotification.State.HANDLED:
-        return HttpResponse("stored, not recorded", status=500, content_type="text/plain")
+        return later("stored, not recorded")
     return HttpResponse("ok", content_type="text/plain")
 
 
@@ -219,7 +256,12 @@ def pending(request: HttpRequest, handle: UUID) -> HttpResponse:
         return stranger(request)
     if whereabouts(step.order, step) != Where.PENDING:
         return HttpResponseRedirect(reverse("cybersource-return", args=[handle]))
-    goes_on = step.state == AttemptState.OPEN and step.token is not None and orders.awaits_payment(step.order)
+    goes_on = (
+        step.state == AttemptState.OPEN
+        and not step.has_stored_answer
+        and step.token is not None
+        and orders.awaits_payment(step.order)
+    )
     form = checkout.form_to_show(step) if goes_on else None
     return render(
         request,
@@ -248,7 +290,11 @@ def own_step(request: HttpRequest, handle: UUID) -> PaymentAttempt | None:
     attempt = PaymentAttempt.objects.filter(transaction_uuid=str(handle)).first()
     if attempt is None or not shopper.began(request.session, attempt):
         return None
-    return checkout.latest_step(attempt.pk)
+    step = checkout.latest_step(attempt.pk)
+    if step and step.has_stored_answer:
+        replies.catch_up(step)
+        step = checkout.latest_step(attempt.pk)
+    return step
 
 
 def stranger(request: HttpRequest) -> HttpResponse:

@@ -226,6 +226,7 @@ class Migration(migrations.Migration):
                     "order",
                     models.ForeignKey(
                         blank=True,
+                        db_constraint=False,
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="cybersource_replies",
@@ -237,6 +238,7 @@ class Migration(migrations.Migration):
                     "user",
                     models.ForeignKey(
                         blank=True,
+                        db_constraint=False,
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="cybersource_replies",
@@ -426,6 +428,7 @@ class Migration(migrations.Migration):
             name="attempt",
             field=models.ForeignKey(
                 blank=True,
+                db_constraint=False,
                 null=True,
                 on_delete=django.db.models.deletion.SET_NULL,
                 related_name="replies",

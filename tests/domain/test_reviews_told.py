@@ -425,7 +425,7 @@ def test_an_update_that_fails_harms_none_of_the_others_and_redelivery_mends_it(c
     first, second, third = (under_review(Shopper()) for _case in range(3))
     updates = [case.update(new_decision="ACCEPT", reviewer="omar") for case in (first, second, third)]
     with broken(Transaction, second.order.number):
-        assert tell(*updates) == 500
+        assert tell(*updates) == 503
     assert [case.status for case in (first, second, third)] == ["Authorized", "Pending", "Authorized"]
     assert states() == ["recorded", "failed", "recorded"]
     assert second.transaction.status == "REVIEW"
@@ -444,7 +444,7 @@ def test_an_update_that_fails_harms_none_of_the_others_and_redelivery_mends_it(c
 def test_an_update_that_failed_is_mended_by_the_command(shopper, mailoutbox, capsys):
     case = under_review(shopper)
     with broken(Transaction):
-        assert tell(case.accept()) == 500
+        assert tell(case.accept()) == 503
         call_command("cybersource_reprocess")
         assert "review updates applied: 0" in capsys.readouterr().out
     assert case.told == ["failed"]
@@ -465,7 +465,7 @@ def test_a_failure_halfway_leaves_nothing_of_the_decision_behind(shopper):
     before = case.notes
     order_status_changed.connect(raise_an_error)  # a receiver of Oscar's, near the end of a release
     try:
-        assert tell(case.accept(notes=["Fine"], settle=True)) == 500
+        assert tell(case.accept(notes=["Fine"], settle=True)) == 503
     finally:
         order_status_changed.disconnect(raise_an_error)
     assert case.notes == before
@@ -502,7 +502,7 @@ def test_what_was_told_outlives_a_failure_also_where_requests_are_atomic(shopper
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", atomic)
     case = under_review(shopper)
     with broken(Transaction):
-        assert tell(case.accept()) == 500
+        assert tell(case.accept()) == 503
     assert case.told == ["failed"]
 
 

@@ -338,7 +338,7 @@ def test_a_refusal_names_its_rule_in_the_log_and_nothing_of_the_message(held, ca
     assert "other_shop" not in caplog.text
 
 
-def test_an_update_that_could_not_be_recorded_is_answered_500_and_then_200(shopper):
+def test_an_update_that_could_not_be_recorded_is_answered_503_and_then_200(shopper):
     case = under_review(shopper)
     body = case.accept()
 
@@ -350,7 +350,8 @@ def test_an_update_that_could_not_be_recorded_is_answered_500_and_then_200(shopp
         response = post_notification(body)
     finally:
         pre_save.disconnect(fail, sender=Transaction)
-    assert (response.status_code, response.content) == (500, b"stored, not recorded")
+    assert (response.status_code, response.content) == (503, b"stored, not recorded")
+    assert response["Retry-After"] == "30"
     assert tell(body) == 200
     assert case.status == "Authorized"
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from cybersource import replies, reviews
-from cybersource.announcements import announce_authorized, unsent_confirmations
+from cybersource.announcements import send_unsent
 
 
 class Command(BaseCommand):
@@ -21,5 +21,4 @@ class Command(BaseCommand):
         for result, count in sorted(replies.reprocess().items()):
             self.stdout.write(f"replies {result}: {count}")
         self.stdout.write(f"review updates applied: {reviews.apply_waiting()}")
-        sent = sum(announce_authorized(order) for order in unsent_confirmations())
-        self.stdout.write(f"confirmations sent: {sent}")
+        self.stdout.write(f"confirmations sent: {send_unsent()}")
