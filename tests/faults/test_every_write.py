@@ -1,0 +1,67 @@
+"""Every statement and every commit of a reply is broken in turn: nothing is lost, nothing happens twice.
+
+The ordinary run breaks some of the points of each case, others in each; ``CYBERSOURCE_TESTS=thorough`` breaks them all.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from django.core import mail
+from django.db import connection
+
+from cybersource.models import CyberSourceReply
+from tests.faults.breaking import Checkpoint, Killed, Points, away, cut, killed, log, reprocess, rows, settled_once
+from tests.faults.scenes import SCENES, scene
+
+THOROUGH = os.environ.get("CYBERSOURCE_TESTS") == "thorough"
+STRIDE = 1 if THOROUGH else 24
+
+DISASTERS = {"the process is killed": killed, "the session is cut": cut, "the database is away": away}
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_whatever_breaks_in_a_reply_nothing_is_lost_and_nothing_happens_twice(committed_db, name):
+    here = scene(name)
+    with Checkpoint() as checkpoint:
+        before = rows()
+        checkpoint.restore()
+        with Points() as undisturbed:
+            assert here.browser().status_code == 303
+        expected, mails = rows(), len(mail.outbox)
+        assert expected != before
+        assert log() == ["settled"]
+        cases = [
+            (disaster, again, at)
+            for offset, (disaster, again) in enumerate((d, a) for d in DISASTERS for a in ("redelivered", "alone"))
+            for at in range(offset * 5 % STRIDE, len(undisturbed.names), STRIDE)
+        ]
+        for disaster, again, at in cases:
+            checkpoint.restore()
+            case = f"{disaster} at point {at} ({undisturbed.names[at]}), {again}"
+            with Points(at, DISASTERS[disaster]) as points:
+                try:
+                    answered = here.browser().status_code
+                except Killed:
+                    answered = None
+            assert points.struck, case
+            connection.close()
+            stored = CyberSourceReply.objects.exists()
+            # What was not even stored was refused aloud, and nothing of it stays.
+            if not stored:
+                assert answered in (None, 503), case
+                assert rows() == before, case
+            elif answered:
+                assert answered == 303, case
+            if again == "redelivered" or not stored:
+                assert here.merchant().status_code == 200, case
+            reprocess()
+            assert rows() == expected, case
+            assert settled_once(log()), case
+            # Between the mail server's "taken" and our note of it nobody can know; a second mail is better than none.
+            forgotten = mails and points.mails_out == mails and disaster != "the session is cut"
+            assert len(mail.outbox) == mails or (forgotten and len(mail.outbox) == mails + 1), case
+            reprocess()
+            assert rows() == expected, case
+        print(f"{name}: {len(undisturbed.names)} points, {len(cases)} cases")
