@@ -102,7 +102,7 @@ def test_a_forged_reply_is_refused_and_changes_nothing(loot, name, rule, forge, 
         *CyberSourceReply.objects.filter(result="refused").values_list("refused_because", flat=True),
     ]
     if rule is not ANY:
-        assert evidence == ([rule] if rule else [])
+        assert evidence == [rule]
     assert len(evidence) <= 1
     for secret in (live.CYBERSOURCE_SECRET, "4111111111111111", cards.DECLINED, "Okafor"):
         assert secret not in caplog.text

@@ -173,9 +173,13 @@ def normal(row: tuple[Any, ...], columns: list[Any]) -> str:
     return ", ".join(told)
 
 
-def log() -> list[str]:
-    """What the log says of the deliveries: at most one took effect, none waits."""
-    return sorted(CyberSourceReply.objects.values_list("result", flat=True))
+def log(*, after: int = 0) -> list[str]:
+    """What the log says became of each delivery since that row."""
+    return sorted(CyberSourceReply.objects.filter(pk__gt=after).values_list("result", flat=True))
+
+
+def end_of_log() -> int:
+    return CyberSourceReply.objects.order_by("pk").values_list("pk", flat=True).last() or 0
 
 
 def settled_once(results: list[str]) -> bool:

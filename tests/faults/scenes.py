@@ -37,9 +37,9 @@ SCENES = {
 }
 
 
-def scene(name: str) -> Scene:
+def scene(name: str, *, shopper: Shopper | None = None) -> Scene:
     flow, number, step = SCENES[name]
-    shopper = Shopper()
+    shopper = shopper or Shopper()
     with override_settings(CYBERSOURCE_FLOW=flow):
         shopper.check_out("10.00", "5.00")
         for _earlier in range(step):
