@@ -27,6 +27,9 @@ FOR_A_REQUEST = 5.0
 #: Seconds for each row that is only tried again: it will be tried once more later.
 FOR_A_RETRY = 1.0
 
+#: Seconds for what one statement does besides waiting.
+FOR_WORK = 3.0
+
 #: How often something is tried that PostgreSQL broke off, or whose connection was lost.
 TRIES = 3
 
@@ -78,7 +81,7 @@ def _limits() -> dict[str, str]:
         return {}
     left = max(end - time.monotonic(), 0.002)
     # Where several wait for one row, each waits twice: to be the next, and for the row. 0 would mean no limit.
-    return {"lock_timeout": f"{left * 500:.0f}ms", "statement_timeout": f"{(left + 1) * 1000:.0f}ms"}
+    return {"lock_timeout": f"{left * 500:.0f}ms", "statement_timeout": f"{(left + FOR_WORK) * 1000:.0f}ms"}
 
 
 def _set_local(name: str, text: str) -> Func:

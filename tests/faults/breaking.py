@@ -47,7 +47,7 @@ class Points:
         del connection._commit
 
     def execute(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        self.point(" ".join(sql.split())[:90])
+        self.point(" ".join(sql.split()))
         return execute(sql, params, many, context)
 
     def commit(self) -> None:

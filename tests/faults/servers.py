@@ -117,7 +117,6 @@ def pgbouncer(base: Path, *, pool_size: int = 4) -> Iterator[None]:
     behind = connection.settings_dict
     port = postgres._free_port()
     account = postgres._account()
-    base.chmod(0o755)
     config = base / "pgbouncer.ini"
     secret = f" password={behind['PASSWORD']}" if behind["PASSWORD"] else ""
     config.write_text(
@@ -133,13 +132,13 @@ default_pool_size = {pool_size}
 server_idle_timeout = 1
 """
     )
-    drop = {} if account is None else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    # As root it reads its file, and then goes on as somebody who may do nothing.
+    as_nobody = [] if account is None else ["-u", account.pw_name]
     process = subprocess.Popen(
-        [program, "-q", str(config)],
+        [program, "-q", *as_nobody, str(config)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        **drop,
     )
     try:
         for _again in range(200):

@@ -50,7 +50,7 @@ def test_whatever_breaks_in_a_reply_nothing_is_lost_and_nothing_happens_twice(co
         ]
         for disaster, again, at in cases:
             checkpoint.restore()
-            case = f"{disaster} at point {at} ({undisturbed.names[at]}), {again}"
+            case = f"{disaster} at point {at} ({undisturbed.names[at][:90]}), {again}"
             with Points(at, DISASTERS[disaster]) as points:
                 try:
                     answered = here.browser().status_code

@@ -13,14 +13,14 @@ from tests.faults.breaking import Checkpoint, Points, log, reprocess, rows, sett
 from tests.faults.scenes import scene
 from tests.faults.servers import own_postgres
 
-#: Where the process is killed -> the first point whose name has these words, and how many mails are out by then.
+#: When the process is killed -> the statement that it does not live to make.
 MOMENTS = {
-    "before the reply is logged": ('INSERT INTO "cybersource_cybersourcereply"', 0),
-    "between log and settlement": ("set_config", 0),
-    "in the middle of settling": ('INSERT INTO "payment_transaction"', 0),
-    "before the settlement is committed": ('INSERT INTO "cybersource_orderconfirmation"', 0),
-    "before the e-mail is claimed": ("FOR NO KEY UPDATE SKIP LOCKED", 0),
-    "between claim and e-mail": ('FROM "order_line"', 0),
+    "before the reply is logged": 'INSERT INTO "cybersource_cybersourcereply"',
+    "between log and settlement": 'FOR NO KEY UPDATE OF "order_order"',
+    "in the middle of settling": 'INSERT INTO "payment_transaction"',
+    "before the settlement is committed": 'UPDATE "cybersource_cybersourcereply"',
+    "before the e-mail is claimed": "FOR NO KEY UPDATE SKIP LOCKED",
+    "between claim and e-mail": 'FROM "order_line"',
 }
 
 
@@ -53,8 +53,8 @@ def test_a_process_killed_anywhere_in_a_reply_leaves_what_redelivery_or_reproces
         with Points() as undisturbed:
             here.browser()
         expected = rows()
-        for moment, (words, _mails) in MOMENTS.items():
-            # The last of them: what is claimed and read again for the mail comes after the settlement.
+        for moment, words in MOMENTS.items():
+            # The last of its kind: the order's lines are read for the payment event, and once more for the mail.
             at = max(point for point, name in enumerate(undisturbed.names) if words in name)
             for redelivered in (False, True):
                 case = f"{moment}, {'redelivered' if redelivered else 'alone'}"
@@ -105,7 +105,7 @@ def test_postgresql_restarted_in_the_middle_of_a_reply_costs_nothing(durable):
         cases = [(restart, at, "alone") for at in (log_at, charge_at, commit_at)]
         cases += [(crash, at, how) for at in (log_at, charge_at, commit_at) for how in ("redelivered", "alone")]
         for disaster, at, how in cases:
-            case = f"{disaster.__name__} at {names[at]}, {how}"
+            case = f"{disaster.__name__} at {names[at][:60]}, {how}"
             checkpoint.restore()
             with Points(at, disaster):
                 answered = here.browser().status_code
