@@ -7,6 +7,7 @@ each COMMIT, when the server has committed and nobody has heard of it yet.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,6 +20,10 @@ from django.db import OperationalError, connection, models
 from cybersource.announcements import LEASE
 from cybersource.models import CyberSourceReply, OrderConfirmation
 from tests.conftest import KEPT
+
+
+#: Every point of every case, in the place of some of each.
+THOROUGH = os.environ.get("CYBERSOURCE_TESTS") == "thorough"
 
 
 class Killed(BaseException):

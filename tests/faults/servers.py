@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.postgres.signals import get_hstore_oids
 from django.core.management import call_command
 from django.db import connection, connections
 
@@ -25,13 +26,17 @@ PLACES = "/usr/sbin:/usr/local/sbin:/opt/homebrew/bin"
 def database(**settings: Any) -> Iterator[None]:
     """Django's default database is another one within this."""
     kept = {name: connection.settings_dict.get(name) for name in settings}
-    connections.close_all()
-    connection.settings_dict.update(settings)
+    move_to(settings)
     try:
         yield
     finally:
-        connections.close_all()
-        connection.settings_dict.update(kept)
+        move_to(kept)
+
+
+def move_to(settings: dict[str, Any]) -> None:
+    connections.close_all()
+    connection.settings_dict.update(settings)
+    get_hstore_oids.cache_clear()  # Django remembers them by the connection's name, and they are another server's
 
 
 def url_of(settings: dict[str, Any]) -> str:

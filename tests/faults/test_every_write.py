@@ -5,13 +5,12 @@ The ordinary run breaks some of the points of each case, others in each; ``CYBER
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from django.core import mail
 from django.db import connection
 
 from tests.faults.breaking import (
+    THOROUGH,
     Checkpoint,
     Killed,
     Points,
@@ -26,7 +25,6 @@ from tests.faults.breaking import (
 )
 from tests.faults.scenes import SCENES, scene
 
-THOROUGH = os.environ.get("CYBERSOURCE_TESTS") == "thorough"
 STRIDE = 1 if THOROUGH else 24
 
 DISASTERS = {"the process is killed": killed, "the session is cut": cut, "the database is away": away}
