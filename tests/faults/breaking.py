@@ -21,7 +21,6 @@ from cybersource.announcements import LEASE
 from cybersource.models import CyberSourceReply, OrderConfirmation
 from tests.conftest import KEPT
 
-
 #: Every point of every case, in the place of some of each.
 THOROUGH = os.environ.get("CYBERSOURCE_TESTS") == "thorough"
 
