@@ -449,8 +449,11 @@ def record_followon(order: Any, reviewed: Any, row: ReviewNotificationUpdate, up
         "id": told.request_id or "-",
     }
     if settled_with(update) and state != State.CONFLICTING and not ledger.knows(order, followon.request_id):
-        ledger.record_capture(order, reviewed, reference=followon.request_id, at=timezone.now())
-        message += " " + _("It is recorded as captured; do not capture it again.")
+        if reviewed.source.amount_debited + reviewed.amount > reviewed.source.amount_allocated:
+            message += " " + _("It had been captured before. Look whether the money was taken twice.")
+        else:
+            ledger.record_capture(order, reviewed, reference=followon.request_id, at=timezone.now())
+            message += " " + _("It is recorded as captured; do not capture it again.")
     orders.note(order, message)
 
 

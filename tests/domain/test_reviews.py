@@ -394,6 +394,15 @@ def test_a_settlement_that_is_told_after_the_acceptance_is_recorded_all_the_same
     assert len(mailoutbox) == 1
 
 
+def test_a_second_settlement_of_one_payment_is_noted_and_takes_no_more_than_was_held(shopper):
+    case = under_review(shopper)
+    for _twice in range(2):
+        assert tell(case.accept(settle=True)) == 200
+    assert [kind for kind, _amount, _status in transactions(case.order)] == ["Authorise", "Debit"]
+    assert case.source.amount_debited == case.source.amount_allocated == case.order.total_incl_tax
+    assert sum("taken twice" in note for note in case.notes) == 1
+
+
 def test_a_settlement_that_failed_is_noted_and_captures_nothing(shopper):
     case = under_review(shopper)
     tell(case.update(new_decision="ACCEPT", followon=settlement(status="Failed", reason_code="242")))
