@@ -23,6 +23,8 @@ RUNTIME = [
     "joserfc>=1.6.3,<2",
     "lxml>=5",  # Decision Manager's XML
     "phonenumbers>=8.13",  # phone numbers in the shape CyberSource takes
+    # The REST door. 2.32 no longer keeps a connection unverified that was opened so once (CVE-2024-35195).
+    "requests>=2.32,<3",
 ]
 
 SIMULATOR = ["Flask>=3"]

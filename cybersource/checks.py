@@ -15,8 +15,8 @@ from django.urls import NoReverseMatch, reverse
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
-from . import limits
-from .conf import FLOWS, HOSTS, conf
+from . import gateway, limits
+from .conf import FLOWS, HOSTS, REST_HOSTS, conf
 from .models import TransactionMixin
 from .protocol import (
     LOCALES,
@@ -27,10 +27,16 @@ from .protocol import (
     profiling_url,
 )
 
+#: Further hosts of the same services: India, and the Visa Acceptance brand.
+OTHER_REST_HOSTS = {
+    "test": ("https://apitest.visaacceptance.com",),
+    "production": ("https://api.in.cybersource.com", "https://api.visaacceptance.com"),
+}
+
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    return [*credentials(), *choices(), *review_keys(), *proxies(), *fingerprint(), *encryption(), *budgets()]
+    return [*credentials(), *choices(), *review_keys(), *proxies(), *fingerprint(), *encryption(), *rest(), *budgets()]
 
 
 @register(Tags.models)
@@ -207,6 +213,48 @@ def budgets() -> Iterator[CheckMessage]:
         )
 
 
+def rest() -> Iterator[CheckMessage]:
+    """The REST door, where any of its settings is set: whether a call could be made at all."""
+    given = ("KEY_ID", "SHARED_SECRET", "P12", "MLE", "MLE_RESPONSE_KEY", "MLE_RESPONSE_KEY_ID")
+    if conf.environment not in HOSTS or not any(getattr(conf, f"rest_{name.lower()}") for name in given):
+        return
+    parts = urlsplit(conf.rest_endpoint)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+        yield Error(
+            "CYBERSOURCE_REST_ENDPOINT is no origin.",
+            hint="Leave it unset to use the host of CYBERSOURCE_ENVIRONMENT; else write scheme and host only.",
+            id="cybersource.E030",
+        )
+    elif parts.scheme == "http" and not gateway.is_this_machine(conf.rest_endpoint):
+        yield Error(
+            "CYBERSOURCE_REST_ENDPOINT is not encrypted.",
+            hint="Use https; plain http is for a simulator on this machine.",
+            id="cybersource.E031",
+        )
+    seconds = conf.rest_timeout
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 1 <= seconds <= 600:
+        yield Error(
+            "CYBERSOURCE_REST_TIMEOUT is no number of seconds.",
+            hint="Use 40, or another number from 1 to 600.",
+            id="cybersource.E032",
+        )
+        return
+    try:
+        gateway.access()
+    except ImproperlyConfigured as problem:
+        yield Error(
+            str(problem),
+            hint="Copy key id and shared secret of a REST key from the Business Center, or name readable key files.",
+            id="cybersource.E033",
+        )
+    if conf.rest_auth == "http-signature":
+        yield Warning(
+            "CYBERSOURCE_REST_AUTH is 'http-signature', which CyberSource takes until March 2027.",
+            hint="Use 'jwt': it works with the same key id and shared secret.",
+            id="cybersource.W030",
+        )
+
+
 def database() -> Iterator[CheckMessage]:
     if "django.contrib.postgres" not in settings.INSTALLED_APPS:
         yield Error(
@@ -345,3 +393,11 @@ def deployment() -> Iterator[CheckMessage]:
                     hint="Shoppers' cards go there. Leave it unset unless that is what you want.",
                     id="cybersource.W008",
                 )
+    if conf.environment in HOSTS and (conf.rest_key_id or conf.rest_p12):
+        ours = (REST_HOSTS[conf.environment], *OTHER_REST_HOSTS[conf.environment])
+        if conf.rest_endpoint.rstrip("/") not in ours:
+            yield Warning(
+                f"CYBERSOURCE_REST_ENDPOINT is not the host of the '{conf.environment}' environment.",
+                hint="Money is moved there. Leave it unset unless that is what you want.",
+                id="cybersource.W031",
+            )

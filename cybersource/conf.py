@@ -19,6 +19,12 @@ HOSTS = {
     "production": "https://secureacceptance.cybersource.com",
 }
 
+#: The same two at the REST door. Source: vendor guide "Getting Started with REST".
+REST_HOSTS = {
+    "test": "https://apitest.cybersource.com",
+    "production": "https://api.cybersource.com",
+}
+
 FLOWS = ("two-step", "one-step", "sale", "sale-with-token")
 
 UNSET: Any = object()
@@ -77,6 +83,76 @@ class Settings:
     @property
     def endpoint_token_create(self) -> str:
         return self._get("ENDPOINT_TOKEN_CREATE") or f"{self.host}/silent/token/create"
+
+    # -- the REST door ------------------------------------------------------------------------------------------
+
+    @property
+    def rest_auth(self) -> str:
+        """``jwt`` (shared secret), ``p12`` (certificate) or ``http-signature`` (legacy)."""
+        return self._get("REST_AUTH") or "jwt"
+
+    @property
+    def rest_key_id(self) -> str:
+        return self._get("REST_KEY_ID") or ""
+
+    @property
+    def rest_shared_secret(self) -> str:
+        """In Base64, as the Business Center shows it."""
+        return self._get("REST_SHARED_SECRET") or ""
+
+    @property
+    def rest_p12(self) -> str:
+        """Path of the ``.p12`` file."""
+        return str(self._get("REST_P12") or "")
+
+    @property
+    def rest_p12_password(self) -> str:
+        return self._get("REST_P12_PASSWORD") or ""
+
+    @property
+    def rest_portfolio_id(self) -> str:
+        """Owner of a meta key; empty for a key of the merchant's own."""
+        return self._get("REST_PORTFOLIO_ID") or ""
+
+    @property
+    def rest_endpoint(self) -> str:
+        """Origin of the REST services."""
+        if given := self._get("REST_ENDPOINT"):
+            return str(given)
+        try:
+            return REST_HOSTS[self.environment]
+        except KeyError:
+            raise ImproperlyConfigured(
+                f"CYBERSOURCE_ENVIRONMENT is {self.environment!r}; set it to 'test' or 'production'."
+            ) from None
+
+    @property
+    def rest_timeout(self) -> float:
+        """Seconds that a call which moves money may take; a processor's own time-outs must come first."""
+        return self._get("REST_TIMEOUT", 40)
+
+    @property
+    def rest_mle(self) -> bool:
+        """Whether request bodies are encrypted."""
+        return bool(self._get("REST_MLE", False))
+
+    @property
+    def rest_mle_certificate(self) -> str:
+        """Path of CyberSource's certificate, for a key that brings none (``p12`` does)."""
+        return str(self._get("REST_MLE_CERTIFICATE") or "")
+
+    @property
+    def rest_mle_response_key_id(self) -> str:
+        return self._get("REST_MLE_RESPONSE_KEY_ID") or ""
+
+    @property
+    def rest_mle_response_key(self) -> str:
+        """Path of the private key (PEM) that opens encrypted replies."""
+        return str(self._get("REST_MLE_RESPONSE_KEY") or "")
+
+    @property
+    def rest_mle_response_password(self) -> str:
+        return self._get("REST_MLE_RESPONSE_PASSWORD") or ""
 
     # -- where shoppers go --------------------------------------------------------------------------------------
 

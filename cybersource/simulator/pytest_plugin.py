@@ -52,7 +52,7 @@ class RunningSimulator:
     @property
     def shop_settings(self) -> dict[str, Any]:
         """The Django settings with which a shop speaks to this simulator and not to CyberSource."""
-        profile = self.gateway.settings.profiles[0]
+        profile, rest = self.gateway.settings.profiles[0], self.gateway.settings.rest
         return {
             "CYBERSOURCE_PROFILE": profile.profile_id,
             "CYBERSOURCE_ACCESS": profile.access_key,
@@ -60,6 +60,9 @@ class RunningSimulator:
             "CYBERSOURCE_MERCHANT_ID": profile.merchant_id,
             "CYBERSOURCE_ENDPOINT_PAY": self.pay_url,
             "CYBERSOURCE_ENDPOINT_TOKEN_CREATE": self.token_create_url,
+            "CYBERSOURCE_REST_KEY_ID": rest.key_id,
+            "CYBERSOURCE_REST_SHARED_SECRET": rest.shared_secret,
+            "CYBERSOURCE_REST_ENDPOINT": self.url,
             "CYBERSOURCE_DECISION_MANAGER_KEYS": [profile.notification_key or SANDBOX_NOTIFICATION_KEY],
             "CYBERSOURCE_FINGERPRINT_PROTOCOL": "http",
             "CYBERSOURCE_FINGERPRINT_HOST": self.fingerprint_host,

@@ -9,6 +9,8 @@ from oscar.apps.payment.abstract_models import AbstractTransaction
 
 from cybersource.checks import database, order_page, transaction_model
 
+REST = {"CYBERSOURCE_REST_KEY_ID": "a-key", "CYBERSOURCE_REST_SHARED_SECRET": "dGhyb3dhd2F5"}
+
 BROKEN = [
     ({"CYBERSOURCE_SECRET": ""}, "cybersource.E001"),
     ({"CYBERSOURCE_SECRET": " pasted with a blank"}, "cybersource.E002"),
@@ -25,6 +27,18 @@ BROKEN = [
     ({"CYBERSOURCE_FINGERPRINT_HOST": "no host/at all"}, "cybersource.E010"),
     ({"CYBERSOURCE_FERNET_KEYS": "one key"}, "cybersource.E011"),
     ({"CYBERSOURCE_REDIRECT_FAIL": "no:such-page"}, "cybersource.E016"),
+    ({**REST, "CYBERSOURCE_REST_ENDPOINT": "api.cybersource.com"}, "cybersource.E030"),
+    ({**REST, "CYBERSOURCE_REST_ENDPOINT": "https://api.cybersource.com/pts/v2"}, "cybersource.E030"),
+    ({**REST, "CYBERSOURCE_REST_ENDPOINT": "http://api.cybersource.com"}, "cybersource.E031"),
+    ({**REST, "CYBERSOURCE_REST_TIMEOUT": 0}, "cybersource.E032"),
+    ({**REST, "CYBERSOURCE_REST_TIMEOUT": "40"}, "cybersource.E032"),
+    ({**REST, "CYBERSOURCE_REST_AUTH": "basic"}, "cybersource.E033"),
+    ({**REST, "CYBERSOURCE_REST_KEY_ID": ""}, "cybersource.E033"),
+    ({**REST, "CYBERSOURCE_REST_SHARED_SECRET": "no base64!"}, "cybersource.E033"),
+    ({"CYBERSOURCE_REST_AUTH": "p12", "CYBERSOURCE_REST_P12": "/no/such/file"}, "cybersource.E033"),
+    ({**REST, "CYBERSOURCE_REST_MLE": True}, "cybersource.E033"),
+    ({**REST, "CYBERSOURCE_REST_MLE_RESPONSE_KEY_ID": "k"}, "cybersource.E033"),
+    ({**REST, "CYBERSOURCE_REST_AUTH": "http-signature"}, "cybersource.W030"),
     ({"CYBERSOURCE_LIMITS": "5/h"}, "cybersource.E017"),
     ({"CYBERSOURCE_LIMITS": {"tries": {}}}, "cybersource.E017"),
     ({"CYBERSOURCE_LIMITS": {"attempts": {"shopper": 5}}}, "cybersource.E017"),
@@ -146,3 +160,18 @@ def test_a_cache_in_which_budgets_would_not_hold_is_told_at_deployment(settings,
     assert not set(told()) & {"cybersource.W011", "cybersource.W012"}
     settings.CYBERSOURCE_LIMITS = None
     assert not deployed() & {"cybersource.W010", "cybersource.W011", "cybersource.W012"}
+
+
+def test_a_shop_with_rest_credentials_has_nothing_to_complain_of():
+    with override_settings(**REST):
+        assert told() == {}
+
+
+def test_a_rest_endpoint_off_cybersources_hosts_is_told_at_deployment():
+    with override_settings(**REST, CYBERSOURCE_REST_ENDPOINT="https://rest.example"):
+        assert "cybersource.W031" in told(include_deployment_checks=True)
+    for environment, host in [("test", "apitest.cybersource.com"), ("production", "api.in.cybersource.com")]:
+        with override_settings(
+            **REST, CYBERSOURCE_ENVIRONMENT=environment, CYBERSOURCE_REST_ENDPOINT=f"https://{host}/"
+        ):
+            assert "cybersource.W031" not in told(include_deployment_checks=True)

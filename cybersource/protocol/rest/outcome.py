@@ -14,8 +14,10 @@ seen by integrators, who met HTML, 201 for declines and 401 bodies of another sh
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from .answer import Answer, SearchPage, parse
 from .calls import Operation
@@ -71,6 +73,7 @@ class NotSent:
 class _Answered:
     http_status: int
     answer: Answer
+    content: Mapping[str, Any] | None = field(default=None, repr=False)  #: the whole of it, opened; None: no JSON
     correlation_id: str = ""  #: ``v-c-correlation-id``: support asks for it
 
 
@@ -106,6 +109,7 @@ class Unknown:
     why: Why
     http_status: int | None = None
     answer: Answer = field(default_factory=Answer)
+    content: Mapping[str, Any] | None = field(default=None, repr=False)
     correlation_id: str = ""
     retry_after: int | None = None
 
@@ -147,9 +151,23 @@ def outcome_of(
     answer = Answer.read(data)
 
     def unknown(why: Why) -> Unknown:
-        return Unknown(why=why, http_status=http_status, answer=answer, correlation_id=correlation_id, retry_after=wait)
+        return Unknown(
+            why=why,
+            http_status=http_status,
+            answer=answer,
+            content=data,
+            correlation_id=correlation_id,
+            retry_after=wait,
+        )
 
-    refused = Refused(http_status=http_status, answer=answer, correlation_id=correlation_id, retry_after=wait)
+    def processed(search: SearchPage | None = None) -> Processed:
+        return Processed(
+            http_status=http_status, answer=answer, content=data, correlation_id=correlation_id, search=search
+        )
+
+    refused = Refused(
+        http_status=http_status, answer=answer, content=data, correlation_id=correlation_id, retry_after=wait
+    )
     if http_status >= 500:
         return unknown(Why.SERVER_ERROR)
     if http_status in NOTHING_DONE:
@@ -159,10 +177,9 @@ def outcome_of(
     if data is None:
         return unknown(unreadable)
     if operation.reads:
-        page = SearchPage.read(data) if operation is Operation.SEARCH else None
-        return Processed(http_status=http_status, answer=answer, correlation_id=correlation_id, search=page)
+        return processed(SearchPage.read(data) if operation is Operation.SEARCH else None)
     if answer.status in INVALID:
         return refused
     if answer.status in DONE | DECLINED and answer.id:
-        return Processed(http_status=http_status, answer=answer, correlation_id=correlation_id)
+        return processed()
     return unknown(Why.UNRECOGNISED)
