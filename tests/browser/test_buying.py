@@ -13,7 +13,7 @@ from oscar.test.factories import create_product
 from cybersource.models import AttemptState, CyberSourceReply, PaymentAttempt
 from cybersource.simulator import cards
 from tests.browser.conftest import open_browser
-from tests.shop import Shopper, post_reply
+from tests.shop import Benefit, Condition, ConditionalOffer, Range, Shopper, post_reply
 
 Transaction = get_model("payment", "Transaction")
 
@@ -28,6 +28,15 @@ def at_payment(browser, kettle):
     browser.fill_basket(kettle)
     browser.walk_to_payment()
     return browser
+
+
+def free_delivery():
+    everything = Range.objects.create(name="Everything", includes_all_products=True)
+    ConditionalOffer.objects.create(
+        name="Free delivery",
+        condition=Condition.objects.create(range=everything, type=Condition.COUNT, value=1),
+        benefit=Benefit.objects.create(type=Benefit.SHIPPING_PERCENTAGE, value=100),
+    )
 
 
 def charges(order):
@@ -284,3 +293,20 @@ def test_on_a_phone_the_payment_page_fits_and_works(
     screenshot(phone.page, "thank-you-phone")
     assert phone.order().status == "Authorized"
     phone.context.close()
+
+
+def test_an_order_that_costs_nothing_is_placed_without_a_card(browser, shop, mailoutbox, screenshot):
+    free_delivery()
+    browser.fill_basket(create_product(title="Seed sampler", price=Decimal("0.00"), num_in_stock=50))
+    browser.walk_to_payment()
+    page = browser.page
+    screenshot(page, "nothing-to-pay")
+    assert page.get_by_label("Card number").count() == 0
+    page.get_by_role("button", name="Place order").click()
+    browser.arrive("/checkout/thank-you/")
+    screenshot(page, "thank-you-nothing-to-pay")
+    order = browser.order()
+    assert (order.status, order.total_incl_tax) == ("Authorized", 0)
+    assert order.number in page.content()
+    assert not PaymentAttempt.objects.exists(), "CyberSource is never asked"
+    assert len(mailoutbox) == 1

@@ -319,7 +319,8 @@ export async function readState({ statesUrl, methodKey = "cybersource" }) {
     return states?.payment_method_states?.[methodKey] ?? null;
 }
 
-async function placeOrder({ checkoutUrl, payload, csrfToken, csrfHeader = "X-CSRFToken", card }) {
+/** Places the order and resolves to it. Alone it is for an order that costs nothing; `pay` does it where there is a card. */
+export async function placeOrder({ checkoutUrl, payload, csrfToken, csrfHeader = "X-CSRFToken", card }) {
     const body = typeof payload === "string" ? payload : JSON.stringify(payload ?? {});
     // The shop's own code makes the payload. Whatever it does, the card stays here.
     const number = digitsOf(card?.number);
