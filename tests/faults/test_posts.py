@@ -150,7 +150,7 @@ def test_the_largest_posts_that_are_looked_at_take_less_than_64_megabytes(commit
     assert peak - len(body) < 64 * 1024 * 1024
 
 
-def test_fields_are_read_as_django_reads_them():
+def test_fields_are_read_as_django_would_read_them():
     body = b"a=1&b=%E2%82%AC&b=x+y&c=&d&e=%3D%26&f=\xe2\x82\xac;g=2"
     request = RequestFactory().generic("POST", "/", body, content_type=FORM)
     assert isinstance(request, WSGIRequest)
