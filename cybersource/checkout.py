@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest
 from django.utils import timezone
@@ -19,6 +20,7 @@ from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
+from . import attention as needs
 from . import fingerprints, limits, orders, profiles, shopper, signals
 from .client_address import client_address
 from .conf import FLOWS, conf
@@ -170,9 +172,21 @@ def begin_next_step(attempt: PaymentAttempt, token: PaymentToken) -> PaymentAtte
 
 def replace_open_attempts(order: Any, method_key: str) -> None:
     """An attempt the shopper could still pay is replaced by the one about to begin; what is held stays held."""
-    PaymentAttempt.objects.filter(order=order, method_key=method_key, state__in=UNSETTLED_STATES).update(
-        state=AttemptState.REPLACED
-    )
+    attempts = PaymentAttempt.objects.filter(order=order, method_key=method_key, state__in=UNSETTLED_STATES)
+    for attempt in attempts.select_related("token"):
+        replace(order, attempt)
+
+
+@transaction.atomic
+def replace(order: Any, attempt: PaymentAttempt) -> None:
+    """Replace an attempt unless it has ended meanwhile. One of unknown outcome may be charged: staff are told."""
+    same = PaymentAttempt.objects.filter(pk=attempt.pk)
+    if same.filter(state=AttemptState.OPEN).update(state=AttemptState.REPLACED):
+        return
+    replaced = same.filter(state=AttemptState.UNKNOWN).update(state=AttemptState.REPLACED)
+    if replaced and attempt.transaction_type != TransactionType.CREATE_PAYMENT_TOKEN:
+        with orders.in_the_shops_language():
+            needs.doubt(Attention.NO_ANSWER, order, attempt)
 
 
 def void(attempt: PaymentAttempt) -> None:
@@ -183,11 +197,18 @@ def void(attempt: PaymentAttempt) -> None:
     order = orders.locked(attempt.order_id)
     attempt = PaymentAttempt.objects.select_for_update(of=("self",), no_key=True).get(pk=attempt.pk)
     if attempt.state in UNSETTLED_STATES:
-        attempt.state = AttemptState.REPLACED
-        attempt.save(update_fields=["state"])
+        replace(order, attempt)
     elif attempt.state in (AttemptState.AUTHORIZED, AttemptState.REVIEW):
         attempt.attention = Attention.KEPT_AUTHORIZATION
         attempt.save(update_fields=["attention"])
+        needs.flag(
+            Attention.KEPT_AUTHORIZATION,
+            order,
+            attempt,
+            entry=attempt.settling_reply,
+            transaction_id=attempt.settling_reply.transaction_id if attempt.settling_reply else "",
+            card_number=attempt.settling_reply.card_number if attempt.settling_reply else "",
+        )
         with orders.in_the_shops_language():
             orders.note(order, kept(attempt))
 
@@ -219,8 +240,11 @@ def latest_step(attempt_id: int) -> PaymentAttempt | None:
     )
 
 
-def form_for(attempt: PaymentAttempt, *, at: datetime | None = None) -> Form:
+def form_for(attempt: PaymentAttempt, *, at: datetime | None = None) -> Form | None:
     """Sign the attempt's form. Reading it again gives the same form until its date is old, then a freshly dated one.
+
+    That it is shown is written before it leaves, and only as long as the attempt is open: a form of an attempt that
+    ended a moment ago is not shown any more, and None is returned.
 
     A freshly dated form that takes a card is one more try and counts as an attempt: raises
     :class:`~cybersource.limits.Refused`. One that goes on with a stored card tests none.
@@ -228,6 +252,8 @@ def form_for(attempt: PaymentAttempt, *, at: datetime | None = None) -> Form:
     now = at or timezone.now()
     credentials = profiles.for_signing(attempt.hostname, profile_id=attempt.profile_id)
     changed: dict[str, Any] = {}
+    if attempt.date_shown is None:
+        changed["date_shown"] = now
     if not timedelta(0) <= now - attempt.date_signed < FRESH_FOR:
         if attempt.token is None:
             limits.take(limits.Who.of(attempt))
@@ -235,7 +261,8 @@ def form_for(attempt: PaymentAttempt, *, at: datetime | None = None) -> Form:
     if (credentials.profile_id, credentials.access_key) != (attempt.profile_id, attempt.access_key):
         changed.update(profile_id=credentials.profile_id, access_key=credentials.access_key)
     if changed:
-        PaymentAttempt.objects.filter(pk=attempt.pk).update(**changed)
+        if not PaymentAttempt.objects.filter(pk=attempt.pk, state=AttemptState.OPEN).update(**changed):
+            return None
         for name, value in changed.items():
             setattr(attempt, name, value)
     signed = request_for(attempt, attempt.order).sign(

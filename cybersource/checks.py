@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
@@ -36,12 +38,22 @@ OTHER_REST_HOSTS = {
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    return [*credentials(), *choices(), *review_keys(), *proxies(), *fingerprint(), *encryption(), *rest(), *budgets()]
+    return [
+        *credentials(),
+        *choices(),
+        *timeout(),
+        *review_keys(),
+        *proxies(),
+        *fingerprint(),
+        *encryption(),
+        *rest(),
+        *budgets(),
+    ]
 
 
 @register(Tags.models)
 def check_surroundings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    return [*database(), *transaction_model(), *order_statuses(), *order_page()]
+    return [*database(), *transaction_model(), *order_statuses(), *order_page(), *navigation()]
 
 
 @register(Tags.urls)
@@ -122,6 +134,27 @@ def choices() -> Iterator[CheckMessage]:
             "CYBERSOURCE_DATE_FORMAT is not used: CyberSource takes one format only.",
             hint="Remove the setting.",
             id="cybersource.W003",
+        )
+
+
+def timeout() -> Iterator[CheckMessage]:
+    given = getattr(settings, "CYBERSOURCE_ATTEMPT_TIMEOUT", None)
+    try:
+        timezone.now() - conf.attempt_timeout  # overflows for what is no time in practice
+        usable = not isinstance(given, bool) and conf.attempt_timeout > timedelta(0)
+    except (TypeError, ValueError, OverflowError):
+        usable = False
+    if not usable:
+        yield Error(
+            "CYBERSOURCE_ATTEMPT_TIMEOUT is neither a number of seconds nor a timedelta, or is no time at all.",
+            hint="Write CYBERSOURCE_ATTEMPT_TIMEOUT = 3600, or leave it unset.",
+            id="cybersource.E020",
+        )
+    elif conf.attempt_timeout < timedelta(minutes=15):
+        yield Warning(
+            "CYBERSOURCE_ATTEMPT_TIMEOUT is shorter than CyberSource takes a form after it was signed.",
+            hint="Shoppers may still be paying. Set it to at least 900 seconds, or leave it unset for an hour.",
+            id="cybersource.W014",
         )
 
 
@@ -305,6 +338,17 @@ def order_page() -> Iterator[CheckMessage]:
             "cybersource stands after Oscar's dashboard in INSTALLED_APPS: staff see no card payments on orders.",
             hint="Put 'cybersource' before the Oscar apps: Django takes the first template it finds.",
             id="cybersource.W009",
+        )
+
+
+def navigation() -> Iterator[CheckMessage]:
+    entries = getattr(settings, "OSCAR_DASHBOARD_NAVIGATION", [])
+    linked = {child.get("url_name") for entry in entries for child in (entry, *entry.get("children", ()))}
+    if "cybersource-attention" not in linked:
+        yield Warning(
+            "Staff find no way to the list of card payments that need attention.",
+            hint="Add cybersource.navigation.DASHBOARD_ENTRY to OSCAR_DASHBOARD_NAVIGATION, or a link of your own.",
+            id="cybersource.W013",
         )
 
 

@@ -7,6 +7,7 @@ the same, :class:`django.core.exceptions.ImproperlyConfigured` says which one an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -182,6 +183,18 @@ class Settings:
     @property
     def flow(self) -> str:
         return self._get("FLOW") or "two-step"
+
+    @property
+    def attempt_timeout(self) -> timedelta:
+        """How long an attempt waits for an answer, from when its form was last signed: seconds or a timedelta.
+
+        CyberSource takes a form for about fifteen minutes after it was signed, and the answer comes within minutes of
+        that. An hour leaves room for a shopper who is called away and for a gateway that is slow.
+        """
+        given = self._get("ATTEMPT_TIMEOUT")
+        if given is None:
+            return timedelta(hours=1)
+        return given if isinstance(given, timedelta) else timedelta(seconds=given)
 
     @property
     def locale(self) -> str:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy
 
 from . import orders
 from .conf import conf
-from .models import AttemptState, PaymentAttempt
+from .models import AttemptState, Attention, PaymentAttempt
 from .protocol import Decision
 
 #: What shoppers call the fields that CyberSource names.
@@ -33,6 +33,18 @@ def why_not_paid(step: PaymentAttempt) -> str:
     """Tell the shopper what happened and what to do next; never what a thief could use."""
     number = step.order.number
     reply = step.settling_reply
+    if step.attention == Attention.NO_ANSWER:
+        return _(
+            "We do not know yet whether your card was charged for order %(number)s. The shop is looking at it now."
+        ) % {"number": number}
+    if step.state == AttemptState.EXPIRED:
+        return _(
+            "The payment of order %(number)s was not completed in time. Nothing was charged. Please try again."
+        ) % {"number": number}
+    if step.state == AttemptState.REPLACED:
+        return _(
+            "Another payment of order %(number)s was begun after this one. Look at that one before you pay again."
+        ) % {"number": number}
     if step.state == AttemptState.AUTHORIZED:
         return _("Another payment for order %(number)s was not accepted. Please check out again.") % {"number": number}
     if step.state == AttemptState.PARTIAL:
@@ -61,6 +73,10 @@ def pending_heading(step: PaymentAttempt) -> str:
     """What the pending page is headed by, where that is not its usual "we are still checking"."""
     if orders.is_cancelled(step.order):
         return _("This order was cancelled")
+    if step.attention == Attention.NO_ANSWER:
+        return _("We have not heard how your payment ended")
+    if step.state == AttemptState.EXPIRED:
+        return _("This order is not paid in full")
     return _("Your payment is being reviewed") if step.state == AttemptState.REVIEW else ""
 
 
@@ -71,4 +87,8 @@ def why_pending(step: PaymentAttempt) -> str:
         return _("Thank you. Your payment is being reviewed, and we will send you an e-mail as soon as it is decided.")
     if step.state == AttemptState.AUTHORIZED:
         return _("This payment went through. The order still waits for its other payments.")
+    if step.attention == Attention.NO_ANSWER:
+        return _("No answer came. The shop looks now whether your card was charged, and will tell you how it goes on.")
+    if step.state == AttemptState.EXPIRED:
+        return _("A part of this order was not paid in time. The shop looks at it, and will tell you how it goes on.")
     return _("We are still waiting to hear how your payment ended.")

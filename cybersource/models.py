@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from oscar.apps.payment.abstract_models import AbstractTransaction
 
 from .encryption import EncryptedTextField, Unreadable
+from .protocol import AmountNotRepresentable, format_amount
 
 
 class SecureAcceptanceProfile(models.Model):
@@ -77,6 +78,7 @@ class AttemptState(models.TextChoices):
     DECLINED = "declined", _("Declined")
     FAILED = "failed", _("Not processed")
     REPLACED = "replaced", _("Replaced by another attempt")
+    EXPIRED = "expired", _("No answer came")
 
 
 #: States in which the shopper may still be sent, or may still be at, CyberSource.
@@ -94,6 +96,16 @@ class Attention(models.TextChoices):
     PARTIAL = "partial", _("Only part of the amount was approved")
     AFTER_DECLINE = "after-decline", _("A charge for an attempt that had been declined")
     CLOSED_ORDER = "closed-order", _("A charge on an order that no longer waits for payment")
+    LATE_CHARGE = "late-charge", _("A charge for an attempt that had ended without an answer")
+    ORPHAN = "orphan", _("A charge that answers no payment of this shop")
+    MISFIT = "misfit", _("A charge that differs from what the shop asked")
+    NO_ANSWER = "no-answer", _("No clear answer came, and the card may have been charged")
+    UNPAID_REST = "unpaid-rest", _("Part of the order is paid or may be, and the rest was never paid")
+    UNRECORDED = "unrecorded", _("An answer came and could not be recorded")
+
+
+#: What an attempt is left with as long as nobody knows whether its card was charged, or its order can go on.
+WAITS_FOR_STAFF = (Attention.NO_ANSWER, Attention.UNPAID_REST)
 
 
 def new_transaction_uuid() -> str:
@@ -154,6 +166,9 @@ class PaymentAttempt(models.Model):
     )
     date_created = models.DateTimeField(_("Created"), default=timezone.now, db_index=True)
     date_signed = models.DateTimeField(_("Signed"), default=timezone.now)
+    date_shown = models.DateTimeField(
+        _("Shown"), null=True, blank=True, help_text=_("When the form first left the shop; empty if it never did.")
+    )
     date_settled = models.DateTimeField(_("Settled"), null=True, blank=True)
 
     class Meta:
@@ -167,6 +182,11 @@ class PaymentAttempt(models.Model):
                 fields=["-date_created"],
                 name="cybersource_needs_attention",
                 condition=~models.Q(attention=""),
+            ),
+            models.Index(
+                fields=["order"],
+                name="cybersource_attempt_waiting",
+                condition=models.Q(state__in=["open", "unknown"]),
             ),
         ]
 
@@ -480,6 +500,90 @@ class FollowonResult(models.Model):
 
     def __str__(self) -> str:
         return f"{self.application}: {self.status}"
+
+
+class AttentionItem(models.Model):
+    """One thing for staff to look at: money that nobody waited for, or an attempt that may have been charged.
+
+    Written once, in the transaction that finds it out, and cleared once, with a reason. It says by itself what it is
+    about, so it outlives its order, and a list of items is one statement.
+    """
+
+    kind = models.CharField(_("What happened"), max_length=24, choices=Attention.choices)
+    order = models.ForeignKey(
+        "order.Order",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="cybersource_attention",
+        verbose_name=_("Order"),
+    )
+    attempt = models.ForeignKey(
+        PaymentAttempt,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="attention_items",
+        verbose_name=_("Attempt"),
+    )
+    reply = models.ForeignKey(
+        CyberSourceReply, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("Reply")
+    )
+    reference_number = models.CharField(_("Reference number"), max_length=50, blank=True)
+    transaction_uuid = models.CharField(_("Transaction UUID"), max_length=50, blank=True)
+    transaction_id = models.CharField(_("Transaction ID"), max_length=64, blank=True)
+    amount = models.DecimalField(_("Amount"), max_digits=15, decimal_places=3, null=True, blank=True)
+    currency = models.CharField(_("Currency"), max_length=3, blank=True)
+    card_last4 = models.CharField(_("Card's last four digits"), max_length=4, blank=True)
+    detail = models.CharField(_("Detail"), max_length=64, blank=True, help_text=_("The rule that a reply broke."))
+    date_created = models.DateTimeField(_("Found"), default=timezone.now)
+    date_cleared = models.DateTimeField(_("Cleared"), null=True, blank=True)
+    cleared_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("Cleared by"),
+    )
+    cleared_by_name = models.CharField(_("Cleared by, by name"), max_length=150, blank=True)
+    reason = models.CharField(_("Reason"), max_length=255, blank=True)
+
+    class Meta:
+        verbose_name = _("Item that needs attention")
+        verbose_name_plural = _("Items that need attention")
+        ordering = ["-pk"]
+        default_permissions = ("view",)
+        permissions = [("clear_attentionitem", "Can clear items that need attention and give orders up")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["transaction_uuid", "transaction_id", "kind"], name="cybersource_attention_once"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], name="cybersource_attention_open", condition=models.Q(date_cleared=None)),
+            models.Index(
+                fields=["kind", "id"], name="cybersource_attention_kind", condition=models.Q(date_cleared=None)
+            ),
+            models.Index(
+                fields=["kind", "id"],
+                name="cybersource_attention_done",
+                condition=models.Q(date_cleared__isnull=False),
+            ),
+        ]
+
+    @property
+    def amount_text(self) -> str:
+        """``69.50 USD``, in the currency's own decimals; a dash where no amount is known."""
+        if self.amount is None:
+            return "-"
+        try:
+            return f"{format_amount(self.amount, self.currency)} {self.currency}"
+        except AmountNotRepresentable:
+            return f"{self.amount} {self.currency}".strip()
+
+    def __str__(self) -> str:
+        return _("%(what)s: order %(number)s") % {"what": self.get_kind_display(), "number": self.reference_number}
 
 
 class OrderConfirmation(models.Model):

@@ -1,6 +1,6 @@
 """What staff should see of an order's card payments: read from the rows, changing none of them.
 
-A constant number of statements, however many attempts and replies there are; one for an order without any. What is
+A constant number of statements, however many attempts and replies there are; two for an order without any. What is
 read is what may be shown: no token, no session hash, no address.
 """
 
@@ -19,18 +19,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from oscar.core.loading import get_model
 
-from . import orders
+from . import orders, worklist
 from .conf import conf
 from .models import (
     AttemptState,
     Attention,
+    AttentionItem,
     CyberSourceReply,
     FollowonResult,
     PaymentAttempt,
     ReviewNotificationUpdate,
 )
 from .protocol import CARD_TYPES, Decision, TransactionType, avs_meaning, cvn_meaning, reason_meaning
-from .settlement import ADVICE
 
 Source = get_model("payment", "Source")
 Transaction = get_model("payment", "Transaction")
@@ -78,19 +78,21 @@ TONES = {
     AttemptState.DECLINED: "secondary",
     AttemptState.FAILED: "secondary",
     AttemptState.REPLACED: "secondary",
+    AttemptState.EXPIRED: "secondary",
     Decision.ACCEPT: "success",
     Decision.REVIEW: "warning",
     "REJECT": "danger",
 }
 
-#: Why a reply with a good signature was not believed.
-MISFITS = {
-    "unknown-transaction-uuid": gettext_lazy("it answers no form of this shop"),
-    "other-reference-number": gettext_lazy("it names another order"),
-    "other-amount": gettext_lazy("it names another amount than the shop asked"),
-    "other-currency": gettext_lazy("it names another currency than the shop asked"),
-    "other-transaction-type": gettext_lazy("it answers another kind of request than the shop sent"),
-    "other-profile-id": gettext_lazy("it comes from another profile than the shop used"),
+
+#: How an item of the list is headed on the order's page.
+TITLES = {
+    **dict.fromkeys(Attention, gettext_lazy("A card charge needs a decision")),
+    Attention.ORPHAN: gettext_lazy("CyberSource accepted a payment that does not fit this order"),
+    Attention.MISFIT: gettext_lazy("CyberSource accepted a payment that does not fit this order"),
+    Attention.NO_ANSWER: gettext_lazy("The outcome of a card payment is unknown"),
+    Attention.UNPAID_REST: gettext_lazy("The order is paid in part only"),
+    Attention.UNRECORDED: gettext_lazy("A message from CyberSource could not be recorded"),
 }
 
 
@@ -102,6 +104,17 @@ class Alarm:
     title: str
     what: str
     advice: str
+    item: int | None = None  #: the id in the list of what needs attention, where it can be cleared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """Something that needed attention, and what was done about it."""
+
+    what: str
+    at: datetime
+    user: str  #: empty where it settled itself
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,17 +283,19 @@ class OrderPanel:
     payments: tuple[Payment, ...]
     reviews: tuple[Review, ...]
     alarms: tuple[Alarm, ...]
+    done: tuple[Done, ...] = ()  #: what needed attention and was cleared, newest first
     shortened: bool = field(default=False)  #: there are more log rows than are shown
 
 
 def for_order(order: Any) -> OrderPanel | None:
-    """Tell the story of an order's card payments; None when nobody began one."""
+    """Tell the story of an order's card payments; None when nobody began one and no charge names it."""
     attempts = list(
         PaymentAttempt.objects.filter(order=order)
         .defer("session_hash", "extra_fields", "next_extra_fields", "access_key", "device_fingerprint_id")
         .order_by("pk")
     )
-    if not attempts:
+    items = list(AttentionItem.objects.filter(order=order).order_by("-pk"))
+    if not attempts and not items:
         return None
     entries = logged(order)
     sources = list(Source.objects.filter(order=order))
@@ -300,7 +315,8 @@ def for_order(order: Any) -> OrderPanel | None:
         money=money(order, attempts, sources, charges, counted),
         payments=payments(attempts, steps),
         reviews=reviews,
-        alarms=tuple(alarms(order, attempts, charges, shown, reviews, counted)),
+        alarms=tuple(alarms(order, attempts, items, shown, reviews, counted)),
+        done=tuple(done(item) for item in items if item.date_cleared),
         shortened=len(entries) > DELIVERIES_SHOWN,
     )
 
@@ -354,10 +370,13 @@ def step(attempt: PaymentAttempt, charges: Sequence[Any], entries: Sequence[Cybe
 
 def remark(attempt: PaymentAttempt) -> str:
     """What an attempt without an answer may mean."""
-    if attempt.state != AttemptState.OPEN or timezone.now() - attempt.date_signed < GIVEN_UP_AFTER:
+    waits = attempt.state == AttemptState.OPEN and timezone.now() - attempt.date_signed >= GIVEN_UP_AFTER
+    if not waits and attempt.state != AttemptState.EXPIRED:
         return ""
     if attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN:
         return _("No answer came: the shopper most likely left. This step moves no money.")
+    if attempt.date_shown is None:
+        return _("The shopper never saw this form, so it cannot have charged a card.")
     return _(
         "No answer came: the shopper most likely left. If they say they paid, look the order number up in the "
         "CyberSource Business Center."
@@ -382,7 +401,7 @@ def delivery(entry: Any) -> Delivery:
         wrong_fields=tuple(dict.fromkeys(filter(None, wrong.split(",")))),
         result=entry.result,
         result_text=entry.get_result_display(),
-        refused_because=str(MISFITS.get(entry.refused_because, entry.refused_because)),
+        refused_because=str(worklist.MISFITS.get(entry.refused_because, entry.refused_because)),
         card=card(entry),
     )
 
@@ -510,15 +529,14 @@ def notes(updates: Sequence[ReviewNotificationUpdate]) -> tuple[Note, ...]:
 def alarms(
     order: Any,
     attempts: Sequence[PaymentAttempt],
-    charges: Sequence[Any],
+    items: Sequence[AttentionItem],
     entries: Sequence[CyberSourceReply],
     reviews: Sequence[Review],
     counted: Decimal,
 ) -> Iterable[Alarm]:
     """Everything that waits for a person, what may cost money first."""
-    yield from (flagged(attempt, charges) for attempt in attempts if attempt.attention)
+    yield from (flagged(item) for item in items if item.date_cleared is None)
     yield from (doubtful(order, attempt, entries) for attempt in attempts if attempt.state == AttemptState.UNKNOWN)
-    yield from (misfitting(entry) for entry in entries if entry.result == Result.REFUSED and holds_money(entry))
     yield from (contradicted(review, told) for review in reviews for told in review.told if is_conflict(review, told))
     yield from (shipped_although_rejected(review) for review in reviews if is_out_of_step(order, review, counted))
     yield from (waiting(order, review) for review in reviews if review.waiting)
@@ -529,20 +547,25 @@ def amount_of(amount: Decimal, currency: str) -> str:
     return f"{amount} {currency}"
 
 
-def flagged(attempt: PaymentAttempt, charges: Sequence[Any]) -> Alarm:
-    charge = next((charge for charge in reversed(charges) if charge.attempt_id == attempt.pk), None)
-    reason = Attention(attempt.attention)
+def flagged(item: AttentionItem) -> Alarm:
+    """An item of the list of what needs attention."""
+    told = {"what": item.get_kind_display(), "amount": item.amount_text, "id": item.transaction_id or "-"}
+    if item.detail:
+        what = _("The answer for transaction %(id)s (%(amount)s) was not believed: %(why)s. It paid for nothing here.")
+        told["why"] = worklist.why_not_believed(item)
+    elif item.transaction_id:
+        what = _("%(what)s: %(amount)s, transaction %(id)s.")
+    else:
+        what = _("%(what)s: %(amount)s, reference number %(number)s.")
+        told["number"] = item.reference_number
     return Alarm(
-        tone="danger",
-        title=_("A card charge needs a decision"),
-        what=_("%(what)s: %(amount)s, transaction %(id)s.")
-        % {
-            "what": reason.label,
-            "amount": amount_of(charge.amount if charge else attempt.amount, attempt.currency),
-            "id": charge.reference if charge else "-",
-        },
-        advice=str(ADVICE[reason]),
+        tone="danger", title=str(TITLES[item.kind]), what=what % told, advice=worklist.advice(item), item=item.pk
     )
+
+
+def done(item: AttentionItem) -> Done:
+    assert item.date_cleared is not None
+    return Done(what=item.get_kind_display(), at=item.date_cleared, user=item.cleared_by_name, reason=item.reason)
 
 
 def doubtful(order: Any, attempt: PaymentAttempt, entries: Sequence[CyberSourceReply]) -> Alarm:
@@ -563,23 +586,6 @@ def doubtful(order: Any, attempt: PaymentAttempt, entries: Sequence[CyberSourceR
         title=_("The outcome of a card payment is unknown"),
         what=what.strip(),
         advice=advice % {"number": attempt.reference_number},
-    )
-
-
-def holds_money(entry: CyberSourceReply) -> bool:
-    return entry.decision in (Decision.ACCEPT, Decision.REVIEW)
-
-
-def misfitting(entry: CyberSourceReply) -> Alarm:
-    return Alarm(
-        tone="danger",
-        title=_("CyberSource accepted a payment that does not fit this order"),
-        what=_("The answer for transaction %(id)s was not believed: %(why)s. It paid for nothing here.")
-        % {
-            "id": entry.transaction_id or "-",
-            "why": MISFITS.get(entry.refused_because, entry.refused_because),
-        },
-        advice=_("Look the transaction up in the CyberSource Business Center and reverse it if it holds money."),
     )
 
 

@@ -47,6 +47,16 @@ def locked(order_id: int) -> Any:
     return Order.objects.annotate(**patience.limits()).select_for_update(of=("self",), no_key=True).get(pk=order_id)
 
 
+def locked_if_free(order_id: int) -> Any:
+    """Lock the order's row as :func:`locked` does; None at once when somebody else holds it, or when it is gone."""
+    return (
+        Order.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
+        .select_related("basket", "user")
+        .filter(pk=order_id)
+        .first()
+    )
+
+
 def awaits_payment(order: Any) -> bool:
     return order.status in (checkout_settings.ORDER_STATUS_PENDING, checkout_settings.ORDER_STATUS_PAYMENT_DECLINED)
 
@@ -64,9 +74,9 @@ def in_the_shops_language() -> AbstractContextManager[Any]:
     return translation.override(settings.LANGUAGE_CODE)
 
 
-def note(order: Any, message: str) -> None:
+def note(order: Any, message: str, *, user: Any = None) -> None:
     """Tell staff, on the order's page; see :func:`in_the_shops_language`."""
-    OrderNote.objects.create(order=order, note_type=NOTE_TYPE, message=message)
+    OrderNote.objects.create(order=order, note_type=NOTE_TYPE, message=message, user=user)
 
 
 def money_held(order: Any) -> Decimal:

@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import evidence, patience, profiles, reviews, settlement
+from . import attention, evidence, patience, profiles, reviews, settlement
 from .models import CyberSourceReply, PaymentAttempt, ReplyType, clipped
 from .protocol import Decision, Outcome, OutcomeKind, ProtocolError, Reply, mask_card_numbers
 
@@ -96,11 +96,12 @@ def logged(reply: Reply, reply_type: ReplyType) -> tuple[PaymentAttempt, CyberSo
         .first()
     )
     misfit = why_not_ours(reply, attempt)
-    if misfit and not evidence.room_left(CyberSourceReply.objects.filter(result=Result.REFUSED)):
+    if misfit and not worth_keeping(reply):
         raise NotOurs(misfit)
     known = known_row(reply, attempt) if attempt and not misfit and attempt.rows >= ROWS_AN_ATTEMPT else None
     entry = known or log(reply, attempt, reply_type, refused_because=misfit)
     if attempt is None or misfit:
+        attention.unowned(entry)
         raise NotOurs(misfit)
     return attempt, entry
 
@@ -110,6 +111,13 @@ def known_row(reply: Reply, attempt: PaymentAttempt) -> CyberSourceReply | None:
     never_acted_on = Case(When(result=Result.RECEIVED, then=0), default=1, output_field=IntegerField())
     rows = CyberSourceReply.objects.filter(attempt=attempt, data=reply.for_storage()).exclude(result=Result.REFUSED)
     return rows.order_by(never_acted_on, "pk").first()
+
+
+def worth_keeping(reply: Reply) -> bool:
+    """Refused replies have a ceiling, since anybody may post one again. Money that staff do not know of has none."""
+    if evidence.room_left(CyberSourceReply.objects.filter(result=Result.REFUSED)):
+        return True
+    return attention.moves_money(reply.decision_text, reply.transaction_type) and not attention.is_listed(reply)
 
 
 def why_not_ours(reply: Reply, attempt: PaymentAttempt | None) -> str:

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
+from . import attention as needs
 from . import ledger, orders, patience, signals
 from .announcements import announce
 from .conf import conf
@@ -330,24 +331,41 @@ def release(order: Any, reviewed: Any, update: ReviewUpdate) -> None:
         attention = Attention.EXCESS_CHARGE
         orders.note(order, attention.label + ".")
     move_attempt(attempt, reviewed, AttemptState.AUTHORIZED, attention)
-    if attention and attempt:
-        announce(
-            signals.unexpected_charge,
-            sender=PaymentAttempt,
-            order=order,
-            attempt=attempt,
-            reply=reviewed.log,
-            outcome=None,
-            attention=attention,
-        )
+    if attention:
+        warn(order, reviewed, attempt, attention)
     if attempt and attempt.transaction_type in ledger.SALES and not settled_with(update):
         orders.note(order, _("A sale is not captured while it is under review. Capture it unless CyberSource has."))
     orders.authorize_if_covered(order, held, hostname=hostname_of(attempt))
 
 
+def warn(order: Any, reviewed: Any, attempt: PaymentAttempt | None, attention: Attention) -> None:
+    """List what a reviewer's decision made of the charge, and signal it."""
+    needs.flag(
+        attention,
+        order,
+        attempt,
+        entry=reviewed.log,
+        transaction_id=reviewed.reference,
+        amount=reviewed.amount,
+        currency=reviewed.source.currency,
+        card_number=reviewed.source.label,
+        reference_number=order.number,
+    )
+    announce(
+        signals.unexpected_charge,
+        sender=PaymentAttempt,
+        order=order,
+        attempt=attempt,
+        reply=reviewed.log,
+        outcome=None,
+        attention=attention,
+    )
+
+
 def release_part(order: Any, reviewed: Any, attempt: PaymentAttempt) -> None:
     """The bank had approved only part of the amount: the reviewer's word does not pay the rest."""
     move_attempt(attempt, reviewed, AttemptState.PARTIAL, Attention.PARTIAL)
+    warn(order, reviewed, attempt, Attention.PARTIAL)
     orders.note(
         order,
         _("Only %(part)s of %(whole)s %(currency)s are held. Reverse them, or collect the rest by other means.")

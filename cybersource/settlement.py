@@ -13,14 +13,24 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
+from . import attention as needs
 from . import ledger, limits, orders, signals
 from .announcements import announce
 from .checkout import begin_next_step
 from .conf import conf
-from .models import UNSETTLED_STATES, AttemptState, Attention, CyberSourceReply, PaymentAttempt, PaymentToken, clipped
+from .expiry import decline_unless_charged
+from .models import (
+    UNSETTLED_STATES,
+    WAITS_FOR_STAFF,
+    AttemptState,
+    Attention,
+    CyberSourceReply,
+    PaymentAttempt,
+    PaymentToken,
+    clipped,
+)
 from .protocol import Outcome, OutcomeKind, TransactionType, reason_meaning
 
 Result = CyberSourceReply.Result
@@ -37,19 +47,6 @@ STATES = {
     OutcomeKind.ACCEPTED: AttemptState.AUTHORIZED,
     OutcomeKind.REVIEW: AttemptState.REVIEW,
     OutcomeKind.PARTIAL: AttemptState.PARTIAL,
-}
-
-#: What staff should do about a charge that the order did not wait for.
-ADVICE = {
-    Attention.EXTRA_CHARGE: gettext_lazy("Reverse it in the CyberSource Business Center unless both were meant."),
-    Attention.EXCESS_CHARGE: gettext_lazy("Reverse it in the CyberSource Business Center unless both were meant."),
-    Attention.REPLACED_CHARGE: gettext_lazy("Check that the amount is what the order asks; reverse it if it is not."),
-    Attention.AFTER_DECLINE: gettext_lazy(
-        "The shopper may have been told it failed. Check before it is reversed or kept."
-    ),
-    Attention.PARTIAL: gettext_lazy("The order is not paid by it. Reverse it, or collect the rest by other means."),
-    Attention.KEPT_AUTHORIZATION: gettext_lazy("Reverse it in the CyberSource Business Center if it is not wanted."),
-    Attention.CLOSED_ORDER: gettext_lazy("Reverse it in the CyberSource Business Center, or reopen the order."),
 }
 
 
@@ -94,6 +91,8 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         held += source.amount_allocated
         if not attention and held > order.total_incl_tax:
             attention = Attention.EXCESS_CHARGE
+    if attempt.attention in WAITS_FOR_STAFF:
+        needs.answered(attempt)
     if attempt.state not in PAID:
         attempt.source = source
         end(attempt, entry, state=STATES[outcome.kind], attention=attention)
@@ -102,6 +101,15 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
     if outcome.kind == OutcomeKind.REVIEW:
         orders.note(order, under_review(attempt, outcome))
     if attention:
+        needs.flag(
+            Attention(attention),
+            order,
+            attempt,
+            entry=entry,
+            transaction_id=outcome.transaction_id or "",
+            amount=source.amount_allocated,
+            card_number=outcome.card_number,
+        )
         orders.note(order, to_staff(attempt, outcome, attention))
         tell(signals.unexpected_charge, order, attempt, outcome, entry, attention=attention)
     transaction.on_commit(lambda: limits.count_payment(limits.Who.of(attempt)), robust=True)
@@ -124,13 +132,15 @@ def unexpected(order: Any, attempt: PaymentAttempt, outcome: Outcome) -> str:
         return Attention.EXTRA_CHARGE
     if attempt.state == AttemptState.REPLACED:
         return Attention.REPLACED_CHARGE
+    if attempt.state == AttemptState.EXPIRED:
+        return Attention.LATE_CHARGE
     return Attention.AFTER_DECLINE if attempt.state in ENDED_BADLY else Attention.NONE
 
 
 def store_card(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply) -> Result:
     """The first of two steps: CyberSource keeps the card, no money is held, the authorization is asked next."""
     if attempt.state == AttemptState.TOKENIZED:
-        return Result.REPEATED
+        return another_card(order, attempt, outcome)
     token = remember_token(order, outcome, entry)
     if token is None:
         # A REVIEW of a bare token request may bring no token: nothing to go on with, and nothing is held.
@@ -140,6 +150,22 @@ def store_card(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: Cyb
     end(attempt, entry, state=AttemptState.TOKENIZED)
     begin_next_step(attempt, token)
     return Result.SETTLED
+
+
+def another_card(order: Any, attempt: PaymentAttempt, outcome: Outcome) -> Result:
+    """A card for a step that has one. Told again, or another card on the old form, which comes too late: the next
+    step's form stands for the first card, and the shopper may have posted it.
+    """
+    first = PaymentToken.objects.filter(paymentattempt__previous=attempt).first()
+    if first is None or outcome.payment_token in (None, first.token):
+        return Result.REPEATED
+    message = _(
+        "Another card (%(card)s) was entered on the old card form after one had been stored. It is not used: the "
+        "payment goes on with the first card. No money was moved by it."
+    ) % {"card": outcome.card_number or "-"}
+    if not order.notes.filter(message=message).exists():
+        orders.note(order, message)
+    return Result.SUPERSEDED
 
 
 def remember_token(order: Any, outcome: Outcome, entry: CyberSourceReply) -> PaymentToken | None:
@@ -161,13 +187,23 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
     """Declined, refused for its data, or cancelled. Never undoes anything that is paid or newer."""
     if attempt.state in ENDED_BADLY:
         return Result.REPEATED
-    if attempt.state not in UNSETTLED_STATES:
+    state = AttemptState.DECLINED if outcome.kind == OutcomeKind.DECLINED else AttemptState.FAILED
+    waits = attempt.attention in WAITS_FOR_STAFF
+    if attempt.state not in UNSETTLED_STATES and not waits:
         return Result.SUPERSEDED
-    declined = outcome.kind == OutcomeKind.DECLINED
-    end(attempt, entry, state=AttemptState.DECLINED if declined else AttemptState.FAILED)
-    if orders.awaits_payment(order) and not orders.is_retried(order, attempt):
+    if waits:
+        # Nobody knew, and the order was kept for it. Now it is known that nothing is held.
+        needs.answered(attempt)
+    if attempt.state == AttemptState.REPLACED:
+        attempt.save(update_fields=["attention"])
+        decline_unless_charged(order, hostname=attempt.hostname)
+        return Result.SUPERSEDED
+    end(attempt, entry, state=state)
+    if waits:
+        decline_unless_charged(order, hostname=attempt.hostname)
+    elif orders.awaits_payment(order) and not orders.is_retried(order, attempt):
         orders.decline(order, hostname=attempt.hostname)
-    if declined:
+    if state == AttemptState.DECLINED:
         # Data that CyberSource refused before any bank was asked, and a cancellation, say nothing about a card.
         transaction.on_commit(lambda: limits.count_decline(limits.Who.of(attempt)), robust=True)
     tell(signals.payment_declined, order, attempt, outcome, entry)
@@ -176,6 +212,11 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
 
 def doubt(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply) -> Result:
     """The outcome is unknown: neither a decline nor a charge. The basket stays frozen and the attempt open."""
+    if attempt.state == AttemptState.REPLACED and attempt.transaction_type != TransactionType.CREATE_PAYMENT_TOKEN:
+        # The order goes on with another attempt, and nobody would ask again what became of this one.
+        known = attempt.replies.filter(result=Result.SUPERSEDED).exists()  # that nothing is held
+        new = not known and needs.doubt(Attention.NO_ANSWER, order, attempt)
+        return Result.SETTLED if new else Result.REPEATED
     if attempt.state != AttemptState.OPEN:
         return Result.REPEATED
     attempt.state = AttemptState.UNKNOWN
@@ -198,7 +239,8 @@ EFFECTS: dict[OutcomeKind, Callable[[Any, PaymentAttempt, Outcome, CyberSourceRe
 
 def end(attempt: PaymentAttempt, entry: CyberSourceReply, *, state: str, attention: str = "") -> None:
     attempt.state = state
-    attempt.attention = attention or attempt.attention
+    if attempt.attention != Attention.KEPT_AUTHORIZATION:  # what was set aside stays so, whatever else arrives
+        attempt.attention = attention or attempt.attention
     attempt.settling_reply = entry
     attempt.date_settled = timezone.now()
     attempt.save(update_fields=["state", "attention", "settling_reply", "date_settled", "source"])
@@ -223,5 +265,5 @@ def to_staff(attempt: PaymentAttempt, outcome: Outcome, attention: str) -> str:
         "amount": outcome.amount,
         "currency": attempt.currency,
         "id": outcome.transaction_id,
-        "advice": ADVICE[Attention(attention)],
+        "advice": needs.ADVICE[Attention(attention)],
     }

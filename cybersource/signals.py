@@ -22,8 +22,9 @@ reply_recorded = Signal()
 #: A payment was declined, refused for its data, or cancelled. Arguments as ``reply_recorded``.
 payment_declined = Signal()
 
-#: Money is held or taken that the order did not wait for. Arguments: ``order``, ``attempt``, ``reply``, ``outcome``
-#: (None when a reviewer's decision brought it), ``attention`` (why: one of ``models.Attention``).
+#: Money is held or taken that the order did not wait for, once a charge. Arguments: ``order``, ``attempt`` (both None
+#: for a charge that names none of ours), ``reply``, ``outcome`` (None when a reviewer's decision brought it),
+#: ``attention`` (why: one of ``models.Attention``).
 unexpected_charge = Signal()
 
 #: A reviewer's decision was recorded. Arguments: ``order``, ``transaction``, ``update`` (``protocol.ReviewUpdate``).

@@ -18,7 +18,7 @@ from rest_framework.exceptions import Throttled
 from . import limits, orders
 from .checkout import form_to_show, latest_step
 from .conf import conf
-from .models import AttemptState, PaymentAttempt
+from .models import WAITS_FOR_STAFF, AttemptState, PaymentAttempt
 
 
 class TooManyTries(Throttled):
@@ -71,6 +71,9 @@ class AttemptStatus(PaymentStatus):
             return COMPLETE if orders.awaits_payment(attempt.order) else CONSUMED
         if attempt.state in (AttemptState.OPEN, AttemptState.UNKNOWN, AttemptState.REVIEW):
             return PENDING
+        if attempt.state == AttemptState.EXPIRED and attempt.attention in WAITS_FOR_STAFF:
+            waits = orders.awaits_payment(attempt.order) and not orders.is_declined(attempt.order)
+            return PENDING if waits else DECLINED
         return DECLINED
 
     @property

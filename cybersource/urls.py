@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from . import views
+from . import dashboard, views
 
 urlpatterns = [
     path("cybersource-reply/", views.reply, name="cybersource-reply"),
@@ -12,5 +12,7 @@ urlpatterns = [
     path("return/<uuid:handle>/", views.return_to_shop, name="cybersource-return"),
     path("pending/<uuid:handle>/", views.pending, name="cybersource-pending"),
     path("decision-manager-review-notification/", views.review_notification, name="cybersource-review-notification"),
+    path("attention/", dashboard.attention_list, name="cybersource-attention"),
+    path("attention/<int:pk>/", dashboard.attention_item, name="cybersource-attention-item"),
     path("fingerprint/<str:url_type>/", views.fingerprint_redirect, name="cybersource-fingerprint-redirect"),
 ]

@@ -29,7 +29,7 @@ from oscarapicheckout.views import CHECKOUT_ORDER_ID
 from . import checkout, explanations, fingerprints, orders, patience, posts, replies, reviews, shopper
 from .client_address import client_address
 from .conf import conf
-from .models import UNSETTLED_STATES, AttemptState, PaymentAttempt, ReplyType, ReviewNotification
+from .models import UNSETTLED_STATES, WAITS_FOR_STAFF, AttemptState, PaymentAttempt, ReplyType, ReviewNotification
 from .protocol import PROFILING_KINDS, ProtocolError
 from .protocol.review import MAX_BODY_BYTES
 
@@ -224,7 +224,8 @@ def whereabouts(order: Any, step: PaymentAttempt) -> Where:
     if not orders.awaits_payment(order) and not orders.is_cancelled(order):
         return Where.SUCCESS
     waiting = (AttemptState.OPEN, AttemptState.UNKNOWN, AttemptState.REVIEW, AttemptState.AUTHORIZED)
-    return Where.PENDING if step.state in waiting and not orders.is_declined(order) else Where.FAIL
+    waits = step.state in waiting or (step.state == AttemptState.EXPIRED and step.attention in WAITS_FOR_STAFF)
+    return Where.PENDING if waits and not orders.is_declined(order) else Where.FAIL
 
 
 @require_GET

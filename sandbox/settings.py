@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from oscar.defaults import *  # noqa: F403
 
+from cybersource.navigation import DASHBOARD_ENTRY
+
 ROOT = Path(__file__).resolve().parent.parent
 #: Everything the sandbox writes: uploads, mails, logs, the database. `make clean` removes it.
 STATE = Path(os.environ.get("SANDBOX_STATE") or ROOT / ".sandbox")
@@ -218,6 +220,9 @@ OSCAR_LINE_STATUS_PIPELINE = {
     ORDER_STATUS_SHIPPED: (),
     ORDER_STATUS_CANCELED: (),
 }
+
+# CyberSource: the list of card payments that need somebody to look at them, in the dashboard's navigation.
+OSCAR_DASHBOARD_NAVIGATION = [*OSCAR_DASHBOARD_NAVIGATION, DASHBOARD_ENTRY]  # noqa: F405
 
 # CyberSource: who may pay how. Cash is there for staff who take an order at the counter.
 API_ENABLED_PAYMENT_METHODS = [

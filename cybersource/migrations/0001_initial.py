@@ -343,6 +343,7 @@ class Migration(migrations.Migration):
                             ("declined", "Declined"),
                             ("failed", "Not processed"),
                             ("replaced", "Replaced by another attempt"),
+                            ("expired", "No answer came"),
                         ],
                         default="open",
                         max_length=16,
@@ -362,6 +363,12 @@ class Migration(migrations.Migration):
                             ("partial", "Only part of the amount was approved"),
                             ("after-decline", "A charge for an attempt that had been declined"),
                             ("closed-order", "A charge on an order that no longer waits for payment"),
+                            ("late-charge", "A charge for an attempt that had ended without an answer"),
+                            ("orphan", "A charge that answers no payment of this shop"),
+                            ("misfit", "A charge that differs from what the shop asked"),
+                            ("no-answer", "No clear answer came, and the card may have been charged"),
+                            ("unpaid-rest", "Part of the order is paid or may be, and the rest was never paid"),
+                            ("unrecorded", "An answer came and could not be recorded"),
                         ],
                         default="",
                         max_length=24,
@@ -373,6 +380,15 @@ class Migration(migrations.Migration):
                     models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name="Created"),
                 ),
                 ("date_signed", models.DateTimeField(default=django.utils.timezone.now, verbose_name="Signed")),
+                (
+                    "date_shown",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When the form first left the shop; empty if it never did.",
+                        null=True,
+                        verbose_name="Shown",
+                    ),
+                ),
                 ("date_settled", models.DateTimeField(blank=True, null=True, verbose_name="Settled")),
                 (
                     "order",
@@ -581,6 +597,105 @@ class Migration(migrations.Migration):
                 "ordering": ["-pk"],
             },
         ),
+        migrations.CreateModel(
+            name="AttentionItem",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("", "Nothing"),
+                            ("extra-charge", "A second charge on an order that was already paid"),
+                            ("excess-charge", "Together with other payments this is more than the order costs"),
+                            ("replaced-charge", "A charge for an attempt that had been replaced"),
+                            ("kept-authorization", "An authorization for another amount than the order now asks"),
+                            ("partial", "Only part of the amount was approved"),
+                            ("after-decline", "A charge for an attempt that had been declined"),
+                            ("closed-order", "A charge on an order that no longer waits for payment"),
+                            ("late-charge", "A charge for an attempt that had ended without an answer"),
+                            ("orphan", "A charge that answers no payment of this shop"),
+                            ("misfit", "A charge that differs from what the shop asked"),
+                            ("no-answer", "No clear answer came, and the card may have been charged"),
+                            ("unpaid-rest", "Part of the order is paid or may be, and the rest was never paid"),
+                            ("unrecorded", "An answer came and could not be recorded"),
+                        ],
+                        max_length=24,
+                        verbose_name="What happened",
+                    ),
+                ),
+                ("reference_number", models.CharField(blank=True, max_length=50, verbose_name="Reference number")),
+                ("transaction_uuid", models.CharField(blank=True, max_length=50, verbose_name="Transaction UUID")),
+                ("transaction_id", models.CharField(blank=True, max_length=64, verbose_name="Transaction ID")),
+                (
+                    "amount",
+                    models.DecimalField(blank=True, decimal_places=3, max_digits=15, null=True, verbose_name="Amount"),
+                ),
+                ("currency", models.CharField(blank=True, max_length=3, verbose_name="Currency")),
+                ("card_last4", models.CharField(blank=True, max_length=4, verbose_name="Card's last four digits")),
+                (
+                    "detail",
+                    models.CharField(
+                        blank=True, help_text="The rule that a reply broke.", max_length=64, verbose_name="Detail"
+                    ),
+                ),
+                ("date_created", models.DateTimeField(default=django.utils.timezone.now, verbose_name="Found")),
+                ("date_cleared", models.DateTimeField(blank=True, null=True, verbose_name="Cleared")),
+                ("cleared_by_name", models.CharField(blank=True, max_length=150, verbose_name="Cleared by, by name")),
+                ("reason", models.CharField(blank=True, max_length=255, verbose_name="Reason")),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="attention_items",
+                        to="cybersource.paymentattempt",
+                        verbose_name="Attempt",
+                    ),
+                ),
+                (
+                    "cleared_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="Cleared by",
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="cybersource_attention",
+                        to="order.order",
+                        verbose_name="Order",
+                    ),
+                ),
+                (
+                    "reply",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="cybersource.cybersourcereply",
+                        verbose_name="Reply",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "Item that needs attention",
+                "verbose_name_plural": "Items that need attention",
+                "ordering": ["-pk"],
+                "permissions": [("clear_attentionitem", "Can clear items that need attention and give orders up")],
+                "default_permissions": ("view",),
+            },
+        ),
         migrations.AddIndex(
             model_name="reviewnotificationupdate",
             index=models.Index(
@@ -648,6 +763,40 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="orderconfirmation",
             index=models.Index(condition=models.Q(("date_sent", None)), fields=["order"], name="cybersource_unsent"),
+        ),
+        migrations.AddIndex(
+            model_name="paymentattempt",
+            index=models.Index(
+                condition=models.Q(("state__in", ["open", "unknown"])),
+                fields=["order"],
+                name="cybersource_attempt_waiting",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="attentionitem",
+            index=models.Index(
+                condition=models.Q(("date_cleared", None)), fields=["id"], name="cybersource_attention_open"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="attentionitem",
+            index=models.Index(
+                condition=models.Q(("date_cleared", None)), fields=["kind", "id"], name="cybersource_attention_kind"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="attentionitem",
+            index=models.Index(
+                condition=models.Q(("date_cleared__isnull", False)),
+                fields=["kind", "id"],
+                name="cybersource_attention_done",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="attentionitem",
+            constraint=models.UniqueConstraint(
+                fields=("transaction_uuid", "transaction_id", "kind"), name="cybersource_attention_once"
+            ),
         ),
         migrations.AddConstraint(
             model_name="followonresult",

@@ -1,4 +1,4 @@
-"""Template tags for Oscar's dashboard: an order's card payments."""
+"""Template tags for Oscar's dashboard: an order's card payments, and what needs attention."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from django import template
 from django.template import Context
 from django.urls import NoReverseMatch, reverse
 
-from cybersource import order_panel
+from cybersource import order_panel, worklist
+from cybersource.models import AttentionItem
+from cybersource.navigation import may_look
 
 register = template.Library()
 
@@ -23,6 +25,24 @@ def cybersource_order_panel(order: Any) -> order_panel.OrderPanel | None:
         order.__dict__[KEPT_AS] = order_panel.for_order(order)
     kept: order_panel.OrderPanel | None = order.__dict__[KEPT_AS]
     return kept
+
+
+@register.simple_tag(takes_context=True)
+def cybersource_may_see_attention(context: Context) -> bool:
+    """Whether this user may follow a link to the list of what needs attention."""
+    user = getattr(context.get("request"), "user", None)
+    return bool(user and may_look(user))
+
+
+@register.simple_tag
+def cybersource_advice(item: AttentionItem) -> str:
+    """What to do about an item."""
+    return worklist.advice(item)
+
+
+@register.simple_tag
+def cybersource_why_not_believed(item: AttentionItem) -> str:
+    return worklist.why_not_believed(item)
 
 
 @register.simple_tag(takes_context=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.core.checks import run_checks
 from django.test import override_settings
@@ -25,6 +27,13 @@ BROKEN = [
     ({"CYBERSOURCE_TRUSTED_PROXIES": "10.0.0.1"}, "cybersource.E009"),
     ({"CYBERSOURCE_TRUSTED_PROXIES": ["the proxy"]}, "cybersource.E009"),
     ({"CYBERSOURCE_FINGERPRINT_HOST": "no host/at all"}, "cybersource.E010"),
+    ({"CYBERSOURCE_ATTEMPT_TIMEOUT": "an hour"}, "cybersource.E020"),
+    ({"CYBERSOURCE_ATTEMPT_TIMEOUT": 0}, "cybersource.E020"),
+    ({"CYBERSOURCE_ATTEMPT_TIMEOUT": timedelta(days=-1)}, "cybersource.E020"),
+    ({"CYBERSOURCE_ATTEMPT_TIMEOUT": True}, "cybersource.E020"),
+    ({"CYBERSOURCE_ATTEMPT_TIMEOUT": 10**12}, "cybersource.E020"),
+    ({"CYBERSOURCE_ATTEMPT_TIMEOUT": 60}, "cybersource.W014"),
+    ({"OSCAR_DASHBOARD_NAVIGATION": [{"label": "Dashboard", "url_name": "dashboard:index"}]}, "cybersource.W013"),
     ({"CYBERSOURCE_FERNET_KEYS": "one key"}, "cybersource.E011"),
     ({"CYBERSOURCE_REDIRECT_FAIL": "no:such-page"}, "cybersource.E016"),
     ({**REST, "CYBERSOURCE_REST_ENDPOINT": "api.cybersource.com"}, "cybersource.E030"),

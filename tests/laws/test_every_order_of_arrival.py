@@ -182,7 +182,14 @@ class Truth:
     def attention(self, number: str) -> str:
         """Of several charges for one attempt the last is what staff are shown; each has its note."""
         flags = [self.flag(name) for name in self.money if name[1] == number]
-        return ([flag for flag in flags if flag] or [""])[-1]
+        in_doubt = self.doubted(number) and f"D{number}" not in self.told
+        return ([flag for flag in flags if flag] or ["no-answer" if in_doubt else ""])[-1]
+
+    def doubted(self, number: str) -> bool:
+        """Whether an attempt that was replaced had an answer that tells no outcome, and no decline before it."""
+        name = f"U{number}"
+        earlier = self.before(name) if name in self.told else ()
+        return name in self.told and self.state(number, earlier) == "replaced" and f"D{number}" not in earlier
 
     def flag(self, name: str) -> str:
         earlier, number = self.before(name), name[1]
@@ -216,7 +223,8 @@ class Truth:
         doubts = [n for n in self.told if n[0] == "U" and self.state(n[1], self.before(n)) == "open"]
         reviews = [n for n in self.told if n[0] == "R"]
         flagged = [n for n in self.money if self.flag(n)]
-        assert found.note_count == len(doubts) + len(reviews) + len(flagged)
+        replaced = [number for number in self.world.states if self.doubted(number)]
+        assert found.note_count == len(doubts) + len(replaced) + len(reviews) + len(flagged)
         for name in flagged:
             assert any(reference(name) in note and note[0] != "C" for note in found.notes)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from cybersource import replies, reviews
+from cybersource import attention, replies, reviews
 from cybersource.announcements import send_unsent
 
 
@@ -21,4 +21,5 @@ class Command(BaseCommand):
         for result, count in sorted(replies.reprocess().items()):
             self.stdout.write(f"replies {result}: {count}")
         self.stdout.write(f"review updates applied: {reviews.apply_waiting()}")
+        self.stdout.write(f"charges without an owner listed: {attention.list_what_was_missed()}")
         self.stdout.write(f"confirmations sent: {send_unsent()}")

@@ -1,0 +1,208 @@
+"""What staff should look at: each thing is listed once, with what happened, and cleared once.
+
+Money that nobody waited for, and attempts of which nobody knows whether the card was charged. Called inside the
+transaction that finds it out.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from oscar.core.loading import get_model
+
+from . import orders, signals
+from .announcements import announce
+from .models import WAITS_FOR_STAFF, Attention, AttentionItem, CyberSourceReply, PaymentAttempt, clipped
+from .protocol import Decision, Outcome, Reply, TransactionType
+
+Order = get_model("order", "Order")
+
+#: What staff should do about it.
+ADVICE = {
+    Attention.EXTRA_CHARGE: gettext_lazy("Reverse it in the CyberSource Business Center unless both were meant."),
+    Attention.EXCESS_CHARGE: gettext_lazy("Reverse it in the CyberSource Business Center unless both were meant."),
+    Attention.REPLACED_CHARGE: gettext_lazy("Check that the amount is what the order asks; reverse it if it is not."),
+    Attention.AFTER_DECLINE: gettext_lazy(
+        "The shopper may have been told it failed. Check before it is reversed or kept."
+    ),
+    Attention.PARTIAL: gettext_lazy("The order is not paid by it. Reverse it, or collect the rest by other means."),
+    Attention.KEPT_AUTHORIZATION: gettext_lazy("Reverse it in the CyberSource Business Center if it is not wanted."),
+    Attention.CLOSED_ORDER: gettext_lazy("Reverse it in the CyberSource Business Center, or reopen the order."),
+    Attention.LATE_CHARGE: gettext_lazy(
+        "The shopper may have paid another way meanwhile. Check that the order is paid once, then keep or reverse it."
+    ),
+    Attention.ORPHAN: gettext_lazy(
+        "It paid for nothing here. Look the transaction up in the CyberSource Business Center: another shop or a test "
+        "may use the same profile. Reverse it if it belongs to no order."
+    ),
+    Attention.MISFIT: gettext_lazy(
+        "It paid for nothing here. Look the transaction up in the CyberSource Business Center and reverse it if it "
+        "holds money."
+    ),
+    Attention.NO_ANSWER: gettext_lazy(
+        "Look the reference number up in the CyberSource Business Center. If there is a charge, book it by hand or "
+        "reverse it; if there is none, the order can be given up."
+    ),
+    Attention.UNPAID_REST: gettext_lazy(
+        "Collect the rest by other means, or reverse what is held and cancel the order."
+    ),
+    Attention.UNRECORDED: gettext_lazy(
+        "Ask whoever runs the shop to run the command cybersource_reprocess, and to read the error log."
+    ),
+}
+
+HOLD_MONEY = (Decision.ACCEPT, Decision.REVIEW)
+
+#: How far back :func:`list_what_was_missed` looks.
+LOOKED_BACK = timedelta(days=7)
+
+
+def flag(
+    kind: Attention,
+    order: Any,
+    attempt: PaymentAttempt | None,
+    *,
+    entry: CyberSourceReply | None = None,
+    transaction_id: str = "",
+    amount: Decimal | None = None,
+    currency: str = "",
+    card_number: str = "",
+    reference_number: str = "",
+    transaction_uuid: str = "",
+    detail: str = "",
+) -> bool:
+    """List one thing for staff. True when it is new: the same charge of the same attempt is listed once a kind.
+
+    ``card_number`` is the mask; only its last four digits are kept.
+    """
+    if attempt is not None:
+        amount = attempt.amount if amount is None else amount
+        currency = currency or attempt.currency
+        reference_number = reference_number or attempt.reference_number
+        transaction_uuid = transaction_uuid or attempt.transaction_uuid
+        card_number = card_number or (attempt.token.masked_card_number if attempt.token else "")
+    same = clipped(AttentionItem, transaction_uuid=transaction_uuid, transaction_id=transaction_id)
+    _item, created = AttentionItem.objects.get_or_create(
+        kind=kind,
+        **same,
+        defaults={
+            "order": order,
+            "attempt": attempt,
+            "reply": entry,
+            "amount": amount,
+            "card_last4": card_number[-4:] if card_number[-4:].isdigit() else "",
+            **clipped(AttentionItem, currency=currency, reference_number=reference_number, detail=detail),
+        },
+    )
+    return created
+
+
+def doubt(kind: Attention, order: Any, attempt: PaymentAttempt) -> bool:
+    """List an attempt of which nobody knows how it ended, or that holds its order up, and say so on the order."""
+    PaymentAttempt.objects.filter(pk=attempt.pk).update(attention=kind)
+    attempt.attention = kind
+    if not flag(kind, order, attempt):
+        return False
+    message = _("%(what)s: %(amount)s %(currency)s, reference number %(number)s. %(advice)s")
+    told = {"amount": attempt.amount, "currency": attempt.currency, "number": attempt.reference_number}
+    orders.note(order, message % {"what": kind.label, "advice": ADVICE[kind], **told})
+    return True
+
+
+def answered(attempt: PaymentAttempt) -> None:
+    """The answer that staff were asked to look for has come: what was listed for want of it is cleared.
+
+    The caller saves the attempt.
+    """
+    attempt.attention = Attention.NONE
+    waiting = AttentionItem.objects.filter(attempt=attempt, kind__in=WAITS_FOR_STAFF)
+    clear(waiting, _("CyberSource's answer came."))
+
+
+def clear(items: QuerySet[AttentionItem], reason: str) -> None:
+    """Clear what needs nobody any more."""
+    items.filter(date_cleared=None).update(date_cleared=timezone.now(), reason=reason[:255])
+
+
+# -- money that belongs to no attempt ------------------------------------------------------------------------------
+
+
+def moves_money(decision: str, transaction_type: str | None) -> bool:
+    """Whether a reply says that money is held or taken; a bare token moves none."""
+    return decision in HOLD_MONEY and transaction_type != TransactionType.CREATE_PAYMENT_TOKEN
+
+
+def is_listed(reply: Reply) -> bool:
+    same = clipped(AttentionItem, transaction_uuid=reply.transaction_uuid, transaction_id=reply.transaction_id or "")
+    return AttentionItem.objects.filter(**same).exists()
+
+
+@transaction.atomic
+def unowned(entry: CyberSourceReply) -> bool:
+    """List a verified reply that holds money and fits no attempt; True when it is new. It is signalled once.
+
+    It pays for nothing here, changes nothing of the order, and is linked to the order whose number it names.
+    """
+    if not moves_money(entry.decision, entry.transaction_type):
+        return False
+    order = entry.order or order_named(entry.reference_number)
+    kind = Attention.MISFIT if entry.attempt_id else Attention.ORPHAN
+    new = flag(
+        kind,
+        order,
+        entry.attempt,
+        entry=entry,
+        transaction_id=entry.transaction_id,
+        amount=entry.amount if entry.auth_amount is None else entry.auth_amount,
+        currency=entry.currency,
+        card_number=entry.card_number,
+        reference_number=entry.reference_number,
+        transaction_uuid=entry.transaction_uuid,
+        detail=entry.refused_because,
+    )
+    if order is not None and entry.order_id is None:
+        CyberSourceReply.objects.filter(pk=entry.pk).update(order=order)
+    if new:
+        announce(
+            signals.unexpected_charge,
+            sender=PaymentAttempt,
+            order=order,
+            attempt=entry.attempt,
+            reply=entry,
+            outcome=Outcome.from_reply(Reply.from_signed(entry.data)),
+            attention=kind,
+        )
+    return new
+
+
+def order_named(reference_number: str) -> Any:
+    """The order that a reference number means, by its own number or by what the log knows; None for none."""
+    if not reference_number:
+        return None
+    order = Order.objects.filter(number=reference_number).first()
+    if order is None:
+        known = CyberSourceReply.objects.filter(reference_number=reference_number, order__isnull=False)
+        entry = known.select_related("order").order_by("pk").first()
+        order = entry.order if entry else None
+    return order
+
+
+def list_what_was_missed() -> int:
+    """List refused replies that hold money and are not listed, as after a crash. Returns how many there were."""
+    listed = AttentionItem.objects.filter(
+        transaction_uuid=OuterRef("transaction_uuid"), transaction_id=OuterRef("transaction_id")
+    )
+    missed = CyberSourceReply.objects.filter(
+        ~Exists(listed),
+        result=CyberSourceReply.Result.REFUSED,
+        decision__in=HOLD_MONEY,
+        date_created__gt=timezone.now() - LOOKED_BACK,
+    )
+    return sum(unowned(entry) for entry in missed.select_related("order", "attempt").order_by("pk"))

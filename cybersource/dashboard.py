@@ -1,0 +1,148 @@
+"""Pages in Oscar's dashboard: what needs attention, and clearing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from . import worklist
+from .models import Attention, AttentionItem
+from .navigation import may_clear, may_look
+
+View = Callable[..., HttpResponse]
+
+OPEN, DONE = "open", "done"
+
+
+def for_staff(view: View) -> View:
+    """Send strangers to the dashboard's login, and turn away users without the permission to look."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path(), reverse("dashboard:login"))
+        if not may_look(request.user):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return wrapped
+
+
+class FilterForm(forms.Form):
+    """Which items to list. What is none of the choices is passed over."""
+
+    state = forms.ChoiceField(
+        label=gettext_lazy("Show"),
+        required=False,
+        choices=[(OPEN, gettext_lazy("To do")), (DONE, gettext_lazy("Done"))],
+    )
+    kind = forms.ChoiceField(
+        label=gettext_lazy("What happened"),
+        required=False,
+        choices=[("", gettext_lazy("Anything")), *((kind, kind.label) for kind in Attention if kind)],
+    )
+    before = forms.IntegerField(required=False, min_value=0, max_value=2**62, widget=forms.HiddenInput)
+    after = forms.IntegerField(required=False, min_value=0, max_value=2**62, widget=forms.HiddenInput)
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        self.is_valid()
+        return self.cleaned_data
+
+
+class ClearForm(forms.Form):
+    """A few words, and what was found where it decides over the order."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("What did you find, and what did you do?"),
+        max_length=255,
+        help_text=gettext_lazy("A few words. They are kept here and as a note on the order."),
+    )
+    no_charge = forms.BooleanField(
+        label=gettext_lazy("There is no charge: give the order up"),
+        required=False,
+        help_text=gettext_lazy(
+            "The order becomes “payment declined”, and the shopper's basket is open again. Only do this after you "
+            "looked the reference number up in the CyberSource Business Center."
+        ),
+    )
+
+    def __init__(self, *args: Any, offer_to_give_up: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not offer_to_give_up:
+            del self.fields["no_charge"]
+
+
+@require_safe
+@never_cache
+@for_staff
+def attention_list(request: HttpRequest) -> HttpResponse:
+    """A page of items, newest first. No count of all items is taken."""
+    form = FilterForm(request.GET)
+    wanted = form.wanted
+    done = wanted.get("state") == DONE
+    kind = wanted.get("kind") or ""
+    page = worklist.page(done=done, kind=kind, before=wanted.get("before"), after=wanted.get("after"))
+    shown = FilterForm(initial={"state": DONE if done else OPEN, "kind": kind})
+    return render(
+        request,
+        "cybersource/dashboard/attention_list.html",
+        {"page": page, "form": shown, "done": done, "kind": kind, "may_clear": may_clear(request.user)},
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@for_staff
+def attention_item(request: HttpRequest, pk: int) -> HttpResponse:
+    """One item; posted to by those who may clear it."""
+    item = get_object_or_404(AttentionItem.objects.select_related("order"), pk=pk)
+    offer = {"offer_to_give_up": worklist.can_be_given_up(item, item.order)}
+    form = ClearForm(**offer)
+    if request.method == "POST":
+        if not may_clear(request.user):
+            raise PermissionDenied
+        form = ClearForm(request.POST, **offer)
+        if form.is_valid():
+            return cleared(request, item, form.cleaned_data["reason"], no_charge="no_charge" in request.POST)
+    return render(
+        request,
+        "cybersource/dashboard/attention_item.html",
+        {"item": item, "form": form, "may_clear": may_clear(request.user) and item.date_cleared is None},
+        status=400 if form.is_bound else 200,
+    )
+
+
+def cleared(request: HttpRequest, item: AttentionItem, reason: str, *, no_charge: bool) -> HttpResponse:
+    try:
+        done = worklist.clear(item.pk, user=request.user, reason=reason, no_charge=no_charge)
+    except AttentionItem.DoesNotExist:
+        raise Http404 from None
+    if not done.by_us:
+        messages.info(
+            request,
+            _("This was done before, by %(user)s: %(reason)s")
+            % {"user": done.item.cleared_by_name or _("the shop itself"), "reason": done.item.reason},
+        )
+    elif done.given_up:
+        messages.success(request, _("Done. The order was given up, and its basket is open again."))
+    elif no_charge:
+        messages.warning(request, _("Done. The order was not given up: something else of it is paid or in doubt."))
+    else:
+        messages.success(request, _("Done. Your words are kept with it."))
+    if "order" in request.GET and item.order is not None:
+        return HttpResponseRedirect(reverse("dashboard:order-detail", args=[item.order.number]))
+    return HttpResponseRedirect(reverse("cybersource-attention"))

@@ -1,0 +1,185 @@
+"""An attempt without an answer ends by itself once it has waited long enough.
+
+Where no charge can exist the order is given up, as by a decline: the basket is the shopper's again. Where the card may
+have been charged the order stays as it is, and staff are asked to look.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from django.db import OperationalError, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from . import attention as needs
+from . import orders
+from .conf import conf
+from .models import (
+    UNSETTLED_STATES,
+    WAITS_FOR_STAFF,
+    AttemptState,
+    Attention,
+    AttentionItem,
+    CyberSourceReply,
+    PaymentAttempt,
+)
+from .protocol import TransactionType
+
+logger = logging.getLogger(__name__)
+
+#: Orders looked up at a time; each is settled in a transaction of its own.
+BATCH = 200
+
+#: An attempt in one of these states holds money, or may do so any moment.
+ALIVE = (*UNSETTLED_STATES, AttemptState.AUTHORIZED, AttemptState.REVIEW)
+
+
+class Ending(StrEnum):
+    """What became of an order whose attempts had waited long enough."""
+
+    GIVEN_UP = "given up, no charge possible"
+    LEFT_TO_STAFF = "left to staff"
+    ENDED = "not waiting for payment, attempts ended"
+    ANSWERED = "answered, to be recorded by cybersource_reprocess"
+    NOT_DUE = "answered or shown again meanwhile"
+    BUSY = "held by another process, next time"
+    FAILED = "failed, next time"
+
+
+def expire(*, at: datetime | None = None, dry_run: bool = False) -> Counter[Ending]:
+    """End every attempt whose form was last signed longer ago than ``CYBERSOURCE_ATTEMPT_TIMEOUT``.
+
+    Returns how many orders ended how. Safe at any time and on several machines at once: an order that another process
+    holds is passed over, and one that ended is not due again. ``dry_run`` counts the same and changes nothing.
+    """
+    cutoff = (at or timezone.now()) - conf.attempt_timeout
+    counts: Counter[Ending] = Counter()
+    for order_id in orders_due(cutoff):
+        try:
+            counts[end_attempts(order_id, cutoff, dry_run=dry_run)] += 1
+        except OperationalError:
+            logger.warning("Order %s met a conflicting transaction; its attempts end next time.", order_id)
+            counts[Ending.FAILED] += 1
+        except Exception:  # one bad order must not keep the others waiting
+            logger.exception("The attempts of order %s could not be ended; they are tried again next time.", order_id)
+            counts[Ending.FAILED] += 1
+    if not dry_run:
+        recorded = AttentionItem.objects.filter(kind=Attention.UNRECORDED, reply__isnull=False)
+        needs.clear(
+            recorded.exclude(reply__result=CyberSourceReply.Result.RECEIVED), _("The answer has been recorded.")
+        )
+    return counts
+
+
+def orders_due(cutoff: datetime) -> Iterator[int]:
+    """The orders with attempts that wait and are old, each once, looked up in batches."""
+    due = PaymentAttempt.objects.filter(state__in=UNSETTLED_STATES, date_signed__lt=cutoff)
+    last = 0
+    while True:
+        found = due.filter(order_id__gt=last).order_by("order_id").values_list("order_id", flat=True).distinct()
+        batch = list(found[:BATCH])
+        yield from batch
+        if len(batch) < BATCH:
+            return
+        last = batch[-1]
+
+
+@transaction.atomic
+def end_attempts(order_id: int, cutoff: datetime, *, dry_run: bool = False) -> Ending:
+    """End the attempts of one order, all of them together, with the order's and then their rows locked."""
+    order = orders.locked_if_free(order_id)
+    if order is None:
+        return Ending.BUSY
+    waiting = list(
+        PaymentAttempt.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("token")
+        .filter(order=order, state__in=UNSETTLED_STATES)
+        .order_by("pk")
+    )
+    # As long as the shopper is still at one of the order's forms, the others wait with it.
+    if not waiting or any(attempt.date_signed >= cutoff for attempt in waiting):
+        return Ending.NOT_DUE
+    with orders.in_the_shops_language():
+        ending = record_unacted(order, waiting, cutoff) or record_end(order, waiting)
+    if dry_run:
+        transaction.set_rollback(True)
+    return ending
+
+
+def record_unacted(order: Any, waiting: Sequence[PaymentAttempt], cutoff: datetime) -> Ending | None:
+    """An answer that came and was not acted on decides, not the clock. Staff learn of one that stays unrecorded."""
+    unacted = CyberSourceReply.objects.filter(attempt__in=waiting, result=CyberSourceReply.Result.RECEIVED)
+    entry = unacted.order_by("pk").first()
+    if entry is None:
+        return None
+    if entry.date_created < cutoff:
+        attempt = next(attempt for attempt in waiting if attempt.pk == entry.attempt_id)
+        needs.flag(
+            Attention.UNRECORDED,
+            order,
+            attempt,
+            entry=entry,
+            transaction_id=entry.transaction_id,
+            card_number=entry.card_number,
+        )
+    return Ending.ANSWERED
+
+
+def record_end(order: Any, waiting: Sequence[PaymentAttempt]) -> Ending:
+    """The attempts end; so does the order, unless a charge may exist or other money is held for it."""
+    kept_for_it = orders.awaits_payment(order) and not orders.is_declined(order)
+    PaymentAttempt.objects.filter(pk__in=[attempt.pk for attempt in waiting]).update(
+        state=AttemptState.EXPIRED, date_settled=timezone.now()
+    )
+    # An order that does not wait for a form that nobody answered is not asked about; an unknown outcome always is.
+    doubtful = [
+        attempt
+        for attempt in waiting
+        if may_be_charged(attempt) and (kept_for_it or attempt.state == AttemptState.UNKNOWN)
+    ]
+    for attempt in doubtful:
+        needs.doubt(Attention.NO_ANSWER, order, attempt)
+    if not kept_for_it:
+        return Ending.LEFT_TO_STAFF if doubtful else Ending.ENDED
+    if decline_unless_charged(order, hostname=waiting[-1].hostname):
+        orders.note(order, _("No answer came to the card payment, and no charge can exist: the order was given up."))
+        return Ending.GIVEN_UP
+    for attempt in waiting:
+        if attempt not in doubtful:
+            needs.doubt(Attention.UNPAID_REST, order, attempt)
+    return Ending.LEFT_TO_STAFF
+
+
+def may_be_charged(attempt: PaymentAttempt) -> bool:
+    """Whether CyberSource may have charged the card although no answer came.
+
+    Storing a card moves no money, and a form that never left the shop cannot have been posted.
+    """
+    if attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN:
+        return False
+    return attempt.state == AttemptState.UNKNOWN or attempt.date_shown is not None
+
+
+def decline_unless_charged(order: Any, *, hostname: str = "") -> bool:
+    """Decline an order that waits for payment, once nothing of it is under way, held or in doubt. True when it was.
+
+    The order's row is locked by the caller.
+    """
+    if not orders.awaits_payment(order) or orders.is_declined(order):
+        return False
+    attempts = PaymentAttempt.objects.filter(order=order)
+    held = Q(state__in=ALIVE) & ~Q(attention=Attention.KEPT_AUTHORIZATION)
+    if attempts.filter(held | Q(attention=Attention.NO_ANSWER)).exists():
+        return False
+    orders.decline(order, hostname=hostname)
+    attempts.filter(attention__in=WAITS_FOR_STAFF).update(attention=Attention.NONE)
+    rest = AttentionItem.objects.filter(order=order, kind=Attention.UNPAID_REST)
+    needs.clear(rest, _("The order was given up."))
+    return True

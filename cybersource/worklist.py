@@ -1,0 +1,130 @@
+"""The list of what needs attention: read a page at a time, and cleared by staff, one item at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from . import attention, orders
+from .expiry import decline_unless_charged
+from .models import Attention, AttentionItem, PaymentAttempt
+from .protocol import mask_card_numbers
+
+PAGE = 50
+
+#: Why a reply with a good signature was not believed.
+MISFITS = {
+    "unknown-transaction-uuid": gettext_lazy("it answers no form of this shop"),
+    "other-reference-number": gettext_lazy("it names another order"),
+    "other-amount": gettext_lazy("it names another amount than the shop asked"),
+    "other-currency": gettext_lazy("it names another currency than the shop asked"),
+    "other-transaction-type": gettext_lazy("it answers another kind of request than the shop sent"),
+    "other-profile-id": gettext_lazy("it comes from another profile than the shop used"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Some items, newest first, and where the neighbours begin: an item's id, or None where there are none."""
+
+    items: Sequence[AttentionItem]
+    older: int | None
+    newer: int | None
+
+
+def page(*, done: bool = False, kind: str = "", before: int | None = None, after: int | None = None) -> Page:
+    """Read one page in one statement, whatever the number of items: it begins where the last one ended.
+
+    ``before`` and ``after`` are ids of items that the page lies beyond, towards older and newer ones.
+    """
+    items = AttentionItem.objects.filter(date_cleared__isnull=not done).select_related("order")
+    if kind:
+        items = items.filter(kind=kind)
+    if after is not None:
+        found = list(items.filter(pk__gt=after).order_by("pk")[: PAGE + 1])
+        more, found = len(found) > PAGE, found[:PAGE][::-1]
+        return Page(items=found, newer=found[0].pk if more else None, older=found[-1].pk if found else None)
+    if before is not None:
+        items = items.filter(pk__lt=before)
+    found = list(items.order_by("-pk")[: PAGE + 1])
+    more, found = len(found) > PAGE, found[:PAGE]
+    newer = found[0].pk if found and before is not None else None
+    return Page(items=found, older=found[-1].pk if more else None, newer=newer)
+
+
+def advice(item: AttentionItem) -> str:
+    return str(attention.ADVICE.get(Attention(item.kind), ""))
+
+
+def why_not_believed(item: AttentionItem) -> str:
+    return str(MISFITS.get(item.detail, item.detail))
+
+
+def can_be_given_up(item: AttentionItem, order: Any) -> bool:
+    """Whether the order still waits for the answer that never came, so that no charge means no order."""
+    waits = order is not None and orders.awaits_payment(order) and not orders.is_declined(order)
+    return waits and item.kind == Attention.NO_ANSWER and item.date_cleared is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleared:
+    """What became of clearing an item."""
+
+    item: AttentionItem
+    by_us: bool  #: False when somebody had cleared it before
+    given_up: bool = False  #: the order was declined, its basket opened
+
+
+@transaction.atomic
+def clear(item_id: int, *, user: Any, reason: str, no_charge: bool = False) -> Cleared:
+    """Clear an item with the words of whoever looked at it; a second time changes nothing.
+
+    ``no_charge``: they found no charge at CyberSource. The order is given up, unless something else of it is held or
+    in doubt. Locks the order, the attempt and the item. Raises ``AttentionItem.DoesNotExist``.
+    """
+    order_id = AttentionItem.objects.values_list("order_id", flat=True).get(pk=item_id)
+    order = orders.locked(order_id) if order_id else None
+    item = AttentionItem.objects.select_for_update(of=("self",), no_key=True).get(pk=item_id)
+    if item.date_cleared is not None:
+        return Cleared(item=item, by_us=False)
+    no_charge = no_charge and can_be_given_up(item, order)
+    item.date_cleared = timezone.now()
+    item.cleared_by = user
+    item.cleared_by_name = user.get_username()[:150]
+    item.reason = mask_card_numbers("message", reason)[:255]
+    item.save(update_fields=["date_cleared", "cleared_by", "cleared_by_name", "reason"])
+    given_up = False
+    with orders.in_the_shops_language():
+        if order is not None:
+            orders.note(order, told(item), user=user)
+        if no_charge:
+            given_up = give_up(order, item)
+    return Cleared(item=item, by_us=True, given_up=given_up)
+
+
+def give_up(order: Any, item: AttentionItem) -> bool:
+    """Nothing was charged by this attempt; decline the order if that was all it waited for."""
+    attempts = PaymentAttempt.objects.filter(pk=item.attempt_id, attention=Attention.NO_ANSWER)
+    attempts.update(attention=Attention.NONE)
+    if decline_unless_charged(order):
+        orders.note(order, _("No charge was found: the order was given up, and its basket is open again."))
+        return True
+    orders.note(order, _("No charge was found. The order still waits: another payment of it is held or in doubt."))
+    return False
+
+
+def told(item: AttentionItem) -> str:
+    message = _("%(user)s looked at “%(what)s” (%(amount)s, transaction %(id)s): %(reason)s")
+    return message % {
+        "user": item.cleared_by_name,
+        "what": item.get_kind_display(),
+        "amount": item.amount_text,
+        "id": item.transaction_id or "-",
+        "reason": item.reason,
+    }
