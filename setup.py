@@ -19,8 +19,9 @@ RUNTIME = [
     "djangorestframework>=3.15",
     "babel>=2.12",  # currency exponents
     "cryptography>=42",  # profile secrets, encrypted at rest
-    # Message-level encryption of the REST door. 1.6.3 is the first without CVE-2026-27932.
-    "joserfc>=1.6.3,<2",
+    # Message-level encryption of the REST door. Before 1.7.1 it opened a message only if the header was spelled as it
+    # would have spelled it itself (no blanks in the JSON).
+    "joserfc>=1.7.1,<2",
     "lxml>=5",  # Decision Manager's XML
     "phonenumbers>=8.13",  # phone numbers in the shape CyberSource takes
     # The REST door. 2.32 no longer keeps a connection unverified that was opened so once (CVE-2024-35195).

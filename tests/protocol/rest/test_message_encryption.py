@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64decode
+from datetime import UTC, datetime
 
 import pytest
 from joserfc import jwe
 from joserfc.jwk import OctKey, RSAKey
 
 from cybersource.protocol.rest import PrivateKey, PublicKey, Undecryptable, encrypt_request, open_response
+from cybersource.simulator.rest.encryption import wrapped
 
 from .key_material import certificate_pem, pem, private_key
 
@@ -45,6 +48,14 @@ def test_the_same_body_is_never_encrypted_to_the_same_bytes():
 @pytest.mark.parametrize("algorithm", ["RSA-OAEP-256", "RSA-OAEP"])
 def test_an_encrypted_reply_is_opened(algorithm):
     assert open_response(reply(BODY, alg=algorithm), key=OURS) == BODY
+
+
+def test_a_reply_is_opened_however_its_header_is_spelled():
+    certificate = certificate_pem("reply", common_name="oscar_test_mid", serial="reply-key")
+    spelled = wrapped(BODY, certificate=certificate, kid="reply-key", now=datetime(2026, 3, 3, tzinfo=UTC))
+    header = json.loads(spelled)["encryptedResponse"].split(".")[0]
+    assert b", " in urlsafe_b64decode(header + "=" * (-len(header) % 4)), "not as our library writes JSON"
+    assert open_response(spelled, key=OURS) == BODY
 
 
 def test_a_reply_as_long_as_a_full_search_is_opened():
