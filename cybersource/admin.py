@@ -18,11 +18,13 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from . import models
+from .error_reports import discreet
 from .protocol import CARD_TYPES, Decision, ProtocolError, avs_meaning, cvn_meaning, format_amount, reason_meaning
 
 #: Signed fields that work like a key: kept in the log for the shop's code, shown to nobody.
@@ -68,6 +70,10 @@ class SecureAcceptanceProfileAdmin(admin.ModelAdmin):
     form = ProfileForm
     list_display = ("profile_id", "hostname", "access_key", "is_default", "active", "readable", "date_created")
     list_filter = ("active", "is_default")
+
+    @method_decorator(discreet)
+    def changeform_view(self, *args: Any, **kwargs: Any) -> Any:
+        return super().changeform_view(*args, **kwargs)
 
     @admin.display(boolean=True, description=_("Secret readable"))
     def readable(self, profile: models.SecureAcceptanceProfile) -> bool:

@@ -17,6 +17,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
@@ -74,6 +75,7 @@ class Form:
         }
 
 
+@sensitive_variables()
 def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: HttpRequest) -> PaymentAttempt:
     """Write the attempt that the shopper's first form will belong to; an earlier open one is replaced.
 
@@ -240,6 +242,7 @@ def latest_step(attempt_id: int) -> PaymentAttempt | None:
     )
 
 
+@sensitive_variables()
 def form_for(attempt: PaymentAttempt, *, at: datetime | None = None) -> Form | None:
     """Sign the attempt's form. Reading it again gives the same form until its date is old, then a freshly dated one.
 

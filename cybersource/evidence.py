@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -14,8 +15,12 @@ from .models import RefusedPost, ReplyType
 from .protocol import mask_card_numbers
 
 ROWS_AN_HOUR = 200
-VALUE_LENGTH = 100
 NAMES_KEPT = 80
+
+#: What the protocol's own names and values look like. Whatever else is posted may be anything, a card or an address.
+A_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+A_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.,:_-]{0,99}")
+NOT_KEPT = "?"
 
 #: All that is kept of a post nobody vouches for: no card field, no name, no address.
 HARMLESS = (
@@ -43,14 +48,14 @@ def keep(
     names: list[str] = []
     for name, value in posted:
         if len(names) < NAMES_KEPT:
-            names.append(printable(name)[:40])
+            names.append(name if A_NAME.fullmatch(name) and not masked(name) else NOT_KEPT)
         if name in HARMLESS and name not in values:
-            values[name] = mask_card_numbers("message", printable(value)[:VALUE_LENGTH])
+            values[name] = value if A_WORD.fullmatch(value) and not masked(value) else NOT_KEPT
     return RefusedPost.objects.create(
         reply_type=reply_type,
         rule=rule[:64],
         remote_address=remote_address,
-        summary={"values": values, "names": [mask_card_numbers("message", name) for name in names]},
+        summary={"values": values, "names": names},
     )
 
 
@@ -60,6 +65,6 @@ def room_left(refused: QuerySet[Any]) -> bool:
     return recent[:ROWS_AN_HOUR].count() < ROWS_AN_HOUR
 
 
-def printable(text: str) -> str:
-    """PostgreSQL stores no NUL and no lone surrogate."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+def masked(text: str) -> bool:
+    """Whether a text may hold a card number."""
+    return mask_card_numbers("message", text) != text

@@ -150,23 +150,27 @@ def log(
 ) -> CyberSourceReply:
     """Write the log row, in a commit of its own."""
     order = attempt.order if attempt else None
+    told = {
+        "decision": reply.decision_text,
+        "message": reply.message,
+        "transaction_type": reply.transaction_type or "",
+        "reference_number": reply.reference_number or "",
+        "currency": reply.currency or "",
+        "auth_code": reply.auth_code,
+        "auth_avs_code": reply.avs_code,
+        "auth_cv_result": reply.cvn_code,
+        "card_number": reply.card_number,
+        "card_type": reply.card_type,
+        "card_expiry_date": reply.card_expiry,
+    }
     columns = clipped(
         CyberSourceReply,
-        decision=reply.decision_text,
-        message=mask_card_numbers("message", reply.message),
         transaction_id=reply.transaction_id or "",
-        transaction_type=reply.transaction_type or "",
         transaction_uuid=reply.transaction_uuid,
-        reference_number=mask_card_numbers("req_reference_number", reply.reference_number or ""),
-        currency=reply.currency or "",
-        auth_code=reply.auth_code,
-        auth_avs_code=reply.avs_code,
-        auth_cv_result=reply.cvn_code,
         request_token=reply.request_token,
-        card_number=mask_card_numbers("req_card_number", reply.card_number),
-        card_type=reply.card_type,
-        card_expiry_date=reply.card_expiry,
         refused_because=refused_because,
+        # Masked whole before it is cut, so that the cut leaves no part of a card number to be read.
+        **{name: mask_card_numbers("message", value) for name, value in told.items()},
     )
     return CyberSourceReply.objects.create(
         reply_type=reply_type,
@@ -184,6 +188,7 @@ def log(
     )
 
 
+@sensitive_variables()
 def act_on(entry: CyberSourceReply, reply: Reply) -> str:
     """Settle a logged reply, then whatever reviews were told of its transaction before it came."""
     outcome = Outcome.from_reply(reply)
@@ -220,6 +225,7 @@ def catch_up(attempt: PaymentAttempt) -> None:
             act_on_stored(entry)
 
 
+@sensitive_variables()
 def reprocess() -> dict[str, int]:
     """Act on every logged reply that never took effect, oldest first. Returns how many ended in which result.
 

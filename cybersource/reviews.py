@@ -115,7 +115,7 @@ def store(
     notification = ReviewNotification.objects.create(
         content=evidence(content),
         remote_address=remote_address,
-        **clipped(ReviewNotification, merchant_id=told.merchant_id),
+        **clipped(ReviewNotification, merchant_id=mask_card_numbers("comment", told.merchant_id)),
     )
     rows = ReviewNotificationUpdate.objects.bulk_create(
         row_for(notification, position, update, payload=update.as_json()) for position, update in enumerate(updates)

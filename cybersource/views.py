@@ -7,7 +7,7 @@ set no cookie, and hold no transaction open around the evidence they store.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import wraps
 from typing import Any
@@ -22,13 +22,15 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 from oscarapicheckout.views import CHECKOUT_ORDER_ID
 
 from . import checkout, explanations, fingerprints, orders, patience, posts, replies, reviews, shopper
 from .client_address import client_address
 from .conf import conf
+from .encryption import Secret
+from .error_reports import discreet, take_query_off
 from .models import UNSETTLED_STATES, WAITS_FOR_STAFF, AttemptState, PaymentAttempt, ReplyType, ReviewNotification
 from .protocol import PROFILING_KINDS, ProtocolError
 from .protocol.review import MAX_BODY_BYTES
@@ -36,9 +38,6 @@ from .protocol.review import MAX_BODY_BYTES
 logger = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponse]
-
-#: Where servers (gunicorn, uWSGI, mod_wsgi) keep a request's URL with its query.
-URLS_IN_META = {"QUERY_STRING", "RAW_URI", "REQUEST_URI", "UNENCODED_URL"}
 
 #: Seconds after which whoever could not be served may ask again.
 RETRY_AFTER = "30"
@@ -94,17 +93,32 @@ def in_time(view: View) -> View:
     return wrapped
 
 
+def without_query(view: View) -> View:
+    """Take the query off the request before the view begins: what logs and reports say of a request is its URL.
+
+    The notification's key is a credential. The view finds it in ``request.query_taken_off``; the others read no query.
+    """
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        request.query_taken_off = Secret(take_query_off(request))  # type: ignore[attr-defined]
+        return view(request, *args, **kwargs)
+
+    return wrapped
+
+
 def from_outside(view: View) -> View:
     """What the three doors to the outside have in common."""
     for decorator in (
         in_utf_8,
         in_time,
-        sensitive_post_parameters(),
         without_session,
         transaction.non_atomic_requests,
         require_POST,
         never_cache,
         csrf_exempt,
+        without_query,
+        discreet,
     ):
         view = decorator(view)
     return view
@@ -157,25 +171,12 @@ def say_unavailable(what: str, problem: Exception) -> None:
     logger.error("The database is not available (%s), so %s could not be stored.", type(problem).__name__, what)
 
 
-def key_taken_off(view: View) -> View:
-    """Look whether the URL shows a key of ours, and take the key off the request before anything else can show it.
+@sensitive_variables()
+def admitted(shown: Sequence[str]) -> bool:
+    """Look whether the URL shows a key of ours.
 
-    The key is a credential. What logs and error reports say of a request, they say of its URL.
+    Unset keys close the door, an explicit empty list opens it to anybody, else one of the keys must be shown.
     """
-
-    @wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        request.is_admitted = admitted(request.GET.getlist("key"))  # type: ignore[attr-defined]
-        request.GET = QueryDict()
-        for name in URLS_IN_META & request.META.keys():
-            request.META[name] = "" if name == "QUERY_STRING" else request.path
-        return view(request, *args, **kwargs)
-
-    return wrapped
-
-
-def admitted(shown: list[str]) -> bool:
-    """Unset keys close the door, an explicit empty list opens it to anybody, else one of the keys must be shown."""
     wanted = conf.decision_manager_keys
     if not isinstance(wanted, (list, tuple, set, frozenset)):
         return False  # unset, or no list of keys: a text here would make a key of each of its letters
@@ -187,12 +188,12 @@ def admitted(shown: list[str]) -> bool:
     return any(opened)
 
 
-@in_utf_8
-@key_taken_off
 @from_outside
 def review_notification(request: HttpRequest) -> HttpResponse:
     """Decision Manager tells what a reviewer decided."""
-    if not request.is_admitted:  # type: ignore[attr-defined]
+    query = request.query_taken_off.encode("latin-1")  # type: ignore[attr-defined]  # WSGI's bytes are in such text
+    shown = QueryDict(query).getlist("key")
+    if not admitted(shown):
         logger.warning("Refused a review notification: no valid key")
         return HttpResponseForbidden("forbidden", content_type="text/plain")
     try:
@@ -228,6 +229,7 @@ def whereabouts(order: Any, step: PaymentAttempt) -> Where:
     return Where.PENDING if waits and not orders.is_declined(order) else Where.FAIL
 
 
+@discreet
 @require_GET
 @never_cache
 def return_to_shop(request: HttpRequest, handle: UUID) -> HttpResponse:
@@ -248,6 +250,7 @@ def return_to_shop(request: HttpRequest, handle: UUID) -> HttpResponse:
     return HttpResponseRedirect(resolve_url(conf.redirect_fail))
 
 
+@discreet
 @require_GET
 @never_cache
 def pending(request: HttpRequest, handle: UUID) -> HttpResponse:

@@ -15,7 +15,7 @@ _EXEMPT = re.compile(
     r"payment_token(?:_instrument_identifier_id)?|transaction_id|request_token|access_key|profile_id|signature"
     r"|signed_field_names|unsigned_field_names|signed_date_time|device_fingerprint_id|payment_account_reference"
     r"|[a-z0-9_]*(?:_uuid|_trans_ref_no|_transaction_id|_reconciliation_reference_number|_phone|amount|_unit_price"
-    r"|_date|_time|_date_time|_xid|_cavv|_ip_?address)"
+    r"|(?<!_expiry)_date|_time|_date_time|_xid|_cavv|_ip_?address)"
     r"|score_device_fingerprint_[a-z0-9_]+"
     r")"
 )

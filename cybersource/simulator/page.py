@@ -6,7 +6,7 @@ fields in no particular order, ``utf8=✓`` first, a Continue button without scr
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from random import Random
 
@@ -18,7 +18,7 @@ class Page:
     """An answer to the browser, whole."""
 
     status: int
-    html: str
+    html: str = field(repr=False)
     headers: tuple[tuple[str, str], ...] = ()
 
 
