@@ -68,8 +68,10 @@ def test_whatever_breaks_in_a_reply_nothing_is_lost_and_nothing_happens_twice(co
             reprocess()
             assert rows() == expected, case
             assert settled_once(log(after=earlier)), case
-            # Between the mail server's "taken" and our note of it nobody can know; a second mail is better than none.
-            forgotten = mails and points.mails_out == mails and disaster != "the session is cut"
+            # Between the mail server's "taken" and our note of it nobody can know, and Oscar keeps books of its own
+            # there, which may fail. A second mail is better than none.
+            unnoted = disaster != "the session is cut" or "communication_" in undisturbed.names[at]
+            forgotten = mails and points.mails_out == mails and unnoted
             assert len(mail.outbox) == mails or (forgotten and len(mail.outbox) == mails + 1), case
             reprocess()
             assert rows() == expected, case
