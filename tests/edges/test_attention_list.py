@@ -130,7 +130,7 @@ def test_a_charge_that_names_no_order_of_the_shop_is_on_the_list(shopper, boss):
     shown = words(boss.get(LIST))
     assert "A charge that answers no payment of this shop" in shown
     assert "CyberSource's answer was not believed: it answers no form of this shop." in shown
-    assert "none here (reference number <b>NONE</b>)" in shown
+    assert "Order none here Reference number <b>NONE</b> Amount" in shown
 
 
 def test_a_charge_that_names_an_order_without_card_payments_is_on_that_orders_page(shopper, boss):
