@@ -19,7 +19,8 @@ from django.views.decorators.debug import sensitive_variables
 from .protocol import MalformedPost
 
 #: Bytes of a posted form. A genuine reply has about six thousand; one that echoes 120 order lines a hundred thousand.
-MAX_BYTES = 2560 * 1024
+#: To read a form takes forty times its size in memory where every byte of it is an escape.
+MAX_BYTES = 1024 * 1024
 
 #: Fields of a posted form, those that are not signed included.
 MAX_FIELDS = 1000
