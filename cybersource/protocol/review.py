@@ -27,7 +27,7 @@ MAX_BODY_BYTES = 3 * MAX_XML_BYTES + 1024
 MAX_FORM_FIELDS = 100
 #: One is usual. Each is recorded in a transaction of its own, of some milliseconds of CPU, and a message may take two
 #: seconds of it.
-MAX_UPDATES = 150
+MAX_UPDATES = 100
 MAX_NOTES = 5000
 
 _LONGEST_NAME = 3 * len("content")

@@ -143,7 +143,7 @@ NOTIFICATIONS: dict[str, Callable[[], bytes]] = {
     "as many notes as are read": lambda: put("<Notes>", "<Notes>" + "".join(NOTE % n for n in range(MAX_NOTES - 1))),
     "as many updates as are read": lambda: put("</CaseM", UPDATE * (MAX_UPDATES - 1) + "</CaseM"),
     "as many updates of one case": lambda: put("</CaseM", SAME * (MAX_UPDATES - 1) + "</CaseM"),
-    "another merchant's updates": lambda: put("acme_shop", "x").replace(b"</CaseM", b"<Update/>" * 199 + b"</CaseM"),
+    "another merchant's updates": lambda: put("acme_shop", "x").replace(b"</CaseM", b"<Update/>" * 99 + b"</CaseM"),
 }
 
 NOTE = '<Note Date="2026-03-04 10:02:11" AddedBy="lena.review" Comment="%d"/>'

@@ -261,64 +261,6 @@ REFUSED = {
 }
 
 
-@pytest.fixture(scope="module")
-def besieged(django_db_setup, django_db_blocker):
-    """The order that the recorded acceptance is about, for all forgeries, since none may change it."""
-    with django_db_blocker.unblock(), override_settings(CYBERSOURCE_FLOW="one-step"):
-        yield under_review_as("100019", "7312345812346012504013")
-        empty_tables()
-
-
-@pytest.mark.parametrize(("body", "content_type"), REFUSED.values(), ids=REFUSED)
-def test_what_is_no_message_of_ours_is_refused_and_changes_nothing(besieged, caplog, body, content_type):
-    before = fingerprints(but=EVIDENCE)
-    with caplog.at_level(logging.WARNING):
-        response = post(body=body, content_type=content_type)
-    assert response.status_code == 400
-    assert fingerprints(but=EVIDENCE) == before
-    assert not ReviewNotificationUpdate.objects.exclude(state="foreign").exists()
-    assert "Traceback" not in caplog.text
-
-
-#: What a stranger who has a key may say of a case that is not his: well-formed, and about nothing that waits here.
-#: Stored, since a notification may come before its transaction; answered 200, since nobody is to send it again.
-MISSES = {
-    "the right order with another request id": D1.replace("7312345812346012504013", "7312345812346012504014"),
-    "the right order with no request id": D1.replace("7312345812346012504013", ""),
-    "another order with the right request id": D1.replace('"100019"', '"100020"'),
-    "no order with the right request id": D1.replace('"100019"', '""'),
-    "the request id with a blank": D1.replace("7312345812346012504013", "7312345812346012504013 "),
-    "the request id in other digits": D1.replace("731234", "\uff17\uff13\uff11\uff12\uff13\uff14"),
-    "the order number with a wildcard": D1.replace('"100019"', '"10001_"'),
-    "order and request id in each other's place": D1.replace('"100019"', '"x"')
-    .replace("7312345812346012504013", "100019")
-    .replace('"x"', '"7312345812346012504013"'),
-    "a decision in small letters": D1.replace(">ACCEPT<", ">accept<"),
-    "a decision with a blank": D1.replace(">ACCEPT<", ">ACCEPT <"),
-    "a decision in pieces": D1.replace(">ACCEPT<", "><x>ACC</x>EPT<"),
-    "two decisions": D1.replace("<Reviewer>", "<NewDecision>REJECT</NewDecision><Reviewer>"),
-    "no decision": D1.replace("<NewDecision>ACCEPT</NewDecision>", ""),
-    "a decision in another namespace": D1.replace("<NewDecision>", '<NewDecision xmlns="x">'),
-    "an update in an update": D1.replace("<Update ", "<Other><Update ").replace("</Update>", "</Update></Other>"),
-}
-
-
-@pytest.mark.parametrize("document", MISSES.values(), ids=MISSES)
-def test_a_message_that_fits_no_case_exactly_is_kept_and_releases_nothing(besieged, document):
-    assert document != D1
-    told = EVIDENCE | {"order_ordernote"}  # a reviewer's note is taken down whatever the decision says
-    before, kept = fingerprints(but=told), ReviewNotification.objects.count()
-    assert post(body=body_of(document)).status_code == 200
-    assert fingerprints(but=told) == before
-    assert ReviewNotification.objects.count() == kept + 1
-
-
-def test_after_all_of_them_the_genuine_message_still_releases_the_order(besieged):
-    assert status(besieged) == "Pending"
-    assert post().status_code == 200
-    assert status(besieged) == "Authorized"
-
-
 def test_there_are_more_than_25_forged_notifications():
     assert len(REFUSED) > 25
 
@@ -411,3 +353,64 @@ def test_the_key_is_in_no_row(held, secret_key):
     post(f"{URL}?key={secret_key}")
     post(f"{URL}?key={secret_key}", b"content=broken")
     assert "canary" not in str(everything(but=set()))
+
+
+# -- all forgeries, at one shop, which is the last: its rows stay from test to test -----------------------------------
+
+
+@pytest.fixture(scope="module")
+def besieged(django_db_setup, django_db_blocker):
+    """The order that the recorded acceptance is about, for all forgeries, since none may change it."""
+    with django_db_blocker.unblock(), override_settings(CYBERSOURCE_FLOW="one-step"):
+        yield under_review_as("100019", "7312345812346012504013")
+        empty_tables()
+
+
+@pytest.mark.parametrize(("body", "content_type"), REFUSED.values(), ids=REFUSED)
+def test_what_is_no_message_of_ours_is_refused_and_changes_nothing(besieged, caplog, body, content_type):
+    before = fingerprints(but=EVIDENCE)
+    with caplog.at_level(logging.WARNING):
+        response = post(body=body, content_type=content_type)
+    assert response.status_code == 400
+    assert fingerprints(but=EVIDENCE) == before
+    assert not ReviewNotificationUpdate.objects.exclude(state="foreign").exists()
+    assert "Traceback" not in caplog.text
+
+
+#: What a stranger who has a key may say of a case that is not his: well-formed, and about nothing that waits here.
+#: Stored, since a notification may come before its transaction; answered 200, since nobody is to send it again.
+MISSES = {
+    "the right order with another request id": D1.replace("7312345812346012504013", "7312345812346012504014"),
+    "the right order with no request id": D1.replace("7312345812346012504013", ""),
+    "another order with the right request id": D1.replace('"100019"', '"100020"'),
+    "no order with the right request id": D1.replace('"100019"', '""'),
+    "the request id with a blank": D1.replace("7312345812346012504013", "7312345812346012504013 "),
+    "the request id in other digits": D1.replace("731234", "\uff17\uff13\uff11\uff12\uff13\uff14"),
+    "the order number with a wildcard": D1.replace('"100019"', '"10001_"'),
+    "order and request id in each other's place": D1.replace('"100019"', '"x"')
+    .replace("7312345812346012504013", "100019")
+    .replace('"x"', '"7312345812346012504013"'),
+    "a decision in small letters": D1.replace(">ACCEPT<", ">accept<"),
+    "a decision with a blank": D1.replace(">ACCEPT<", ">ACCEPT <"),
+    "a decision in pieces": D1.replace(">ACCEPT<", "><x>ACC</x>EPT<"),
+    "two decisions": D1.replace("<Reviewer>", "<NewDecision>REJECT</NewDecision><Reviewer>"),
+    "no decision": D1.replace("<NewDecision>ACCEPT</NewDecision>", ""),
+    "a decision in another namespace": D1.replace("<NewDecision>", '<NewDecision xmlns="x">'),
+    "an update in an update": D1.replace("<Update ", "<Other><Update ").replace("</Update>", "</Update></Other>"),
+}
+
+
+@pytest.mark.parametrize("document", MISSES.values(), ids=MISSES)
+def test_a_message_that_fits_no_case_exactly_is_kept_and_releases_nothing(besieged, document):
+    assert document != D1
+    told = EVIDENCE | {"order_ordernote"}  # a reviewer's note is taken down whatever the decision says
+    before, kept = fingerprints(but=told), ReviewNotification.objects.count()
+    assert post(body=body_of(document)).status_code == 200
+    assert fingerprints(but=told) == before
+    assert ReviewNotification.objects.count() == kept + 1
+
+
+def test_after_all_of_them_the_genuine_message_still_releases_the_order(besieged):
+    assert status(besieged) == "Pending"
+    assert post().status_code == 200
+    assert status(besieged) == "Authorized"
