@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
+from django.test import Client
 
 from cybersource import gateway
 from cybersource.models import CyberSourceReply
@@ -43,6 +45,7 @@ from cybersource.simulator.rest import RestAccess, RestFault
 from cybersource.simulator.rest.faults import NOT_PROCESSED
 from cybersource.simulator.server import Server
 from tests.protocol.rest.key_material import PASSWORD, certificate_pem, p12, pem
+from tests.shop import Shopper
 from tests.simulator.forms import card, create_token, pay
 
 TEN = {"amount": Decimal("10.00"), "currency": "USD"}
@@ -59,6 +62,13 @@ def far_side(committed_db, cybersource_simulator, settings) -> Gateway:
     for name, value in cybersource_simulator.shop_settings.items():
         setattr(settings, name, value)
     return cybersource_simulator.gateway
+
+
+@pytest.fixture
+def admin_of_the_shop(committed_db) -> Client:
+    client = Client()
+    client.force_login(get_user_model().objects.create_superuser("boss", "boss@shop.example", "-"))
+    return client
 
 
 def paid(far_side: Gateway, amount: str = "50.00") -> str:
@@ -163,6 +173,27 @@ def test_cybersource_does_not_stop_an_over_refund_so_neither_does_the_transport(
     made = gateway.send(capture(paid(far_side), **TEN, **ids(1))).outcome.answer.id
     for number in (2, 3):
         assert gateway.send(refund(made, of=Resource.CAPTURE, **TEN, **ids(number))).outcome.succeeded
+
+
+def test_what_a_shopper_paid_is_captured_by_the_id_in_the_log_and_staff_can_read_of_it(far_side, admin_of_the_shop):
+    far_side.set_shop("http://localhost")
+    shopper = Shopper(gateway=far_side)
+    order = shopper.check_out("50.00")
+    shopper.pay()
+    attempt = shopper.attempt()
+    whole = {"amount": attempt.amount, "currency": attempt.currency}
+    call = capture(attempt.settling_reply.transaction_id, **whole, **ids())
+    exchange = gateway.send(call, order=order, attempt=attempt)
+    assert exchange.outcome.succeeded and exchange.entry.order == order
+    far_side.rest.faults.next(RestFault.NO_ANSWER)
+    lost = gateway.send(void(exchange.outcome.answer.id, of=Resource.CAPTURE, **ids(2)), order=order, attempt=attempt)
+    for path in [
+        f"/dashboard/orders/{order.number}/",
+        "/admin/cybersource/cybersourcereply/",
+        f"/admin/cybersource/cybersourcereply/{exchange.entry.pk}/change/",
+        f"/admin/cybersource/cybersourcereply/{lost.entry.pk}/change/",
+    ]:
+        assert admin_of_the_shop.get(path).status_code == 200, path
 
 
 # --------------------------------------------------------------------------------------------- who we are
