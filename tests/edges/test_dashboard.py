@@ -497,7 +497,7 @@ def test_the_page_costs_the_same_however_many_cards_were_tried(shopper, staff):
         told(shopper, new_decision=decision, reviewer="ana", comments="looked at it")
     assert other.cybersource_attempts.count() == 5 and other.cybersource_replies.count() == 13
     crowded = statements(lambda: order_panel.for_order(Order.objects.get(pk=other.pk)))
-    assert len(crowded) == len(alone) == 10  # the order itself included
+    assert len(crowded) == len(alone) == 9  # the order itself included
     panels = [order_panel.for_order(each) for each in (order, other)]
     assert statements(lambda: [render("cybersource/dashboard/card_payments.html", panel=each) for each in panels]) == []
 
