@@ -6,7 +6,7 @@
 VENV := .venv/bin/python
 INSTALL = python="$$(sandbox/find-python)" && "$$python" sandbox/environment.py
 
-.PHONY: sandbox test lint clean
+.PHONY: sandbox test lint mutants clean
 
 sandbox:
 	@$(INSTALL) sandbox && exec $(VENV) -m sandbox
@@ -26,7 +26,12 @@ lint:
 	$(VENV) -m ruff format --check .
 	$(VENV) -m mypy
 
+# Would a test notice? Hours for all of it; a module: make mutants ARGS="cybersource.protocol.reply*". docs/mutants.rst
+mutants:
+	@$(INSTALL) mutation
+	CI=1 .venv/bin/mutmut run $(ARGS)
+
 # The database is in .sandbox too; where PostgreSQL's user may not enter, a link says where it is instead.
 clean:
 	rm -rf $$(readlink .sandbox/postgres/elsewhere .sandbox/test-postgres/elsewhere)
-	rm -rf .venv .sandbox build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage
+	rm -rf .venv .sandbox mutants build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage

@@ -61,6 +61,9 @@ LINT = [
     "twine>=6",
 ]
 
+# For `make mutants`, a developer's command.
+MUTATION = ["mutmut>=3.8"]
+
 setup(
     name="django-oscar-cybersource",
     version="11.0.0.dev0",
@@ -82,6 +85,7 @@ setup(
         "sandbox": SANDBOX,
         "test": TEST,
         "lint": LINT,
+        "mutation": [*TEST, *MUTATION],
         "dev": sorted({*TEST, *LINT, "tox>=4.20"}),
     },
     classifiers=[

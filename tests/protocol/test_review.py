@@ -562,3 +562,19 @@ def test_a_damaged_message_is_refused_or_read_and_never_crashes(data: Any) -> No
             assert update.new_decision in (None, "ACCEPT", "REJECT")
     except BadNotification:
         pass
+
+
+def test_a_note_that_says_nothing_is_blank_and_has_no_time() -> None:
+    (note,) = parsed(D1.replace(D1[D1.index("<Note ") : D1.index("</Notes>")], "<Note/>")).updates[0].notes
+    assert (note.written_at, note.date_text, note.added_by, note.comment) == (None, "", "", "")
+
+
+def test_text_in_pieces_is_one_text() -> None:
+    update = parsed(D1.replace("Spoke to customer.", "Spoke <b>to</b> customer.")).updates[0]
+    assert update.comments.startswith("Spoke to customer.")
+
+
+@pytest.mark.parametrize("zone", ["", " GMT", " PST", "+02:00"])
+def test_every_time_is_in_utc_itself(zone: str) -> None:
+    (note,) = parsed(D1.replace("2026-03-04 10:02:11", f"2026-03-04 10:02:11{zone}")).updates[0].notes
+    assert note.written_at is not None and note.written_at.tzinfo is UTC
