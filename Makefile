@@ -1,12 +1,14 @@
 # make sandbox   a shop on http://localhost:8000 with a CyberSource on this machine, until Ctrl-C
 # make test      the whole test suite; make test ARGS="-k reply -x" for a part of it
 #
-# Both do all their own set-up in .venv and .sandbox. They need Python 3.11 or newer, make and a package index.
+# make benchmark what it costs, against its budgets, with up to a million log rows; twenty minutes on a quiet machine
+#
+# All do their own set-up in .venv and .sandbox. They need Python 3.11 or newer, make and a package index.
 
 VENV := .venv/bin/python
 INSTALL = python="$$(sandbox/find-python)" && "$$python" sandbox/environment.py
 
-.PHONY: sandbox test lint mutants clean
+.PHONY: sandbox test benchmark lint mutants clean
 
 sandbox:
 	@$(INSTALL) sandbox && exec $(VENV) -m sandbox
@@ -19,6 +21,12 @@ test:
 	if [ -n "$$chromium" ]; then export CHROMIUM="$$chromium"; echo "Browser tests run in $$chromium."; \
 	else echo "No Chromium was found, so the browser tests are SKIPPED. Install chromium, or set CHROMIUM."; fi; \
 	exec $(VENV) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# A part of it: make benchmark ARGS="-k review"
+benchmark:
+	@$(INSTALL) benchmark
+	exec $(VENV) -m pytest benchmarks --ds=benchmarks.settings --benchmark-enable --benchmark-warmup=off \
+		--benchmark-columns=min,median,rounds --benchmark-sort=name -q -p no:warnings -p no:cacheprovider $(ARGS)
 
 lint:
 	@$(INSTALL) lint
@@ -33,5 +41,6 @@ mutants:
 
 # The database is in .sandbox too; where PostgreSQL's user may not enter, a link says where it is instead.
 clean:
-	rm -rf $$(readlink .sandbox/postgres/elsewhere .sandbox/test-postgres/elsewhere)
+	rm -rf $$(readlink .sandbox/postgres/elsewhere .sandbox/test-postgres/elsewhere \
+		.sandbox/benchmark-postgres/elsewhere)
 	rm -rf .venv .sandbox mutants build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage

@@ -53,6 +53,8 @@ TEST = [
     "setuptools>=77",  # builds the wheel that the package tests open
 ]
 
+BENCHMARK = [*TEST, "gunicorn>=22"]
+
 LINT = [
     "build>=1.2",
     "import-linter>=2.5",
@@ -84,6 +86,7 @@ setup(
         "simulator": SIMULATOR,
         "sandbox": SANDBOX,
         "test": TEST,
+        "benchmark": BENCHMARK,
         "lint": LINT,
         "mutation": [*TEST, *MUTATION],
         "dev": sorted({*TEST, *LINT, "tox>=4.20"}),

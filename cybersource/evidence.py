@@ -61,7 +61,7 @@ def keep(
 
 def room_left(refused: QuerySet[Any]) -> bool:
     """Whether this hour's evidence has not reached its ceiling, among rows that have a ``date_created``."""
-    recent = refused.filter(date_created__gt=timezone.now() - timedelta(hours=1))
+    recent = refused.filter(date_created__gt=timezone.now() - timedelta(hours=1)).order_by()
     return recent[:ROWS_AN_HOUR].count() < ROWS_AN_HOUR
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Exists, OuterRef, prefetch_related_objects
+from django.db.models import prefetch_related_objects
 from oscar.core.loading import get_model
 
 from .conf import conf
@@ -34,11 +34,6 @@ SALES = (TransactionType.SALE, TransactionType.SALE_WITH_TOKEN)
 def knows(order: Any, transaction_id: str) -> bool:
     """Has this charge been recorded on the order before?"""
     return Transaction.objects.filter(source__order=order, reference=transaction_id).exists()
-
-
-def records(transaction_id: str) -> Exists:
-    """The same of one Source, as a condition."""
-    return Exists(Transaction.objects.filter(source=OuterRef("pk"), reference=transaction_id))
 
 
 def record_charge(

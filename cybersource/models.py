@@ -154,7 +154,12 @@ class PaymentAttempt(models.Model):
     state = models.CharField(_("State"), max_length=16, choices=AttemptState.choices, default=AttemptState.OPEN)
     attention = models.CharField(_("Needs attention"), max_length=24, choices=Attention.choices, blank=True, default="")
     source = models.ForeignKey(
-        "payment.Source", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("Source")
+        "payment.Source",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="cybersource_attempts",
+        verbose_name=_("Source"),
     )
     settling_reply = models.ForeignKey(
         "cybersource.CyberSourceReply",

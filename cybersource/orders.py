@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import DecimalField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models import F, Sum
+from django.db.models.functions import Greatest
 from django.utils import translation
 from django.utils.translation import gettext as _
 from oscar.apps.order.exceptions import InvalidOrderStatus
@@ -36,12 +37,14 @@ NOTE_TYPE = "System"
 
 NOTHING = Decimal("0.00")
 
+#: An attempt's money does not count towards the order for these reasons.
+SET_ASIDE = (Attention.PARTIAL, Attention.KEPT_AUTHORIZATION)
+
 
 def locked(order_id: int) -> Any:
     """Lock the order's row and return it. Every door locks the order first and then the attempt.
 
-    The key itself is left free: a row that points to the order need not wait for the settlement of another. Nothing is
-    joined to this row: after a wait for the lock PostgreSQL would give the new row with the old neighbours. Raises
+    The key itself is left free: a row that points to the order need not wait for the settlement of another. Raises
     OperationalError when somebody else holds the row for longer than :mod:`cybersource.patience` allows.
     """
     return Order.objects.annotate(**patience.limits()).select_for_update(of=("self",), no_key=True).get(pk=order_id)
@@ -55,6 +58,23 @@ def locked_if_free(order_id: int) -> Any:
         .filter(pk=order_id)
         .first()
     )
+
+
+def locked_in_turn(order_ids: Iterable[int]) -> dict[int, Any]:
+    """Lock several orders and return them by their keys, in whose order they are locked."""
+    rows = Order.objects.annotate(**patience.limits()).select_for_update(of=("self",), no_key=True)
+    rows = rows.filter(pk__in=order_ids)
+    return {order.pk: order for order in rows.order_by("pk")}
+
+
+def lock(order_id: int) -> None:
+    """Lock the order's row for whoever reads it, and what belongs to it, in the next statement.
+
+    Not in this one: after a wait for a lock PostgreSQL joins the new row to its old neighbours.
+    """
+    limits = patience.limits()
+    row = Order.objects.annotate(**limits).values_list("pk", *limits)
+    row.select_for_update(of=("self",), no_key=True).get(pk=order_id)
 
 
 def awaits_payment(order: Any) -> bool:
@@ -79,38 +99,48 @@ def note(order: Any, message: str, *, user: Any = None) -> None:
     OrderNote.objects.create(order=order, note_type=NOTE_TYPE, message=message, user=user)
 
 
+@dataclass(kw_only=True)
+class Money:
+    """What the Sources of one order say."""
+
+    #: What they have allocated, less what does not count towards the order: what is under review, what was only partly
+    #: approved, and what staff were asked to reverse because the shopper retried with another amount.
+    held: Decimal = NOTHING
+    #: Transaction ids of what was authorized, captured and refunded.
+    references: set[str] = field(default_factory=set)
+
+
+def money_of(order_ids: Iterable[int]) -> dict[int, Money]:
+    """The money of each of these orders, in one statement."""
+    found = {order_id: Money() for order_id in order_ids}
+    rows = Source.objects.filter(order__in=found).order_by()
+    counted = set()
+    for order_id, source, allocated, attention, kind, amount, status, reference in rows.values_list(
+        "order",
+        "pk",
+        "amount_allocated",
+        "cybersource_attempts__attention",
+        "transactions__txn_type",
+        "transactions__amount",
+        "transactions__status",
+        "transactions__reference",
+    ):
+        money = found[order_id]
+        if source not in counted:
+            counted.add(source)
+            money.held += allocated
+        if kind is None:
+            continue
+        money.references.add(reference)
+        doubtful = status == Transaction.REVIEW and conf.review_holds_order
+        if kind == Transaction.AUTHORISE and (doubtful or attention in SET_ASIDE):
+            money.held -= amount
+    return found
+
+
 def money_held(order: Any) -> Decimal:
-    """Sum what the order's Sources have allocated, less what does not count towards the order.
-
-    That is what is under review, what was only partly approved, and what staff were asked to reverse because the
-    shopper retried with another amount.
-    """
-    return counted(sources_of(order))
-
-
-def counted(sources: Iterable[Any]) -> Decimal:
-    """The money of :func:`sources_of` that counts towards their order."""
-    return sum((source.amount_allocated - source.not_counted for source in sources), NOTHING)
-
-
-def sources_of(order: Any) -> QuerySet[Any]:
-    """The order's Sources; of each, as ``not_counted``, how much of its money does not count towards the order."""
-    set_aside = PaymentAttempt.objects.filter(
-        order=order, source=OuterRef("source"), attention__in=(Attention.PARTIAL, Attention.KEPT_AUTHORIZATION)
-    )
-    doubtful = Exists(set_aside)
-    if conf.review_holds_order:
-        doubtful |= Q(status=Transaction.REVIEW)
-    not_counted = (
-        Transaction.objects.filter(doubtful, source=OuterRef("pk"), txn_type=Transaction.AUTHORISE)
-        .order_by()
-        .values("source")
-        .annotate(total=Sum("amount"))
-        .values("total")
-    )
-    return Source.objects.filter(order=order).annotate(
-        not_counted=Coalesce(Subquery(not_counted), NOTHING, output_field=DecimalField())
-    )
+    """The money that counts towards the order."""
+    return money_of([order.pk])[order.pk].held
 
 
 def is_retried(order: Any, attempt: PaymentAttempt) -> bool:

@@ -9,11 +9,17 @@ transaction; one that the transition table lacks is noted on the order and other
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import Case, F, QuerySet, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
@@ -64,6 +70,22 @@ MARGIN = 64
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
+#: How many updates are applied in one transaction: each of their orders is locked until its end.
+TOGETHER = 100
+
+#: An update as it is kept, and as it was understood.
+Told = tuple[ReviewNotificationUpdate, ReviewUpdate]
+
+#: What is left to do to an order once everything else about it is written.
+Fate = Callable[[], Any] | None
+
+
+class Match(NamedTuple):
+    """The authorization that an update is about."""
+
+    transaction_id: int
+    order_id: int
+
 
 class OtherMerchant(ProtocolError):
     """The notification is about another merchant's payments."""
@@ -94,13 +116,11 @@ def receive(body: bytes, content_type: str = "", *, remote_address: str | None =
         keep_foreign(content, told, remote_address)
         raise OtherMerchant
     notification, rows, updates = patience.persistently(lambda: store(content, told, remote_address))
-    failed = False
-    for row, update in zip(rows, updates, strict=True):
-        state = try_to_apply(row, update)
-        failed = failed or state == State.FAILED
+    states = apply_all(list(zip(rows, updates, strict=True)))
+    for row, state in zip(rows, states, strict=True):
         if state == State.WAITING:
             logger.warning("Review update %s matches no transaction of ours. It is kept and waits for one.", row.pk)
-    if not failed:
+    if State.FAILED not in states:
         notification.state = ReviewNotification.State.HANDLED
         notification.save(update_fields=["state"])
     return notification
@@ -198,7 +218,7 @@ def keep_foreign(content: bytes, told: Notification, remote_address: str | None)
 def room_left() -> bool:
     """Whether this hour's evidence of refused notifications has not reached its ceiling."""
     an_hour_ago = timezone.now() - timedelta(hours=1)
-    refused = ReviewNotification.objects.filter(date_created__gt=an_hour_ago).exclude(problem="")
+    refused = ReviewNotification.objects.filter(date_created__gt=an_hour_ago).exclude(problem="").order_by()
     return refused[:REFUSED_AN_HOUR].count() < REFUSED_AN_HOUR
 
 
@@ -213,129 +233,282 @@ def apply_waiting(*, request_id: str = "") -> int:
     rows = ReviewNotificationUpdate.objects.filter(state__in=PENDING).order_by("pk")
     if request_id:
         rows = rows.filter(request_id=request_id[:64])
-    looked_at = set()
-    moved = 0
-    held: set[str] = set()
-    for row in rows:
-        looked_at.add(row.notification_id)
-        if row.reference_number in held:
-            continue
-        with patience.at_most(patience.FOR_A_RETRY):
-            moved += try_to_apply(row, ReviewUpdate.from_json(row.payload), held=held) not in PENDING
+    told = [(row, ReviewUpdate.from_json(row.payload)) for row in rows]
+    looked_at = {row.notification_id for row, _update in told}
+    moved = sum(state not in PENDING for state in apply_all(told, seconds=patience.FOR_A_RETRY))
     if looked_at:
         unhandled = ReviewNotification.objects.filter(pk__in=looked_at, state=ReviewNotification.State.RECEIVED)
         unhandled.exclude(updates__state=State.FAILED).update(state=ReviewNotification.State.HANDLED)
     return moved
 
 
-def try_to_apply(row: ReviewNotificationUpdate, update: ReviewUpdate, *, held: set[str] | None = None) -> str:
-    """Act on one update in a transaction of its own; an error marks it failed and is logged.
+def apply_all(told: Sequence[Told], *, seconds: float = math.inf) -> list[str]:
+    """Act on updates in the order they were told, many in one transaction; say what became of each.
 
-    The number of an order that somebody else keeps locked is added to ``held``.
+    ``seconds``: how long each transaction may wait for locked rows, where the caller sets no end to all of them.
     """
+    held: set[str] = set()
+    states: list[str] = []
+    for first in range(0, len(told), TOGETHER):
+        states += try_to_apply(told[first : first + TOGETHER], seconds, held)
+    return states
+
+
+def try_to_apply(told: Sequence[Told], seconds: float, held: set[str]) -> list[str]:
+    """Act on updates together, and where that fails on each of them alone: a bad one harms none of the others.
+
+    An error of one that is alone marks it failed and is logged. ``held`` gathers the numbers of orders that somebody
+    else keeps locked: they are not waited for twice.
+    """
+    row, _update = told[0]
     try:
-        return patience.persistently(lambda: apply(row, update))
+        if len(told) > 1 or row.reference_number not in held:
+            with within(seconds):
+                return patience.persistently(lambda: apply(told))
     except Exception as problem:
-        if patience.is_locked(problem):
+        if len(told) == 1 and patience.is_locked(problem):
             logger.warning("Review update %s is stored and waits: somebody else holds its order locked.", row.pk)
-            if held is not None:
-                held.add(row.reference_number)
-        else:
+            held.add(row.reference_number)
+        elif len(told) == 1:
             logger.exception("Review update %s could not be recorded. It is kept and will be tried again.", row.pk)
+    if len(told) > 1:
+        return [state for one in told for state in try_to_apply([one], seconds, held)]
     try:
-        mark_failed(row)
+        with within(seconds):
+            mark_failed(row)
     except patience.UNAVAILABLE:
         logger.warning("Review update %s still says that it waits.", row.pk)
-    return State.FAILED
+    return [State.FAILED]
+
+
+def within(seconds: float) -> AbstractContextManager[None]:
+    return nullcontext() if seconds == math.inf else patience.at_most(seconds)
 
 
 @transaction.atomic
 def mark_failed(row: ReviewNotificationUpdate) -> None:
     patience.limit()
-    close(row, State.FAILED)
+    still_pending([row]).update(state=State.FAILED)
 
 
 @transaction.atomic
-def apply(row: ReviewNotificationUpdate, update: ReviewUpdate) -> str:
-    """Match one update and record it, with the order's and then the transaction's row locked."""
-    found = matching(update)
-    if found is None:
-        return State.WAITING
-    order = orders.locked(found.source.order_id)
-    reviewed = (
-        Transaction.objects.select_for_update(of=("self",)).select_related("source", "log__attempt").get(pk=found.pk)
-    )
+def apply(told: Sequence[Told]) -> list[str]:
+    """Match updates and record them, with the orders' and then the transactions' rows locked.
+
+    Both in the order of their keys, so that two notifications never wait for each other.
+    """
+    matches = matching([update for _row, update in told])
+    if not any(matches):
+        return [State.WAITING] * len(told)
+    desk = Desk.with_locked(filter(None, matches))
     # Notes are for staff and told apart by their text, so they are in the shop's language whoever's request this is.
     with orders.in_the_shops_language():
-        write_notes(order, update)
-        state = decide(order, reviewed, update)
-        if update.followon and update.new_decision:
-            record_followon(order, reviewed, row, update, state)
-    if state == State.RECORDED:
-        announce(signals.review_recorded, sender=Transaction, order=order, transaction=reviewed, update=update)
-    close(row, state, transaction=reviewed, date_handled=timezone.now())
-    return state
+        states = [
+            desk.act_on(*one, match) if match else State.WAITING for one, match in zip(told, matches, strict=True)
+        ]
+        desk.finish()
+    return states
 
 
-def matching(update: ReviewUpdate) -> Any:
-    """The authorization that both the order's reference number and the request id name, or None."""
-    if not (update.reference_number and update.request_id):
-        return None
+def matching(updates: Sequence[ReviewUpdate]) -> list[Match | None]:
+    """For each update the authorization that both its order's reference number and its request id name, or None."""
+    named = [update for update in updates if update.reference_number and update.request_id]
     authorizations = Transaction.objects.filter(
-        reference=update.request_id, txn_type=Transaction.AUTHORISE
-    ).select_related("source")
+        reference__in={update.request_id for update in named}, txn_type=Transaction.AUTHORISE
+    ).annotate(order_id=F("source__order"))
+    found: dict[tuple[str, str], Match] = {}
+    numbered = authorizations.filter(source__order__number__in={update.reference_number for update in named})
+    for number, reference, *match in numbered.values_list("source__order__number", "reference", "pk", "order_id"):
+        found.setdefault((number, reference), Match(*match))
     # An order number that CyberSource would not take, or that looks like a card number, is in the log in other words.
-    logged = {"log__transaction_id": update.request_id[:64], "log__reference_number": update.reference_number[:50]}
-    return (
-        authorizations.filter(source__order__number=update.reference_number).first()
-        or authorizations.filter(**logged).first()
-    )
+    others = [update for update in named if (update.reference_number, update.request_id) not in found]
+    if others:
+        logged = authorizations.filter(
+            log__transaction_id__in={update.request_id[:64] for update in others},
+            log__reference_number__in={update.reference_number[:50] for update in others},
+        )
+        by_log: dict[tuple[str, str], Match] = {}
+        for number, reference, *match in logged.values_list("log__reference_number", "reference", "pk", "order_id"):
+            by_log.setdefault((number, reference), Match(*match))
+        for update in others:
+            match_of_log = by_log.get((update.reference_number[:50], update.request_id))
+            if match_of_log:
+                found[update.reference_number, update.request_id] = match_of_log
+    return [found.get((update.reference_number, update.request_id)) for update in updates]
 
 
-def close(row: ReviewNotificationUpdate, state: str, **columns: Any) -> None:
-    """Say what became of an update, unless somebody else was quicker to act on it."""
-    ReviewNotificationUpdate.objects.filter(pk=row.pk, state__in=PENDING).update(state=state, **columns)
+def still_pending(rows: Iterable[ReviewNotificationUpdate]) -> QuerySet[ReviewNotificationUpdate]:
+    """Those of the updates that nobody else was quicker to act on."""
+    return ReviewNotificationUpdate.objects.filter(pk__in=[row.pk for row in rows], state__in=PENDING)
 
 
-def decide(order: Any, reviewed: Any, update: ReviewUpdate) -> str:
-    """Move the transaction along the table; say what became of the update."""
-    decision = update.new_decision
-    if decision is None:
-        return State.NOTED
-    if reviewed.status == decision:
-        return State.REPEATED
-    effect = REVIEW_TRANSITIONS.get((reviewed.status, decision))
-    if effect is None:
-        note_once(order, conflict(reviewed, decision))
-        return State.CONFLICTING
-    reviewed.status = decision.value
-    reviewed.save(update_fields=["status"])
-    orders.note(order, decided(reviewed, update))
-    effect(order, reviewed, update)
-    return State.RECORDED
+@dataclass(kw_only=True)
+class Decided:
+    """A transaction that a reviewer moved along the table: what it does to the order follows."""
+
+    order: Any
+    reviewed: Any
+    update: ReviewUpdate
 
 
-def release(order: Any, reviewed: Any, update: ReviewUpdate) -> None:
+@dataclass(kw_only=True)
+class Desk:
+    """What updates that are applied together share: the locked rows, and what is read and written for all at once."""
+
+    locked: dict[int, Any]  #: orders by their keys
+    transactions: dict[int, Any]
+    decided: list[Decided] = field(default_factory=list)
+    recorded: list[Decided] = field(default_factory=list)
+    closed: list[tuple[ReviewNotificationUpdate, str, Any]] = field(default_factory=list)
+    notes: list[Any] = field(default_factory=list)
+    moved: dict[tuple[str, str], list[tuple[int, int]]] = field(default_factory=dict)
+
+    @classmethod
+    def with_locked(cls, matches: Iterable[Match]) -> Desk:
+        matches = list(matches)
+        locked = orders.locked_in_turn({match.order_id for match in matches})
+        reviewed = (
+            Transaction.objects.select_for_update(of=("self",))
+            .select_related("source", "log__attempt")
+            .filter(pk__in={match.transaction_id for match in matches})
+            .order_by("pk")
+        )
+        transactions = {found.pk: found for found in reviewed}
+        sources: dict[int, Any] = {}
+        for found in transactions.values():
+            found.source = sources.setdefault(found.source_id, found.source)
+        return cls(locked=locked, transactions=transactions)
+
+    def act_on(self, row: ReviewNotificationUpdate, update: ReviewUpdate, match: Match) -> str:
+        order, reviewed = self.locked[match.order_id], self.transactions[match.transaction_id]
+        self.write_notes(order, update)
+        state = self.decide(order, reviewed, update)
+        if update.followon and update.new_decision:
+            self.settle()
+            record_followon(order, reviewed, row, update, state)
+        self.closed.append((row, state, reviewed))
+        return state
+
+    def decide(self, order: Any, reviewed: Any, update: ReviewUpdate) -> str:
+        """Move the transaction along the table; say what became of the update."""
+        decision = update.new_decision
+        if decision is None:
+            return State.NOTED
+        if reviewed.status == decision:
+            return State.REPEATED
+        if (reviewed.status, decision) not in REVIEW_TRANSITIONS:
+            self.note_once(order, conflict(reviewed, decision))
+            return State.CONFLICTING
+        if any(before.order is order for before in self.decided):
+            self.settle()  # one decision after the other
+        reviewed.status = decision.value
+        reviewed.save(update_fields=["status"])
+        if decision == ReviewDecision.REJECT:
+            source = reviewed.source
+            source.amount_allocated = max(source.amount_allocated - reviewed.amount, ledger.NOTHING)
+            source.save(update_fields=["amount_allocated"])
+        self.note(order, decided(reviewed, update))
+        self.decided.append(Decided(order=order, reviewed=reviewed, update=update))
+        return State.RECORDED
+
+    def settle(self) -> None:
+        """Let what was decided so far have its effect on attempts and orders."""
+        now_decided, self.decided = self.decided, []
+        money = orders.money_of({one.order.pk for one in now_decided}) if now_decided else {}
+        fates = []
+        for one in now_decided:
+            effect = REVIEW_TRANSITIONS["REVIEW", one.update.new_decision]
+            fates.append(effect(self, one, money[one.order.pk].held))
+        self.write()
+        for fate in filter(None, fates):
+            fate()
+        self.recorded += now_decided
+
+    def write(self) -> None:
+        """Write the notes and move the attempts that have gathered."""
+        notes, self.notes = self.notes, []
+        OrderNote.objects.bulk_create(notes)
+        moved, self.moved = self.moved, {}
+        for (state, attention), pairs in moved.items():
+            attempts, sources = zip(*pairs, strict=True)
+            changes = {"state": state, **({"attention": attention} if attention else {})}
+            # A second charge on an attempt leaves the first one's state in place.
+            PaymentAttempt.objects.filter(pk__in=attempts, source__in=sources, state=AttemptState.REVIEW).update(
+                **changes
+            )
+
+    def finish(self) -> None:
+        """Settle what is left, say what became of each update, and tell it after the commit."""
+        self.settle()
+        for one in self.recorded:
+            announce(
+                signals.review_recorded,
+                sender=Transaction,
+                order=one.order,
+                transaction=one.reviewed,
+                update=one.update,
+            )
+        still_pending([row for row, _state, _reviewed in self.closed]).update(
+            state=Case(*[When(pk=row.pk, then=Value(state.value)) for row, state, _reviewed in self.closed]),
+            transaction=Case(*[When(pk=row.pk, then=Value(reviewed.pk)) for row, _state, reviewed in self.closed]),
+            date_handled=timezone.now(),
+        )
+
+    def move(self, attempt: PaymentAttempt | None, reviewed: Any, state: str, attention: str = "") -> None:
+        """Let the attempt follow its transaction."""
+        if attempt is not None:
+            self.moved.setdefault((state, attention), []).append((attempt.pk, reviewed.source_id))
+
+    # -- what staff read
+
+    def note(self, order: Any, message: str) -> None:
+        self.known.add((order.pk, message))
+        self.notes.append(OrderNote(order=order, note_type=orders.NOTE_TYPE, message=message))
+
+    def note_once(self, order: Any, message: str) -> None:
+        if (order.pk, message) not in self.known:
+            self.note(order, message)
+
+    @cached_property
+    def known(self) -> set[tuple[int, str]]:
+        """What is noted on the orders already."""
+        return set(OrderNote.objects.filter(order__in=self.locked).values_list("order_id", "message"))
+
+    def write_notes(self, order: Any, update: ReviewUpdate) -> None:
+        """Write each of the reviewer's notes once, oldest first.
+
+        Messages repeat all the notes so far, and notes have no identity: they are told apart by date, author and text.
+        """
+        written = sorted(update.notes, key=lambda note: (note.written_at is None, note.written_at or LONG_AGO))
+        for note in written:
+            if note.comment or note.added_by:
+                self.note_once(
+                    order,
+                    _("Decision Manager note by %(author)s (%(date)s): %(text)s")
+                    % {"author": note.added_by or "-", "date": note.date_text or _("undated"), "text": note.comment},
+                )
+
+
+def release(desk: Desk, one: Decided, held: Decimal) -> Fate:
     """The reviewer accepts: what was held for review now counts towards the order."""
+    order, reviewed = one.order, one.reviewed
     attempt = attempt_of(reviewed)
     if attempt and reviewed.amount < attempt.amount:
-        release_part(order, reviewed, attempt)
-        return
-    held = orders.money_held(order)
+        return release_part(desk, order, reviewed, attempt)
     attention = Attention.NONE
     if orders.is_cancelled(order):
         attention = Attention.CLOSED_ORDER
         message = _("The order was cancelled meanwhile, and %(amount)s %(currency)s are held for it. Reverse them.")
-        orders.note(order, message % {"amount": reviewed.amount, "currency": reviewed.source.currency})
+        desk.note(order, message % {"amount": reviewed.amount, "currency": reviewed.source.currency})
     elif held > order.total_incl_tax:
         attention = Attention.EXCESS_CHARGE
-        orders.note(order, attention.label + ".")
-    move_attempt(attempt, reviewed, AttemptState.AUTHORIZED, attention)
+        desk.note(order, attention.label + ".")
+    desk.move(attempt, reviewed, AttemptState.AUTHORIZED, attention)
     if attention:
         warn(order, reviewed, attempt, attention)
-    if attempt and attempt.transaction_type in ledger.SALES and not settled_with(update):
-        orders.note(order, _("A sale is not captured while it is under review. Capture it unless CyberSource has."))
-    orders.authorize_if_covered(order, held, hostname=hostname_of(attempt))
+    if attempt and attempt.transaction_type in ledger.SALES and not settled_with(one.update):
+        desk.note(order, _("A sale is not captured while it is under review. Capture it unless CyberSource has."))
+    return lambda: orders.authorize_if_covered(order, held, hostname=hostname_of(attempt))
 
 
 def warn(order: Any, reviewed: Any, attempt: PaymentAttempt | None, attention: Attention) -> None:
@@ -362,36 +535,35 @@ def warn(order: Any, reviewed: Any, attempt: PaymentAttempt | None, attention: A
     )
 
 
-def release_part(order: Any, reviewed: Any, attempt: PaymentAttempt) -> None:
+def release_part(desk: Desk, order: Any, reviewed: Any, attempt: PaymentAttempt) -> Fate:
     """The bank had approved only part of the amount: the reviewer's word does not pay the rest."""
-    move_attempt(attempt, reviewed, AttemptState.PARTIAL, Attention.PARTIAL)
+    desk.move(attempt, reviewed, AttemptState.PARTIAL, Attention.PARTIAL)
     warn(order, reviewed, attempt, Attention.PARTIAL)
-    orders.note(
+    desk.note(
         order,
         _("Only %(part)s of %(whole)s %(currency)s are held. Reverse them, or collect the rest by other means.")
         % {"part": reviewed.amount, "whole": attempt.amount, "currency": attempt.currency},
     )
     if orders.awaits_payment(order) and not is_replaced(attempt):
-        orders.decline(order, hostname=attempt.hostname)
+        return lambda: orders.decline(order, hostname=attempt.hostname)
+    return None
 
 
-def reject(order: Any, reviewed: Any, update: ReviewUpdate) -> None:
+def reject(desk: Desk, one: Decided, held: Decimal) -> Fate:
     """The reviewer rejects: nothing counts any more, and the order is declined unless other money covers it."""
-    source = reviewed.source
-    source.amount_allocated = max(source.amount_allocated - reviewed.amount, ledger.NOTHING)
-    source.save(update_fields=["amount_allocated"])
+    order, reviewed = one.order, one.reviewed
     attempt = attempt_of(reviewed)
-    move_attempt(attempt, reviewed, AttemptState.DECLINED)
+    desk.move(attempt, reviewed, AttemptState.DECLINED)
     if orders.is_declined(order) or (attempt and orders.awaits_payment(order) and is_replaced(attempt)):
-        return
-    if is_over(order) or orders.money_held(order) >= order.total_incl_tax:
-        orders.note(order, _("The order keeps its status '%(status)s' all the same.") % {"status": order.status})
-    else:
-        orders.decline(order, hostname=hostname_of(attempt))
+        return None
+    if is_over(order) or held >= order.total_incl_tax:
+        desk.note(order, _("The order keeps its status '%(status)s' all the same.") % {"status": order.status})
+        return None
+    return lambda: orders.decline(order, hostname=hostname_of(attempt))
 
 
 #: Which decision may follow which. What the table lacks is noted on the order and changes nothing.
-REVIEW_TRANSITIONS: dict[tuple[str, ReviewDecision], Callable[[Any, Any, ReviewUpdate], None]] = {
+REVIEW_TRANSITIONS: dict[tuple[str, ReviewDecision], Callable[[Desk, Decided, Decimal], Fate]] = {
     ("REVIEW", ReviewDecision.ACCEPT): release,
     ("REVIEW", ReviewDecision.REJECT): reject,
 }
@@ -405,14 +577,6 @@ def attempt_of(reviewed: Any) -> PaymentAttempt | None:
 
 def hostname_of(attempt: PaymentAttempt | None) -> str:
     return attempt.hostname if attempt else ""
-
-
-def move_attempt(attempt: PaymentAttempt | None, reviewed: Any, state: str, attention: str = "") -> None:
-    """Let the attempt follow its transaction; a second charge on an attempt leaves the first one's state in place."""
-    if attempt is None:
-        return
-    changes = {"state": state, **({"attention": attention} if attention else {})}
-    PaymentAttempt.objects.filter(pk=attempt.pk, source=reviewed.source_id, state=AttemptState.REVIEW).update(**changes)
 
 
 def is_replaced(attempt: PaymentAttempt) -> bool:
@@ -506,33 +670,3 @@ def conflict(reviewed: Any, decision: ReviewDecision) -> str:
         "Decision Manager tells %(told)s for transaction %(id)s, which stands at %(ours)s here. Nothing was changed; "
         "decide what to do about it."
     ) % {"told": decision, "ours": reviewed.status or "-", "id": reviewed.reference}
-
-
-def write_notes(order: Any, update: ReviewUpdate) -> None:
-    """Write each of the reviewer's notes once, oldest first.
-
-    Messages repeat all the notes so far, and notes have no identity: they are told apart by date, author and text.
-    """
-    written = sorted(update.notes, key=lambda note: (note.written_at is None, note.written_at or LONG_AGO))
-    messages = [
-        _("Decision Manager note by %(author)s (%(date)s): %(text)s")
-        % {"author": note.added_by or "-", "date": note.date_text or _("undated"), "text": note.comment}
-        for note in written
-        if note.comment or note.added_by
-    ]
-    if messages:
-        write_once(order, messages)
-
-
-def note_once(order: Any, message: str) -> None:
-    write_once(order, [message])
-
-
-def write_once(order: Any, messages: Iterable[str]) -> None:
-    messages = list(dict.fromkeys(messages))
-    known = set(OrderNote.objects.filter(order=order, message__in=messages).values_list("message", flat=True))
-    OrderNote.objects.bulk_create(
-        OrderNote(order=order, note_type=orders.NOTE_TYPE, message=message)
-        for message in messages
-        if message not in known
-    )

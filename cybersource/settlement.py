@@ -57,7 +57,7 @@ def settle(entry: CyberSourceReply, outcome: Outcome) -> Result:
 
     Safe to call again with the same outcome at any time, from any number of processes.
     """
-    orders.locked(entry.order_id)
+    orders.lock(entry.order_id)
     attempt = (
         PaymentAttempt.objects.select_related(*WITH_ORDER)
         .select_for_update(of=("self",), no_key=True)
@@ -80,10 +80,10 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
     """Money is held, in full, in part or under review; or a card is stored for the next step."""
     if attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN:
         return store_card(order, attempt, outcome, entry)
-    sources = list(orders.sources_of(order).annotate(repeated=ledger.records(outcome.transaction_id)))
-    if any(source.repeated for source in sources):
+    money = orders.money_of([order.pk])[order.pk]
+    if outcome.transaction_id in money.references:
         return Result.REPEATED
-    held = orders.counted(sources)
+    held = money.held
     attention = unexpected(order, attempt, outcome)
     token = remember_token(order, outcome, entry)
     source = ledger.record_charge(order, attempt, outcome, entry, token)

@@ -427,7 +427,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
+                        related_name="cybersource_attempts",
                         to="payment.source",
                         verbose_name="Source",
                     ),

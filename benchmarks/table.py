@@ -1,0 +1,114 @@
+"""The budgets of issue "Nothing lost, nobody let in" and what was measured, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+#: What was measured: seconds, statements, bytes. Keys are a name and, where it matters, lines or updates, and log rows.
+FIGURES: dict[Any, float] = {}
+
+SIZES = (1, 10, 100)
+LOGS = (0, 100_000, 1_000_000)
+
+
+def table() -> Iterator[str]:
+    """One line a budget, with the figures at every size that was measured."""
+    if not FIGURES:
+        return
+    rows = [("work", "measured", "budget", "holds"), *filter(None, budgets())]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    yield ""
+    for number, row in enumerate(rows):
+        yield "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        if number == 0:
+            yield "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+
+
+def budgets() -> Iterator[tuple[str, str, str, str] | None]:
+    yield line("verify a reply of 60 fields, times parse, join and HMAC", [ratio("verify", "verify floor")], 2.0)
+    yield line("... microseconds", [micro("verify")])
+    yield line("... statements, key in the settings / in a row", [get("key settings"), get("key row")], [0, 1])
+    for log in LOGS:
+        at = f", {log:,} log rows"
+        yield line(f"reply to paid order, statements{at}", sizes("paid statements", log), 26)
+        yield line("... without BEGIN and COMMIT", [less(one, 2) for one in sizes("paid statements", log)])
+        yield line("... the floor's statements", sizes("floor statements", log))
+        yield line("... commits up to settlement", sizes("paid commits", log), 2)
+        yield line("... times the floor's time", ratios("paid", "floor", log), 1.5)
+        yield line("... ms", [milli(("paid", size, log)) for size in SIZES])
+        yield line("... the floor's ms", [milli(("floor", size, log)) for size in SIZES])
+        yield line(f"build and sign a form, statements{at}", sizes("form statements", log), 5)
+        yield line("... ms of CPU (at 100 lines an eighth of 134)", form_times(log), [None, None, 134 / 8])
+    yield line("shopper's session after checkout, bytes", sizes("session"), 1023)
+    for size in SIZES:
+        at = ", 0 / 100,000 / 1,000,000 log rows"
+        yield line(f"review, statements of {size} updates, none new{at}", logs("told", size), 10 + 2 * size)
+        yield line(f"... of {size} decisions on orders that were not held", logs("decided", size), 10 + 2 * size)
+        yield line(f"... of {size} releases, without paying and mailing", logs("released", size), 10 + 2 * size)
+        yield line("... all in all", logs("released whole", size))
+    for page in ("log", "attempts", "refused posts", "notifications", "tokens"):
+        yield line(f"list of {page}, statements at 0 / 100,000 / 1,000,000", logs(f"{page} statements"), 12)
+        yield line("... times its own time with an empty log", against_empty(f"{page} list"), 1.5)
+        yield line("... ms", [milli((f"{page} list", log)) for log in LOGS])
+    yield line("search the log by order number, transaction id: ms", [milli("by number"), milli("by id")], 300.0)
+    for work in ("paid", "form", "return", "review"):
+        yield line(f"{work}: time at 1,000,000 log rows, times an empty log", against_empty((work, 1))[1:], 1.1)
+    yield line("statements that read a whole table at 1,000,000 log rows", [get("whole tables")], 0)
+    yield line("one reply on 2 gunicorn workers, in empty requests", [ratio("empty rate", "reply rate")], 25.0)
+    yield line("... replies, empty requests per second", [get("reply rate"), get("empty rate")])
+
+
+def line(work: str, measured: list[Any], budget: Any = None) -> tuple[str, str, str, str] | None:
+    if all(value is None for value in measured):
+        return None
+    limits = budget if isinstance(budget, list) else [budget] * len(measured)
+    pairs = [(value, limit) for value, limit in zip(measured, limits, strict=True) if None not in (value, limit)]
+    holds = "" if not pairs else "yes" if all(value <= limit for value, limit in pairs) else "NO"
+    limit = "" if budget is None else " / ".join("-" if one is None else said(one) for one in dict.fromkeys(limits))
+    return work, " / ".join("-" if value is None else said(value) for value in measured), limit, holds
+
+
+def said(value: float) -> str:
+    return f"{value:.2f}" if isinstance(value, float) and value < 100 else f"{value:.0f}"
+
+
+def get(key: Any) -> Any:
+    return FIGURES.get(key)
+
+
+def less(value: Any, by: int) -> Any:
+    return None if value is None else value - by
+
+
+def ratio(key: Any, floor: Any) -> Any:
+    return get(key) / get(floor) if get(key) and get(floor) else None
+
+
+def micro(key: Any) -> Any:
+    return None if get(key) is None else get(key) * 1e6
+
+
+def milli(key: Any) -> Any:
+    return None if get(key) is None else get(key) * 1e3
+
+
+def sizes(name: str, log: int | None = None) -> list[Any]:
+    return [get((name, size) if log is None else (name, size, log)) for size in SIZES]
+
+
+def ratios(name: str, floor: str, log: int) -> list[Any]:
+    return [ratio((name, size, log), (floor, size, log)) for size in SIZES]
+
+
+def form_times(log: int) -> list[Any]:
+    return [milli(("form", size, log)) for size in SIZES]
+
+
+def logs(name: str, size: int | None = None) -> list[Any]:
+    return [get((name, log) if size is None else (name, size, log)) for log in LOGS]
+
+
+def against_empty(name: Any) -> list[Any]:
+    key = name if isinstance(name, tuple) else (name,)
+    return [ratio((*key, log), (*key, 0)) for log in LOGS]

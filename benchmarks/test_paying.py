@@ -1,0 +1,87 @@
+"""A reply, a form and a return, at every size of the order and of the log."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from benchmarks.conftest import statements, timed, whole_tables_read
+from benchmarks.shop import bought, order_to_pay, post, reply_to
+from benchmarks.table import FIGURES
+from cybersource import checkout
+from cybersource.models import AttemptState, PaymentAttempt
+from tests.domain.test_costs import commits, without_the_mails_own
+from tests.shop import Shopper, card
+
+ROUNDS = 20
+
+
+def reply_to_come(lines, url):
+    def prepare():
+        return (reply_to(order_to_pay(lines)), url), {}
+
+    return prepare
+
+
+def paid(pairs, url):
+    response = post(pairs, url)
+    assert response.status_code in (200, 303), response.status_code
+
+
+def test_a_reply_that_pays(benchmark, log, lines):
+    prepare = reply_to_come(lines, "/api/cybersource/cybersource-reply/")
+    paid(*prepare()[0])
+    pairs, url = prepare()[0]
+    ran = statements(lambda: paid(pairs, url))
+    assert PaymentAttempt.objects.latest("pk").state == AttemptState.AUTHORIZED
+    FIGURES["paid statements", lines, log] = len(without_the_mails_own(ran))
+    FIGURES["paid commits", lines, log] = commits(ran[: ran.index("COMMIT") + 1])
+    if log == 1_000_000:
+        read = whole_tables_read(ran)
+        FIGURES["whole tables"] = FIGURES.get("whole tables", 0) + len(read)
+        print(*read, sep="\n")
+    timed(benchmark, paid, name=("paid", lines, log), rounds=ROUNDS, prepare=prepare)
+
+
+def test_the_floor_of_paying(benchmark, log, lines):
+    prepare = reply_to_come(lines, "/floor/")
+    paid(*prepare()[0])
+    pairs, url = prepare()[0]
+    FIGURES["floor statements", lines, log] = len(statements(lambda: paid(pairs, url)))
+    timed(benchmark, paid, name=("floor", lines, log), rounds=ROUNDS, prepare=prepare)
+
+
+@pytest.mark.benchmark(timer=time.process_time)  # the budget is of CPU
+def test_a_form(benchmark, log, lines):
+    pk = order_to_pay(lines).pk
+
+    def form():
+        return checkout.form_for(checkout.latest_step(pk))
+
+    form()
+    ran = statements(form)
+    FIGURES["form statements", lines, log] = len(ran)
+    if log == 1_000_000:
+        FIGURES["whole tables"] = FIGURES.get("whole tables", 0) + len(whole_tables_read(ran))
+    timed(benchmark, form, name=("form", lines, log), rounds=5 * ROUNDS)
+
+
+def test_coming_back(benchmark, log):
+    shopper = Shopper()
+    shopper.check_out("5.00")
+    page = shopper.deliver(shopper.submit(card()), follow=False).headers["Location"]
+
+    def come_back():
+        assert shopper.client.get(page).status_code == 302
+
+    ran = statements(come_back)
+    if log == 1_000_000:
+        FIGURES["whole tables"] = FIGURES.get("whole tables", 0) + len(whole_tables_read(ran))
+    timed(benchmark, come_back, name=("return", 1, log), rounds=5 * ROUNDS)
+
+
+def test_the_session(database, lines):
+    shopper, _pk = bought(lines)
+    session = shopper.client.session
+    FIGURES["session", lines] = len(session.encode(dict(session.items())))
