@@ -26,10 +26,14 @@ APP = Path(cybersource.__file__).parent
 LANGUAGES = ("de", "fr", "es")
 
 #: What every translation has to say as well: values filled in, and markup.
-FILLED_IN = re.compile(r"%\(\w+\)s|\{\w+\}|</?\w+>")
+FILLED_IN = re.compile(r"%\(\w+\)[sd]|\{\w+\}|</?\w+>")
 
 #: Under these names the app's modules call Django's functions for texts.
 TRANSLATORS = {"_": None, "gettext": None, "gettext_lazy": None, "gettext_noop": None, "pgettext": ((1, "c"), 2)}
+TRANSLATORS["ngettext"] = (1, 2)
+
+#: A text, or the singular and plural of one that counts something.
+Words = str | tuple[str, ...]
 
 each_language = pytest.mark.parametrize("language", LANGUAGES)
 
@@ -44,14 +48,19 @@ def catalogue(language: str) -> Catalog:
         return read_po(source, locale=language, abort_invalid=True)
 
 
-def compiled(source: io.BufferedIOBase) -> dict[tuple[str | None, str], str]:
-    messages = [message for message in read_mo(source) if message.id and not message.pluralizable]
-    return {(message.context, message.id): message.string for message in messages}
+def compiled(source: io.BufferedIOBase) -> dict[tuple[str | None, tuple[str, ...]], tuple[str, ...]]:
+    messages = [message for message in read_mo(source) if message.id]
+    return {(message.context, forms(message.id)): forms(message.string) for message in messages}
 
 
-def texts_of_the_app() -> set[str]:
+def forms(words: Words) -> tuple[str, ...]:
+    """The singular and the plural of a text that counts something, or the one form of any other."""
+    return (words,) if isinstance(words, str) else tuple(words)
+
+
+def texts_of_the_app() -> set[Words]:
     """Every text in the app's modules and templates, read here without gettext's own tools."""
-    found: set[str] = set()
+    found: set[Words] = set()
     for path in sorted(APP.rglob("*")):
         if "simulator" in path.parts or path.suffix not in (".py", ".html", ".txt"):
             continue
@@ -65,8 +74,9 @@ def texts_of_the_app() -> set[str]:
 @each_language
 def test_every_text_is_translated_and_no_translation_is_a_guess(language):
     messages = [message for message in catalogue(language) if message.id]
-    assert [message.id for message in messages if not message.string or message.fuzzy] == []
-    assert not any(message.pluralizable for message in messages), "these tests know no plurals yet"
+    assert [message.id for message in messages if not all(forms(message.string)) or message.fuzzy] == []
+    counted = {len(message.string) for message in messages if message.pluralizable}
+    assert counted <= {catalogue(language).num_plurals}
     assert not catalogue(language).fuzzy
     assert catalogue(language).obsolete == {}
 
@@ -83,8 +93,10 @@ def test_no_text_of_the_app_is_left_in_english(language):
 def test_amounts_and_order_numbers_stand_in_every_translation(language):
     for message in catalogue(language):
         if message.id:
-            assert Counter(FILLED_IN.findall(message.string)) == Counter(FILLED_IN.findall(message.id)), message.id
-            assert message.string == message.string.strip(), message.id
+            told = Counter(FILLED_IN.findall(forms(message.id)[-1]))
+            for string in forms(message.string):
+                assert Counter(FILLED_IN.findall(string)) == told, message.id
+                assert string == string.strip(), message.id
 
 
 @each_language
@@ -101,7 +113,11 @@ def test_the_shops_own_pages_keep_their_words(language):
     """All apps of a shop share one catalogue, and ours comes before Oscar's: what both say, both say alike."""
     folder = Path(oscar.__file__).parent / "locale" / language / "LC_MESSAGES"
     with (folder / "django.mo").open("rb") as source:
-        oscars = {text: said.strip() for (context, text), said in compiled(source).items() if context is None and said}
+        oscars = {
+            text: said.strip()
+            for (context, (text, *plural)), (said, *_) in compiled(source).items()
+            if context is None and said and not plural
+        }
     ours = {message.id: message.string for message in catalogue(language) if message.id and not message.context}
     shared = ours.keys() & oscars.keys()
     assert {text: ours[text] for text in shared} == {text: oscars[text] for text in shared}
