@@ -8,22 +8,29 @@ from django.http import HttpRequest
 
 from .conf import conf
 
+#: How servers and proxies write that the other end is a Unix socket.
+SOCKETS = ("", "unix:")
+
 
 def client_address(request: HttpRequest) -> str | None:
     """Return the shopper's IPv4 or IPv6 address, or None when the server knows none (a Unix socket, say).
 
     ``REMOTE_ADDR`` counts unless it is in ``CYBERSOURCE_TRUSTED_PROXIES``; then ``X-Forwarded-For`` is read from the
-    right, past every trusted proxy, since everything left of the first untrusted address is what a stranger wrote.
+    right, past every trusted proxy, since everything left of the first untrusted hop is what a stranger wrote, also
+    where that hop is no address (``unknown``). Where proxies are named, a Unix socket has one at its other end.
     """
     networks = [ip_network(network, strict=False) for network in conf.trusted_proxies]
-
-    def trusted(address: IPv4Address | IPv6Address) -> bool:
-        return any(address in network for network in networks)
-
-    hops = [hop for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
-    address = parsed(request.META.get("REMOTE_ADDR", ""))
-    while address and trusted(address) and hops:
-        address = parsed(hops.pop()) or address
+    hops = [request.META.get("REMOTE_ADDR", "")]
+    if networks:
+        hops = [*request.META.get("HTTP_X_FORWARDED_FOR", "").split(","), *hops]
+    address = None
+    for hop in map(str.strip, reversed(hops)):
+        found = parsed(hop)
+        address = found or address
+        if found is None and hop not in SOCKETS:
+            break
+        if found and not any(found in network for network in networks):
+            break
     return str(address) if address else None
 
 

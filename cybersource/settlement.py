@@ -189,6 +189,9 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         return Result.REPEATED
     state = AttemptState.DECLINED if outcome.kind == OutcomeKind.DECLINED else AttemptState.FAILED
     waits = attempt.attention in WAITS_FOR_STAFF
+    if state == AttemptState.DECLINED and not is_known_as_declined(attempt, entry):
+        # Data that CyberSource refused before any bank was asked, and a cancellation, say nothing about a card.
+        transaction.on_commit(lambda: limits.count_decline(limits.Who.of(attempt)), robust=True)
     if attempt.state not in UNSETTLED_STATES and not waits:
         return Result.SUPERSEDED
     if waits:
@@ -203,11 +206,18 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         decline_unless_charged(order, hostname=attempt.hostname)
     elif orders.awaits_payment(order) and not orders.is_retried(order, attempt):
         orders.decline(order, hostname=attempt.hostname)
-    if state == AttemptState.DECLINED:
-        # Data that CyberSource refused before any bank was asked, and a cancellation, say nothing about a card.
-        transaction.on_commit(lambda: limits.count_decline(limits.Who.of(attempt)), robust=True)
     tell(signals.payment_declined, order, attempt, outcome, entry)
     return Result.SETTLED
+
+
+def is_known_as_declined(attempt: PaymentAttempt, entry: CyberSourceReply) -> bool:
+    """Whether an attempt that goes on, or was replaced or given up, heard of a decline before.
+
+    It counts for limits all the same: whoever replaces an attempt before its form is posted tests a card with it.
+    """
+    if attempt.state in UNSETTLED_STATES:
+        return False
+    return attempt.replies.filter(decision=entry.decision, result=Result.SUPERSEDED).exists()
 
 
 def doubt(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply) -> Result:

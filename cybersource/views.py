@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.handlers.asgi import ASGIRequest
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseRedirect, QueryDict
 from django.shortcuts import render, resolve_url
@@ -188,11 +189,16 @@ def admitted(shown: Sequence[str]) -> bool:
     return any(opened)
 
 
+def query_of(request: HttpRequest) -> QueryDict:
+    """The query that was taken off. WSGI has its bytes in Latin-1 text, ASGI has decoded them as UTF-8."""
+    encoding = "utf-8" if isinstance(request, ASGIRequest) else "latin-1"
+    return QueryDict(request.query_taken_off.encode(encoding))  # type: ignore[attr-defined]
+
+
 @from_outside
 def review_notification(request: HttpRequest) -> HttpResponse:
     """Decision Manager tells what a reviewer decided."""
-    query = request.query_taken_off.encode("latin-1")  # type: ignore[attr-defined]  # WSGI's bytes are in such text
-    shown = QueryDict(query).getlist("key")
+    shown = query_of(request).getlist("key")
     if not admitted(shown):
         logger.warning("Refused a review notification: no valid key")
         return HttpResponseForbidden("forbidden", content_type="text/plain")

@@ -6,15 +6,17 @@ import json
 
 import pytest
 from django.core.cache import cache
+from django.core.management import call_command
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from oscar.core.loading import get_model
 from oscarapicheckout.serializers import OrderTokenField
 
 from cybersource.checkout import FRESH_FOR
-from cybersource.models import AttemptState, PaymentAttempt
+from cybersource.client_address import client_address
+from cybersource.models import AttemptState, CyberSourceReply, PaymentAttempt
 from cybersource.simulator import cards
 from tests.shop import Shopper, card, customer, post_reply
 
@@ -111,6 +113,38 @@ def test_a_decline_counts_for_who_began_the_attempt_not_for_who_brings_the_reply
     assert post(bystander).status_code == 200
 
 
+@pytest.mark.parametrize("ended", [AttemptState.REPLACED, AttemptState.EXPIRED])
+def test_a_decline_told_of_an_attempt_that_was_replaced_or_given_up_counts_once(shopper, settings, ended):
+    settings.CYBERSOURCE_LIMITS = {"declines": {"shopper": None, "order": None, "address": "2/h"}}
+    for number in range(2):
+        shopper.fill_basket("10.00")
+        assert post(shopper).status_code == 200
+        answer = shopper.submit(card(cards.DECLINED))
+        PaymentAttempt.objects.filter(state=AttemptState.OPEN).update(state=ended)
+        for _time in range(1 if number else 3):
+            post_reply(answer.reply)
+    assert set(PaymentAttempt.objects.values_list("state", flat=True)) == {ended}
+    shopper.fill_basket("10.00")
+    assert post(shopper).status_code == 429
+
+
+def test_a_decline_that_two_processes_logged_before_either_acted_on_it_counts_once(shopper, settings):
+    settings.CYBERSOURCE_LIMITS = None
+    shopper.check_out()
+    answer = shopper.submit(card(cards.DECLINED))
+    PaymentAttempt.objects.update(state=AttemptState.REPLACED)
+    for _process in range(2):
+        post_reply(answer.reply)
+    assert CyberSourceReply.objects.update(result=CyberSourceReply.Result.RECEIVED, date_processed=None) == 2
+    for budget, code in (("2/h", 200), ("1/h", 429)):
+        settings.CYBERSOURCE_LIMITS = {"declines": {"shopper": None, "order": None, "address": budget}}
+        CyberSourceReply.objects.update(result=CyberSourceReply.Result.RECEIVED, date_processed=None)
+        call_command("cybersource_reprocess")
+        newcomer = Shopper()
+        newcomer.fill_basket("10.00")
+        assert post(newcomer).status_code == code
+
+
 def test_an_entry_that_cybersource_refuses_before_any_bank_is_asked_is_no_decline(shopper, settings):
     settings.CYBERSOURCE_LIMITS = {"declines": {"shopper": "1/h"}}
     shopper.check_out()
@@ -129,6 +163,43 @@ def test_the_address_is_the_one_that_trusted_proxies_vouch_for(settings):
         shopper.fill_basket("10.00")
         answers.setdefault(claimed, []).append(post(shopper).status_code)
     assert answers == {"203.0.113.9": [200, 429], "203.0.113.10": [200], "1.2.3.4, 203.0.113.9": [429]}
+
+
+@pytest.mark.parametrize("socket", ["", "unix:"])
+def test_behind_a_unix_socket_too_each_address_has_its_budget(settings, socket):
+    settings.CYBERSOURCE_TRUSTED_PROXIES = ["10.0.0.0/8"]
+    settings.CYBERSOURCE_LIMITS = {"attempts": {"address": "1/h"}}
+    answers = []
+    for claimed in ("203.0.113.9", "203.0.113.9", "1.2.3.4, 203.0.113.9, 10.0.0.3", "203.0.113.10"):
+        shopper = Shopper(client=Client(REMOTE_ADDR=socket, headers={"X-Forwarded-For": claimed}))
+        shopper.fill_basket("10.00")
+        answers.append(post(shopper).status_code)
+    assert answers == [200, 429, 429, 200]
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("6.6.6.6, unknown", "10.0.0.3"),
+        ("6.6.6.6, _hidden, 10.0.0.9", "10.0.0.9"),
+        ("garbage, 203.0.113.9", "203.0.113.9"),
+        ("203.0.113.9, unix:", "203.0.113.9"),
+        ("203.0.113.9, , 10.0.0.9", "203.0.113.9"),
+        ("6.6.6.6, 203.0.113.9, 10.0.0.9", "203.0.113.9"),
+        ("", "10.0.0.3"),
+    ],
+)
+def test_no_address_is_believed_that_stands_behind_what_no_trusted_proxy_could_read(settings, forwarded, address):
+    settings.CYBERSOURCE_TRUSTED_PROXIES = ["10.0.0.0/8"]
+    request = RequestFactory().get("/", REMOTE_ADDR="10.0.0.3", headers={"X-Forwarded-For": forwarded})
+    assert client_address(request) == address
+
+
+@pytest.mark.parametrize("remote", ["", "unix:", "203.0.113.9", "10.0.0.3"])
+def test_where_no_proxy_is_named_nobody_is_believed(settings, remote):
+    settings.CYBERSOURCE_TRUSTED_PROXIES = []
+    request = RequestFactory().get("/", REMOTE_ADDR=remote, headers={"X-Forwarded-For": "6.6.6.6"})
+    assert client_address(request) == (remote if "." in remote else None)
 
 
 def test_a_customer_who_has_paid_before_passes_where_only_the_address_is_spent(settings):
@@ -265,6 +336,29 @@ def test_limits_cost_a_checkout_and_a_reply_no_sql(shopper, settings):
     without = statements()
     settings.CYBERSOURCE_LIMITS = {}
     assert statements() == without
+
+
+def two_cards(amount: str) -> dict:
+    return {
+        "one": {"method_type": "cybersource", "enabled": True, "pay_balance": False, "amount": amount},
+        "rest": {"method_type": "cybersource", "enabled": True, "pay_balance": True},
+    }
+
+
+def test_an_attacker_who_replaces_each_attempt_before_its_form_is_posted_is_stopped(settings):
+    settings.CYBERSOURCE_LIMITS = {"attempts": None, "declines": {"shopper": None, "order": None, "address": "4/h"}}
+    codes = []
+    for _order in range(3):
+        bot = Shopper(client=Client(REMOTE_ADDR="198.51.100.66"))
+        bot.fill_basket("30.00")
+        codes.append(post(bot, payment=two_cards("1.00")).status_code)
+        if codes[-1] == 200:
+            late = bot.submit(card(cards.DECLINED), "one")
+            bot.deliver(bot.submit(card(cards.DECLINED), "rest"))
+            assert post(bot, payment=two_cards("2.00")).status_code == 200
+            post_reply(late.reply)
+    assert codes == [200, 200, 429]
+    assert PaymentAttempt.objects.filter(state=AttemptState.REPLACED).exists()
 
 
 def test_an_attacker_with_a_new_session_for_each_card_is_stopped_and_the_shop_goes_on(settings):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from io import BytesIO
 from urllib.parse import quote
 
 import django
 import pytest
 from django.apps import apps
+from django.core.handlers.asgi import ASGIRequest
 from django.db import DatabaseError
 from django.db.models.signals import pre_save
 from django.test import Client, override_settings
@@ -83,6 +85,21 @@ def test_the_right_key_opens_the_door(held):
 def test_while_keys_rotate_each_of_them_opens_the_door(held, settings, key):
     settings.CYBERSOURCE_DECISION_MANAGER_KEYS = ["new-key", "old-key-of-last-week", "ключ"]
     assert post(f"{URL}?key={quote(key)}").status_code == 200
+
+
+@pytest.mark.parametrize("encoded", ["€".encode(), b"%E2%82%AC"], ids=["raw", "escaped"])
+def test_a_key_in_any_letters_opens_the_door_of_an_asynchronous_server(held, settings, encoded):
+    settings.CYBERSOURCE_DECISION_MANAGER_KEYS = ["€"]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": URL,
+        "headers": [(b"content-type", FORM.encode())],
+        "client": ("192.0.2.1", 50000),
+    }
+    for key, code in ((encoded, 200), (encoded + b"x", 403)):
+        request = ASGIRequest({**scope, "query_string": b"key=" + key}, BytesIO(D1_BODY))
+        assert views.review_notification(request).status_code == code
 
 
 @pytest.mark.parametrize(

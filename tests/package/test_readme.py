@@ -13,8 +13,9 @@ from django.dispatch import Signal
 from django.urls import reverse
 
 from cybersource import conf as conf_module
-from cybersource import limits, signals
+from cybersource import limits, posts, signals
 from cybersource.conf import FLOWS, HOSTS, conf
+from cybersource.protocol import review
 
 from .readme import README, ROOT, blocks, code, parsed, table
 
@@ -80,6 +81,23 @@ def test_the_example_of_limits_is_one():
     known: dict[str, dict[str, object]] = {}
     exec(code("limits-example"), known)
     assert limits.merged(known["CYBERSOURCE_LIMITS"])["attempts"]["shopper"] == limits.rate("10/h")
+
+
+def test_the_bounds_of_what_is_posted_are_the_real_ones():
+    told = re.search(
+        r"a reply of at most (\d+) MB and (\d+) fields, a review notification of at most (\d+) MB "
+        r"with (\d+) MB of XML and (\d+) updates",
+        " ".join(TEXT.split()),
+    )
+    megabyte = 1024 * 1024
+    assert told
+    assert [int(figure) for figure in told.groups()] == [
+        posts.MAX_BYTES // megabyte,
+        posts.MAX_FIELDS,
+        review.MAX_BODY_BYTES // megabyte,
+        review.MAX_XML_BYTES // megabyte,
+        review.MAX_UPDATES,
+    ]
 
 
 def test_the_table_of_signals_names_every_signal_and_no_other():
