@@ -108,6 +108,7 @@ def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: H
         hostname=hostname[:100],
         session_hash=shopper.session_hash(request.session),
         customer_ip_address=client_address(request),
+        is_limited=not request.user.is_staff,
         device_fingerprint_id=fingerprint.session_id if fingerprint else "",
         extra_fields=extra_fields(signals.pre_build_get_token_request, request, order, method_key),
         next_extra_fields=(extra_fields(signals.pre_build_auth_request, request, order, method_key) if later else {}),
@@ -166,6 +167,7 @@ def begin_next_step(attempt: PaymentAttempt, token: PaymentToken) -> PaymentAtte
                 "hostname",
                 "session_hash",
                 "customer_ip_address",
+                "is_limited",
                 "device_fingerprint_id",
             )
         },
@@ -259,7 +261,7 @@ def form_for(attempt: PaymentAttempt, *, at: datetime | None = None) -> Form | N
         changed["date_shown"] = now
     if not timedelta(0) <= now - attempt.date_signed < FRESH_FOR:
         if attempt.token is None:
-            limits.take(limits.Who.of(attempt))
+            limits.take(limits.Who.of(attempt, user_id=attempt.order.user_id))
         changed["date_signed"] = now
     if (credentials.profile_id, credentials.access_key) != (attempt.profile_id, attempt.access_key):
         changed.update(profile_id=credentials.profile_id, access_key=credentials.access_key)

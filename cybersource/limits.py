@@ -38,7 +38,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 from django.core.cache import caches
@@ -99,17 +99,20 @@ class Who:
     """Whose budgets are asked. What is empty has no budget."""
 
     session_hash: str = ""
-    user_id: int | None = None  #: who is signed in, not whose order it is
+    user_id: int | None = None  #: who is signed in; when a form is signed anew, whose order it is
     order: str = ""  #: see :func:`order_key`
     address: str | None = None
+    is_limited: bool = True  #: staff are not, and nothing of theirs is counted
 
     @classmethod
-    def of(cls, attempt: PaymentAttempt) -> Who:
+    def of(cls, attempt: PaymentAttempt, *, user_id: int | None = None) -> Who:
         """Whoever began an attempt: replies come from other addresses and without a session."""
         return cls(
             session_hash=attempt.session_hash,
+            user_id=user_id,
             order=order_key(attempt.order),
             address=attempt.customer_ip_address,
+            is_limited=attempt.is_limited,
         )
 
 
@@ -210,24 +213,34 @@ def part(settings: Mapping[str, Any], kind: str) -> dict[str, Any]:
 # -- budgets -----------------------------------------------------------------------------------------------------------
 
 
-def network_of(address: str | None, exempt: Iterable[Any] = ()) -> str:
-    """An IPv4 address, or the /64 of an IPv6 one; empty for one that has no budget."""
-    if not address:
-        return ""
+def is_in(address: str | None, networks: Iterable[Any]) -> bool:
+    parsed = read(address) if address else None
+    return parsed is not None and any(parsed in network for network in networks)
+
+
+def read(address: str) -> IPv4Address | IPv6Address:
     parsed = ip_address(address)
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
-    if any(parsed in network for network in (*INSIDE, *exempt)):
+    return getattr(parsed, "ipv4_mapped", None) or parsed
+
+
+def network_of(address: str | None) -> str:
+    """An IPv4 address, or the /64 of an IPv6 one; empty for one that has no budget."""
+    if not address or is_in(address, INSIDE):
         return ""
+    parsed = read(address)
     return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else str(parsed)
 
 
 def budgets(kind: str, who: Who, limits: Mapping[str, Any]) -> Iterator[Budget]:
-    whose = (
-        ("shopper", f"session {who.session_hash}" if who.session_hash else ""),
-        ("shopper", f"user {who.user_id}" if who.user_id is not None else ""),
-        ("order", who.order),
-        ("address", network_of(who.address, limits["exempt"])),
-    )
+    """Somebody's budgets. In an exempt network shoppers share a session, as at a till: only orders have one there."""
+    whose = [("order", who.order)]
+    if not is_in(who.address, limits["exempt"]):
+        whose = [
+            ("shopper", f"session {who.session_hash}" if who.session_hash else ""),
+            ("shopper", f"user {who.user_id}" if who.user_id is not None else ""),
+            *whose,
+            ("address", network_of(who.address)),
+        ]
     for name, value in whose:
         if value and name in limits[kind]:
             yield Budget(name=f"{kind} by {name}", rate=limits[kind][name], whose=value)
@@ -258,7 +271,7 @@ def take(who: Who, *, at: float | None = None) -> Places:
     In shadow mode nobody is refused; the log says who would have been. ``at``: seconds since 1970, now by default.
     """
     limits = current()
-    if limits is None:
+    if limits is None or not who.is_limited:
         return Places()
     now = time.time() if at is None else at
     taken = Places(cache=limits["cache"])
@@ -353,7 +366,7 @@ def count_payment(who: Who, *, at: float | None = None) -> None:
 
 def record(what: str, who: Who, at: float | None) -> None:
     limits = current()
-    if limits is None:
+    if limits is None or not who.is_limited:
         return
     now = time.time() if at is None else at
     try:

@@ -142,6 +142,9 @@ class PaymentAttempt(models.Model):
         _("Session hash"), max_length=64, blank=True, help_text=_("Hash of a random value in the shopper's session.")
     )
     customer_ip_address = models.GenericIPAddressField(_("Shopper's address"), null=True, blank=True)
+    is_limited = models.BooleanField(
+        _("Limited"), default=True, help_text=_("Counts for limits: was not begun by a member of staff.")
+    )
     device_fingerprint_id = models.CharField(_("Device fingerprint"), max_length=88, blank=True)
     extra_fields = models.JSONField(_("Extra fields"), default=dict, blank=True)
     next_extra_fields = models.JSONField(_("Extra fields of the next step"), default=dict, blank=True)

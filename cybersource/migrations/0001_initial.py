@@ -322,6 +322,14 @@ class Migration(migrations.Migration):
                     models.GenericIPAddressField(blank=True, null=True, verbose_name="Shopper's address"),
                 ),
                 (
+                    "is_limited",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Counts for limits: was not begun by a member of staff.",
+                        verbose_name="Limited",
+                    ),
+                ),
+                (
                     "device_fingerprint_id",
                     models.CharField(blank=True, max_length=88, verbose_name="Device fingerprint"),
                 ),

@@ -160,6 +160,21 @@ def test_a_network_may_be_exempt(settings):
     assert sum(tries(somebody(address="203.0.113.16"), 1) for _time in range(60)) == 40
 
 
+def test_the_tills_of_a_store_take_one_order_after_the_other_and_each_order_keeps_its_budget(settings):
+    settings.CYBERSOURCE_LIMITS = {"exempt": ["192.0.2.0/28"]}
+    till = {"session_hash": "till", "user_id": 7, "address": "192.0.2.5"}
+    assert sum(tries(somebody(**till), 1, decline=True) for _time in range(60)) == 60
+    assert tries(somebody(**till, order="basket-1"), 60, decline=True) == 5
+    assert tries(somebody(**{**till, "address": "192.0.2.16"}), 60) == 10
+
+
+def test_what_staff_begin_is_neither_refused_nor_counted():
+    member = {"session_hash": "phone", "user_id": 7, "order": "basket-1", "address": "203.0.113.7"}
+    assert tries(Who(**member, is_limited=False), 60, decline=True) == 60
+    assert not limits.under_attack(at=NOON)
+    assert tries(Who(**member), 60, decline=True) == 5
+
+
 def test_one_budget_can_be_set_and_another_switched_off(settings):
     settings.CYBERSOURCE_LIMITS = {"attempts": {"shopper": "2/m", "order": None}}
     order, session = {"order": "basket-1"}, {"session_hash": "one"}

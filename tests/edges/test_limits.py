@@ -224,6 +224,42 @@ def test_staff_who_take_orders_by_phone_are_not_refused(shopper):
     member.save()
     shopper.client.force_login(member)
     use_up(shopper, 4)
+    shopper.check_out()
+    for _time in range(4):
+        grow_old()
+        assert shopper.state()["required_action"]
+
+
+def test_cards_that_are_declined_on_the_phone_shut_out_nobody_at_the_same_address(settings):
+    settings.CYBERSOURCE_FLOW = "two-step"
+    settings.CYBERSOURCE_LIMITS = {"declines": {"address": "1/h", "shopper": "1/h", "order": "1/h"}}
+    member = customer("staff@example.com")
+    member.is_staff = True
+    member.save()
+    phone = Shopper()
+    phone.client.force_login(member)
+    for _card in range(2):
+        phone.check_out("10.00")
+        phone.deliver(phone.submit())  # the first step, whose attempt hands on whose it is
+        post_reply(phone.reply(decision="DECLINE", reason_code="203", auth_amount=""))
+    assert PaymentAttempt.objects.filter(state=AttemptState.DECLINED, previous__isnull=False).count() == 2
+    guest = Shopper()
+    guest.fill_basket("10.00")
+    assert post(guest).status_code == 200
+
+
+def test_a_customer_who_has_paid_before_may_also_look_at_the_form_again(settings):
+    settings.CYBERSOURCE_LIMITS = {"attempts": {"address": "2/h"}}
+    here = {"REMOTE_ADDR": "203.0.113.50"}
+    regular, newcomer = Shopper(client=Client(**here)), Shopper(client=Client(**here))
+    regular.client.force_login(customer("rosa@example.com"))
+    use_up(regular, 1)
+    newcomer.client.force_login(customer("new@example.com"))
+    newcomer.check_out("10.00")
+    regular.check_out("12.00")
+    grow_old()
+    codes = [each.client.get("/api/checkout/payment-states/").status_code for each in (regular, newcomer)]
+    assert codes == [200, 429]
 
 
 def test_each_card_method_of_one_order_is_a_try(shopper):
