@@ -11,13 +11,13 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from oscar.core.loading import get_model
 
-from . import orders, signals
+from . import orders, patience, signals
 from .announcements import announce
 from .models import WAITS_FOR_STAFF, Attention, AttentionItem, CyberSourceReply, PaymentAttempt, clipped
 from .protocol import Decision, Outcome, Reply, TransactionType
@@ -152,6 +152,7 @@ def unowned(entry: CyberSourceReply) -> bool:
     """
     if not moves_money(entry.decision, entry.transaction_type):
         return False
+    patience.limit()  # the item points to the order, whose row somebody may hold locked
     order = entry.order or order_named(entry.reference_number)
     kind = Attention.MISFIT if entry.attempt_id else Attention.ORPHAN
     new = flag(
@@ -201,7 +202,8 @@ def list_what_was_missed() -> int:
     )
     missed = CyberSourceReply.objects.filter(
         ~Exists(listed),
-        result=CyberSourceReply.Result.REFUSED,
+        # Refused, or stored for an order that was deleted before the reply took effect.
+        Q(result=CyberSourceReply.Result.REFUSED) | Q(result=CyberSourceReply.Result.RECEIVED, attempt=None),
         decision__in=HOLD_MONEY,
         date_created__gt=timezone.now() - LOOKED_BACK,
     )

@@ -83,6 +83,9 @@ def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: H
     stops the checkout here, before anything has left the shop. Returns the attempt that paid, and writes none, when a
     late reply paid the order while it was being placed again.
     """
+    # From here on a reply, an expiry or a reviewer waits for us; what they did a moment before is seen. What
+    # api-checkout holds in memory may be older than either.
+    order.status = orders.locked(order.pk).status
     paid = paid_meanwhile(order, method_key, amount)
     if paid:
         return paid
@@ -210,8 +213,9 @@ def void(attempt: PaymentAttempt) -> None:
             order,
             attempt,
             entry=attempt.settling_reply,
-            transaction_id=attempt.settling_reply.transaction_id if attempt.settling_reply else "",
-            card_number=attempt.settling_reply.card_number if attempt.settling_reply else "",
+            # Of a second charge on the attempt, which has an item of its own, the reply would tell.
+            transaction_id=attempt.source.reference if attempt.source else "",
+            card_number=attempt.source.label if attempt.source else "",
         )
         with orders.in_the_shops_language():
             orders.note(order, kept(attempt))
@@ -227,9 +231,14 @@ def kept(attempt: PaymentAttempt) -> str:
 def latest_step(attempt_id: int) -> PaymentAttempt | None:
     """Return the attempt, or the step that followed it, with everything its form needs, in one statement.
 
-    ``has_stored_answer``: a reply to it is stored and could not take effect yet. Nothing is asked again until then.
+    ``has_stored_answer``: a reply to it, or a charge for its order, is stored and could not take effect yet. Nothing is
+    asked again until then.
     """
-    unsettled = CyberSourceReply.objects.filter(attempt=OuterRef("pk"), result=CyberSourceReply.Result.RECEIVED)
+    unsettled = CyberSourceReply.objects.filter(
+        Q(attempt=OuterRef("pk")) | Q(decision__in=("ACCEPT", "REVIEW")),
+        order=OuterRef("order"),
+        result=CyberSourceReply.Result.RECEIVED,
+    )
     return (
         PaymentAttempt.objects.select_related(
             "token",

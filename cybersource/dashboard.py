@@ -117,7 +117,8 @@ def attention_item(request: HttpRequest, pk: int) -> HttpResponse:
             raise PermissionDenied
         form = ClearForm(request.POST, **offer)
         if form.is_valid():
-            return cleared(request, item, form.cleaned_data["reason"], no_charge="no_charge" in request.POST)
+            found = form.cleaned_data
+            return cleared(request, item, found["reason"], no_charge=bool(found.get("no_charge")))
     return render(
         request,
         "cybersource/dashboard/attention_item.html",

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import OperationalError, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -115,16 +115,19 @@ def end_attempts(order_id: int, cutoff: datetime, *, dry_run: bool = False) -> E
 
 def record_unacted(order: Any, waiting: Sequence[PaymentAttempt], cutoff: datetime) -> Ending | None:
     """An answer that came and was not acted on decides, not the clock. Staff learn of one that stays unrecorded."""
-    unacted = CyberSourceReply.objects.filter(attempt__in=waiting, result=CyberSourceReply.Result.RECEIVED)
-    entry = unacted.order_by("pk").first()
+    unacted = CyberSourceReply.objects.filter(
+        Q(attempt__in=waiting) | Q(decision__in=needs.HOLD_MONEY),
+        attempt__order=order,
+        result=CyberSourceReply.Result.RECEIVED,
+    )
+    entry = unacted.select_related("attempt__token").order_by("pk").first()
     if entry is None:
         return None
     if entry.date_created < cutoff:
-        attempt = next(attempt for attempt in waiting if attempt.pk == entry.attempt_id)
         needs.flag(
             Attention.UNRECORDED,
             order,
-            attempt,
+            entry.attempt,
             entry=entry,
             transaction_id=entry.transaction_id,
             card_number=entry.card_number,
@@ -144,6 +147,8 @@ def record_end(order: Any, waiting: Sequence[PaymentAttempt]) -> Ending:
         for attempt in waiting
         if may_be_charged(attempt) and (kept_for_it or attempt.state == AttemptState.UNKNOWN)
     ]
+    if kept_for_it:
+        doubtful += replaced_unheard(order)
     for attempt in doubtful:
         needs.doubt(Attention.NO_ANSWER, order, attempt)
     if not kept_for_it:
@@ -155,6 +160,19 @@ def record_end(order: Any, waiting: Sequence[PaymentAttempt]) -> Ending:
         if attempt not in doubtful:
             needs.doubt(Attention.UNPAID_REST, order, attempt)
     return Ending.LEFT_TO_STAFF
+
+
+def replaced_unheard(order: Any) -> list[PaymentAttempt]:
+    """Attempts that gave way to another after their form was shown, and of which nothing was ever heard.
+
+    The shopper may have posted that form before the retry, and both answers may have been lost.
+    """
+    asked = AttentionItem.objects.filter(attempt=OuterRef("pk"), kind=Attention.NO_ANSWER)
+    answered = CyberSourceReply.objects.filter(attempt=OuterRef("pk")).exclude(result=CyberSourceReply.Result.REFUSED)
+    replaced = PaymentAttempt.objects.filter(
+        ~Exists(asked), ~Exists(answered), order=order, state=AttemptState.REPLACED, date_shown__isnull=False
+    )
+    return [attempt for attempt in replaced.select_related("token").order_by("pk") if may_be_charged(attempt)]
 
 
 def may_be_charged(attempt: PaymentAttempt) -> bool:
@@ -176,7 +194,10 @@ def decline_unless_charged(order: Any, *, hostname: str = "") -> bool:
         return False
     attempts = PaymentAttempt.objects.filter(order=order)
     held = Q(state__in=ALIVE) & ~Q(attention=Attention.KEPT_AUTHORIZATION)
-    if attempts.filter(held | Q(attention=Attention.NO_ANSWER)).exists():
+    charge = CyberSourceReply.objects.filter(
+        attempt=OuterRef("pk"), result=CyberSourceReply.Result.RECEIVED, decision__in=needs.HOLD_MONEY
+    )
+    if attempts.filter(held | Q(attention=Attention.NO_ANSWER) | Exists(charge)).exists():
         return False
     orders.decline(order, hostname=hostname)
     attempts.filter(attention__in=WAITS_FOR_STAFF).update(attention=Attention.NONE)

@@ -219,9 +219,10 @@ def act_on_stored(entry: CyberSourceReply, reply: Reply | None = None, *, held: 
 
 
 def catch_up(attempt: PaymentAttempt) -> None:
-    """Settle what is stored for an attempt and never took effect."""
+    """Settle what is stored for an attempt's order and never took effect."""
+    unsettled = CyberSourceReply.objects.filter(result=Result.RECEIVED, order=attempt.order_id, attempt__isnull=False)
     with patience.at_most(patience.FOR_A_RETRY):
-        for entry in CyberSourceReply.objects.filter(result=Result.RECEIVED, attempt=attempt).order_by("pk"):
+        for entry in unsettled.order_by("pk"):
             act_on_stored(entry)
 
 

@@ -431,7 +431,10 @@ class Desk:
         moved, self.moved = self.moved, {}
         for (state, attention), pairs in moved.items():
             attempts, sources = zip(*pairs, strict=True)
-            changes = {"state": state, **({"attention": attention} if attention else {})}
+            changes: dict[str, Any] = {"state": state}
+            if attention:  # what was set aside stays so, whatever else is decided
+                kept = When(attention=Attention.KEPT_AUTHORIZATION, then=Value(Attention.KEPT_AUTHORIZATION.value))
+                changes["attention"] = Case(kept, default=Value(str(attention.value)))
             # A second charge on an attempt leaves the first one's state in place.
             PaymentAttempt.objects.filter(pk__in=attempts, source__in=sources, state=AttemptState.REVIEW).update(
                 **changes

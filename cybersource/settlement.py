@@ -224,7 +224,11 @@ def doubt(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSou
     """The outcome is unknown: neither a decline nor a charge. The basket stays frozen and the attempt open."""
     if attempt.state == AttemptState.REPLACED and attempt.transaction_type != TransactionType.CREATE_PAYMENT_TOKEN:
         # The order goes on with another attempt, and nobody would ask again what became of this one.
-        known = attempt.replies.filter(result=Result.SUPERSEDED).exists()  # that nothing is held
+        # That nothing is held is known, or staff looked it up: the same doubt told again opens nothing.
+        known = (
+            attempt.replies.filter(result=Result.SUPERSEDED).exists()
+            or attempt.attention_items.filter(kind=Attention.NO_ANSWER).exists()
+        )
         new = not known and needs.doubt(Attention.NO_ANSWER, order, attempt)
         return Result.SETTLED if new else Result.REPEATED
     if attempt.state != AttemptState.OPEN:
