@@ -21,11 +21,11 @@ ROWS = {
                now() - interval '1 year' + n * interval '1 second', false""",
     "cybersource_paymentattempt": """
         (id, transaction_uuid, door, order_id, method_key, flow, transaction_type, reference_number, amount, currency,
-         profile_id, access_key, hostname, session_hash, device_fingerprint_id, extra_fields, next_extra_fields, state,
-         attention, date_created, date_signed)
+         profile_id, access_key, hostname, session_hash, is_limited, device_fingerprint_id, extra_fields,
+         next_extra_fields, state, attention, date_created, date_signed)
         SELECT n, md5(n::text)::uuid, 'secure-acceptance', n, 'cybersource', 'one-step',
-               'authorization,create_payment_token', 'H' || n, 69.50, 'USD', '', '', 'shop.example', md5(n::text), '',
-               '{}', '{}', (ARRAY['authorized', 'authorized', 'authorized', 'declined', 'replaced'])[1 + n %% 5],
+               'authorization,create_payment_token', 'H' || n, 69.50, 'USD', '', '', 'shop.example', md5(n::text),
+               true, '', '{}', '{}', (ARRAY['authorized', 'authorized', 'authorized', 'declined', 'replaced'])[1 + n %% 5],
                CASE WHEN n %% 5000 = 0 THEN 'extra-charge' ELSE '' END,
                now() - interval '1 year' + n * interval '1 second', now()""",
     "cybersource_cybersourcereply": """

@@ -290,6 +290,14 @@ def form_for(attempt: PaymentAttempt, *, at: datetime | None = None) -> Form | N
     )
 
 
+def has_another_form(attempt: PaymentAttempt) -> bool:
+    """Whether another payment of the same order has a form that is shown without being one more try of a card."""
+    others = PaymentAttempt.objects.filter(
+        order=attempt.order_id, session_hash=attempt.session_hash, state=AttemptState.OPEN
+    ).exclude(method_key=attempt.method_key)
+    return others.filter(Q(token__isnull=False) | Q(date_signed__gt=timezone.now() - FRESH_FOR)).exists()
+
+
 def form_to_show(attempt: PaymentAttempt) -> Form | None:
     """The attempt's form, or None, with an error in the log, while the shop has no key to sign it with."""
     try:

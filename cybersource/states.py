@@ -16,26 +16,36 @@ from oscarapicheckout.utils import CHECKOUT_PAYMENT_STEPS, list_payment_method_s
 from rest_framework.exceptions import Throttled
 
 from . import limits, orders
-from .checkout import form_to_show, latest_step
+from .checkout import form_to_show, has_another_form, latest_step
 from .conf import conf
 from .models import WAITS_FOR_STAFF, AttemptState, PaymentAttempt
 
 
 class TooManyTries(Throttled):
-    """429 with ``Retry-After`` in seconds and a ``detail`` for the shopper, as Django REST framework throttles."""
+    """429 with ``Retry-After`` in seconds and a ``detail`` for the shopper, as Django REST framework throttles.
 
-    def __init__(self, wait: int) -> None:
+    ``may_be_paid``: the form was shown before, and nobody knows whether it was posted.
+    """
+
+    def __init__(self, wait: int, *, may_be_paid: bool = False) -> None:
         minutes = math.ceil(wait / 60)
-        super().__init__(
-            detail=ngettext(
+        if may_be_paid:
+            detail = ngettext(
+                "Too many card payments were tried. Please wait %(minutes)d minute before you try again. "
+                "If you have just paid, do not pay again; we are still waiting for the answer.",
+                "Too many card payments were tried. Please wait %(minutes)d minutes before you try again. "
+                "If you have just paid, do not pay again; we are still waiting for the answer.",
+                minutes,
+            )
+        else:
+            detail = ngettext(
                 "Too many card payments were tried. Please wait %(minutes)d minute, then try again. "
                 "Nothing has been charged.",
                 "Too many card payments were tried. Please wait %(minutes)d minutes, then try again. "
                 "Nothing has been charged.",
                 minutes,
             )
-            % {"minutes": minutes}
-        )
+        super().__init__(detail=detail % {"minutes": minutes})
         self.wait = wait
 
 
@@ -85,7 +95,11 @@ class AttemptStatus(PaymentStatus):
         return self.attempt.source_id if self.attempt else None
 
     def get_required_action(self) -> Any:
-        """The form to post, or None while there is nothing that the shopper can do. Raises :class:`TooManyTries`."""
+        """The form to post, or None while there is nothing that the shopper can do.
+
+        Raises :class:`TooManyTries`, which hides the states of the order's other payments as well, only if none of
+        them has a form that can be shown.
+        """
         attempt = self.attempt
         if attempt is None or attempt.state != AttemptState.OPEN or attempt.has_stored_answer:
             return None
@@ -94,7 +108,9 @@ class AttemptStatus(PaymentStatus):
         try:
             form = form_to_show(attempt)
         except limits.Refused as refused:
-            raise TooManyTries(refused.wait) from None
+            if has_another_form(attempt):
+                return None
+            raise TooManyTries(refused.wait, may_be_paid=attempt.date_shown is not None) from None
         return form.as_required_action() if form else None
 
 

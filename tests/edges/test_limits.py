@@ -310,10 +310,52 @@ def test_a_form_that_is_signed_anew_is_one_more_try(shopper):
     grow_old()
     refused = shopper.client.get("/api/checkout/payment-states/")
     assert refused.status_code == 429
-    assert int(refused.headers["Retry-After"]) > 0
-    assert "Nothing has been charged" in refused.json()["detail"]
+    minutes = -(-int(refused.headers["Retry-After"]) // 60)
+    assert minutes > 0
+    assert refused.json() == {
+        "detail": f"Too many card payments were tried. Please wait {minutes} minute{'s' if minutes > 1 else ''} before "
+        "you try again. If you have just paid, do not pay again; we are still waiting for the answer."
+    }, "nobody knows whether the form that was shown has been paid"
     signed = PaymentAttempt.objects.get().date_signed
     assert timezone.now() - signed > FRESH_FOR, "a refused form is not dated anew"
+
+
+def test_a_form_that_was_never_shown_cannot_have_been_paid(shopper):
+    for _order in range(2):
+        shopper.check_out("10.00")
+    grow_old()
+    refused = shopper.client.get("/api/checkout/payment-states/")
+    assert refused.status_code == 429
+    assert refused.json()["detail"].endswith("Nothing has been charged.")
+
+
+def test_a_card_that_has_to_wait_does_not_hide_the_next_step_of_the_orders_other_card(shopper, settings):
+    settings.CYBERSOURCE_FLOW = "two-step"
+    shopper.fill_basket("30.00")
+    assert post(shopper, payment=two_cards("1.00")).status_code == 200
+    shopper.deliver(shopper.submit(key="rest"))
+    grow_old()
+    states = shopper.states["payment_method_states"]
+    assert (states["one"]["status"], states["one"]["required_action"]) == ("Pending", None)
+    assert states["rest"]["required_action"]["name"] == "authorize"
+    shopper.deliver(shopper.submit(key="rest"))
+    assert shopper.client.get("/api/checkout/payment-states/").status_code == 429, "nothing else is left to show"
+    cache.clear()  # the time has passed
+    for _step in range(2):
+        shopper.deliver(shopper.submit(key="one"))
+    assert Order.objects.get().status == "Authorized"
+
+
+def test_a_card_that_took_the_last_place_is_shown_and_the_other_waits(shopper, settings):
+    settings.CYBERSOURCE_LIMITS = {"attempts": {"shopper": "3/h"}}
+    shopper.fill_basket("30.00")
+    assert post(shopper, payment=two_cards("1.00")).status_code == 200
+    grow_old()
+    for _read in range(2):
+        states = shopper.states["payment_method_states"]
+        assert [bool(states[key]["required_action"]) for key in ("one", "rest")] == [True, False]
+    grow_old()
+    assert shopper.client.get("/api/checkout/payment-states/").status_code == 429
 
 
 def test_the_second_step_with_a_stored_card_is_never_refused(shopper, settings):

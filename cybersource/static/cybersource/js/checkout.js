@@ -254,7 +254,7 @@ export function billingOf(typed) {
 /**
  * Why no form went to CyberSource. `code` is one of:
  *   invalid (fields: {number: "number-short", …})     refused (messages: what the shop said, status)
- *   throttled (seconds or null)   session (401, 403)   server (status)   network   unreadable   unsafe   no-payment
+ *   throttled (seconds or null; shown: when a form was read, which may have been paid before)   session (401, 403)   server (status)   network   unreadable   unsafe   no-payment
  *   declined   checking   paid   other-card   billing (fields, wanted: [{key, value}])   card-in-request
  */
 export class PaymentProblem extends Error {
@@ -304,7 +304,7 @@ async function askShop(url, init = {}) {
         json = null;
     }
     const { status } = response;
-    if (status === 429) throw new PaymentProblem("throttled", { seconds: retryAfter(response), status });
+    if (status === 429) throw new PaymentProblem("throttled", { seconds: retryAfter(response), status, shown: !init.method });
     if (status === 404 && !init.method) return null;
     if (status >= 500) throw new PaymentProblem("server", { status });
     if (status === 401 || status === 403) throw new PaymentProblem("session", { status });
@@ -803,8 +803,9 @@ class CardForm {
         const values = { status: problem.status ?? "" };
         let key = code;
         if (code === "throttled") {
+            if (problem.shown) key = "throttled-shown";
             if (problem.seconds) values.time = this.duration(problem.seconds);
-            else key = "throttled-unknown";
+            else key += "-unknown";
         }
         const messages = (problem.messages ?? []).map(({ path, text }) => {
             const where = path.map((part) => this.labelOf(part)).filter(Boolean).join(", ");
