@@ -25,7 +25,8 @@ ROWS = {
          next_extra_fields, state, attention, date_created, date_signed)
         SELECT n, md5(n::text)::uuid, 'secure-acceptance', n, 'cybersource', 'one-step',
                'authorization,create_payment_token', 'H' || n, 69.50, 'USD', '', '', 'shop.example', md5(n::text),
-               true, '', '{}', '{}', (ARRAY['authorized', 'authorized', 'authorized', 'declined', 'replaced'])[1 + n %% 5],
+               true, '', '{}', '{}',
+               (ARRAY['authorized', 'authorized', 'authorized', 'declined', 'replaced'])[1 + n %% 5],
                CASE WHEN n %% 5000 = 0 THEN 'extra-charge' ELSE '' END,
                now() - interval '1 year' + n * interval '1 second', now()""",
     "cybersource_cybersourcereply": """

@@ -192,7 +192,7 @@ def test_a_lost_connection_is_told_and_the_next_try_works(checkout, page, shop):
         (Answer.json({"detail": "Not found."}, 404), "There is nothing to pay here"),
         (Answer.json({}), "There is nothing to pay here"),
         (Answer("<h1>hello</h1>"), "an answer this page does not understand"),
-        (Answer.json({"detail": "no"}, 429, headers={"Retry-After": "1"}), "Please wait 1 second before you try again."),
+        (Answer.json({"detail": "no"}, 429, headers={"Retry-After": "1"}), "Please wait 1 second before you"),
         (Answer.json({"detail": "no"}, 429), "Please wait a few minutes before you try again. If you have just paid"),
         (Answer("", 500), "error 500"),
     ],
