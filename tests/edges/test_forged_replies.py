@@ -27,6 +27,9 @@ from tests.shop import MERCHANT_POST, REPLY, Shopper, card, cybersource, post_re
 #: All that a refused post may write to.
 EVIDENCE = {"cybersource_refusedpost", "cybersource_cybersourcereply"}
 
+#: What is genuinely signed and fits nothing the shop asked. Money may be held there, so staff find it in their list.
+MISFITS = ("other-", "unknown-transaction-uuid")
+
 
 @pytest.fixture(autouse=True)
 def one_step(settings):
@@ -237,12 +240,14 @@ def test_a_forged_reply_is_refused_and_changes_nothing(loot, name, rule, forge, 
     RefusedPost.objects.all().delete()
     CyberSourceReply.objects.filter(result=CyberSourceReply.Result.REFUSED).delete()
     sent = forge(loot)
-    before = fingerprints(but=EVIDENCE)
+    misfit = rule is not ANY and rule.startswith(MISFITS)
+    evidence_tables = EVIDENCE | {"cybersource_attentionitem"} if misfit else EVIDENCE
+    before = fingerprints(but=evidence_tables)
     with caplog.at_level(logging.DEBUG):
         response = post_forgery(sent, door)
 
     assert 400 <= response.status_code < 500
-    assert fingerprints(but=EVIDENCE) == before
+    assert fingerprints(but=evidence_tables) == before
     assert not response.cookies
     evidence = [
         *RefusedPost.objects.values_list("rule", flat=True),
