@@ -291,7 +291,15 @@ def _from_environment(name: str, default: object, text: str) -> object:
 for _name, _default in list(globals().items()):
     if _name.isupper() and _name not in {"ROOT", "STATE", "DATABASES"} and _name in os.environ:
         globals()[_name] = _from_environment(_name, _default, os.environ[_name])
-# Settings of the app that have no value above.
+# Settings of the app that have no value above are texts, but for these.
+_NO_TEXTS = {
+    "CYBERSOURCE_ATTEMPT_TIMEOUT": 0,
+    "CYBERSOURCE_REVIEW_HOLDS_ORDER": True,
+    "CYBERSOURCE_TRUSTED_PROXIES": (),
+    "CYBERSOURCE_REST_TIMEOUT": None,  # whole or not
+    "CYBERSOURCE_REST_MLE": False,
+    "CYBERSOURCE_FERNET_KEYS": None,
+}
 for _name in os.environ:
     if _name.startswith("CYBERSOURCE_") and _name not in globals():
-        globals()[_name] = os.environ[_name]
+        globals()[_name] = _from_environment(_name, _NO_TEXTS.get(_name, ""), os.environ[_name])
