@@ -5,7 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
+import tempfile
+from base64 import b64encode
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote, urlencode
@@ -16,7 +21,7 @@ from django.dispatch import Signal
 from django.test import override_settings
 from oscar.core.loading import get_model
 
-from cybersource import signals
+from cybersource import gateway, signals
 from cybersource.models import (
     CyberSourceReply,
     OrderConfirmation,
@@ -27,13 +32,16 @@ from cybersource.models import (
     ReviewNotificationUpdate,
     SecureAcceptanceProfile,
 )
+from cybersource.protocol.rest import NotSent, authorize
 from cybersource.simulator import cards as test_cards
 from cybersource.simulator.review import notification_body
 from tests.leaks.canaries import CARDS, CVN, CVN4, KEYS, SHOPPER, written
 from tests.leaks.world import PROFILE_ID, ROW_KEY, World, card
+from tests.protocol.rest import key_material
 from tests.shop import MERCHANT_POST, REPLY, Shopper
 
 Source = get_model("payment", "Source")
+OrderNote = get_model("order", "OrderNote")
 FORM = "application/x-www-form-urlencoded"
 
 Scene = Callable[[World], None]
@@ -175,7 +183,7 @@ def _(world: World) -> None:
 @scene("a review update fails and is tried again", crash=True)
 def _(world: World) -> None:
     _shopper, case = under_review(world)
-    with failing(get_model("order", "OrderNote")):
+    with patch.object(OrderNote.objects, "bulk_create", side_effect=DatabaseError("the disk is full")):
         world.notify(world.gateway.decide(case, "ACCEPT", comments=chatty()).body)
         world.command("cybersource_reprocess")
     world.command("cybersource_reprocess")
@@ -464,6 +472,75 @@ def _(world: World) -> None:
             world.notify(notification_body("<a/>"))
             shopper.client.get("/api/checkout/payment-states/")
             world.staff.post(f"{PROFILES}add/", entered("secret key entered with a mistake", access_key="f" * 32))
+
+
+@contextlib.contextmanager
+def rest_settings() -> Iterator[dict[str, dict[str, Any]]]:
+    """The REST door's settings by how it authenticates; at the other end nobody listens."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and no more: connections are refused
+        store, response_key = Path(folder, "key.p12"), Path(folder, "response.pem")
+        store.write_bytes(key_material.p12(password=KEYS["password of the REST certificate"]))
+        response_key.write_bytes(key_material.pem("response", KEYS["password of the REST reply key"]))
+        common = {
+            "CYBERSOURCE_REST_ENDPOINT": f"http://127.0.0.1:{closed.getsockname()[1]}",
+            "CYBERSOURCE_REST_KEY_ID": "key-id-of-nobody",
+            "CYBERSOURCE_REST_SHARED_SECRET": b64encode(KEYS["REST shared secret"].encode()).decode(),
+            "CYBERSOURCE_REST_P12": str(store),
+            "CYBERSOURCE_REST_P12_PASSWORD": KEYS["password of the REST certificate"],
+        }
+        replies = {
+            "CYBERSOURCE_REST_MLE_RESPONSE_KEY": str(response_key),
+            "CYBERSOURCE_REST_MLE_RESPONSE_KEY_ID": "response-key-of-nobody",
+            "CYBERSOURCE_REST_MLE_RESPONSE_PASSWORD": KEYS["password of the REST reply key"],
+        }
+        yield {
+            "jwt": {**common, "CYBERSOURCE_REST_AUTH": "jwt", **replies},
+            "http-signature": {**common, "CYBERSOURCE_REST_AUTH": "http-signature"},
+            "p12": {**common, "CYBERSOURCE_REST_AUTH": "p12", **replies, "CYBERSOURCE_REST_MLE": True},
+        }
+
+
+def ask_over_rest() -> gateway.Exchange:
+    amount = {"amount": Decimal("10.00"), "currency": "USD"}
+    return gateway.send(authorize(token="T0KEN", reference_number="OSC-1", idempotency_id="id1", **amount))
+
+
+@scene("calls over REST reach nobody")
+def _(world: World) -> None:
+    with rest_settings() as doors:
+        for name, door in doors.items():
+            with override_settings(**door):
+                exchange = ask_over_rest()
+                assert isinstance(exchange.outcome, NotSent)
+                world.note("command", f"REST by {name}", f"{exchange!r} {gateway.access()!r}")
+                world.staff.get(f"/admin/cybersource/cybersourcereply/{exchange.entry.pk}/change/")
+
+
+@scene("calls over REST crash, and their keys cannot be read", crash=True)
+def _(world: World) -> None:
+    """A shop's own code makes such calls within a request, so that Django reports the crash with every variable."""
+
+    def receiver(sender: Any, **kwargs: Any) -> None:
+        ask_over_rest()
+
+    signals.pre_build_get_token_request.connect(receiver)
+    try:
+        with rest_settings() as doors:
+            for door, broken, target in (
+                ("jwt", {}, "requests.Session.send"),
+                ("jwt", {"CYBERSOURCE_REST_SHARED_SECRET": f"{KEYS['REST shared secret']} $"}, ""),
+                ("p12", {"CYBERSOURCE_REST_P12_PASSWORD": KEYS["password of the REST reply key"]}, ""),
+            ):
+                before = len(world.errors)
+                shopper = world.shopper()
+                shopper.fill_basket()
+                failing_call = patch(target, side_effect=RuntimeError) if target else contextlib.nullcontext()
+                with override_settings(**{**doors[door], **broken}), failing_call:
+                    shopper.client.post("/api/checkout/", shopper.payload(), content_type="application/json")
+                assert len(world.errors) == before + 1
+    finally:
+        signals.pre_build_get_token_request.disconnect(receiver)
 
 
 @scene("a profile cannot be read", crash=True)

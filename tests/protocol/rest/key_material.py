@@ -48,7 +48,7 @@ def certificate_pem(name: str, *, common_name: str, serial: str | None) -> bytes
     return certificate(name, common_name=common_name, serial=serial).public_bytes(serialization.Encoding.PEM)
 
 
-def p12(*, with_gateway: bool = True, serial: str | None = "1772530013000") -> bytes:
+def p12(*, with_gateway: bool = True, serial: str | None = "1772530013000", password: str = PASSWORD) -> bytes:
     """A .p12 as the Business Center makes it: our key and certificate, and the gateway's certificate."""
     others = [certificate("gateway", common_name="CyberSource_SJC_US", serial="9988776655")] if with_gateway else None
     return pkcs12.serialize_key_and_certificates(
@@ -56,5 +56,5 @@ def p12(*, with_gateway: bool = True, serial: str | None = "1772530013000") -> b
         private_key("merchant"),
         certificate("merchant", common_name=MERCHANT, serial=serial),
         others,
-        serialization.BestAvailableEncryption(PASSWORD.encode()),
+        serialization.BestAvailableEncryption(password.encode()),
     )
