@@ -193,7 +193,10 @@ def decline_unless_charged(order: Any, *, hostname: str = "") -> bool:
     if not orders.awaits_payment(order) or orders.is_declined(order):
         return False
     attempts = PaymentAttempt.objects.filter(order=order)
-    held = Q(state__in=ALIVE) & ~Q(attention=Attention.KEPT_AUTHORIZATION)
+    kept = AttentionItem.objects.filter(
+        attempt=OuterRef("pk"), kind=Attention.KEPT_AUTHORIZATION, transaction_id=OuterRef("source__reference")
+    )
+    held = Q(state__in=ALIVE) & ~Exists(kept)
     charge = CyberSourceReply.objects.filter(
         attempt=OuterRef("pk"), result=CyberSourceReply.Result.RECEIVED, decision__in=needs.HOLD_MONEY
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import Exists, F, OuterRef, Sum
 from django.db.models.functions import Greatest
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -26,7 +26,7 @@ from oscarapicheckout.signals import order_payment_declined
 from . import patience
 from .announcements import announce, announce_authorized, owner_request
 from .conf import conf
-from .models import UNSETTLED_STATES, AttemptState, Attention, OrderConfirmation, PaymentAttempt
+from .models import UNSETTLED_STATES, AttemptState, Attention, AttentionItem, OrderConfirmation, PaymentAttempt
 
 Order = get_model("order", "Order")
 OrderNote = get_model("order", "OrderNote")
@@ -37,7 +37,7 @@ NOTE_TYPE = "System"
 
 NOTHING = Decimal("0.00")
 
-#: An attempt's money does not count towards the order for these reasons.
+#: A charge that is listed for one of these reasons does not count towards its order, cleared or not.
 SET_ASIDE = (Attention.PARTIAL, Attention.KEPT_AUTHORIZATION)
 
 
@@ -113,13 +113,17 @@ class Money:
 def money_of(order_ids: Iterable[int]) -> dict[int, Money]:
     """The money of each of these orders, in one statement."""
     found = {order_id: Money() for order_id in order_ids}
-    rows = Source.objects.filter(order__in=found).order_by()
+    # By the charge and not by its attempt, which a second charge may have moved on to.
+    set_aside = AttentionItem.objects.filter(
+        order=OuterRef("order"), transaction_id=OuterRef("transactions__reference"), kind__in=SET_ASIDE
+    ).exclude(transaction_id="")
+    rows = Source.objects.filter(order__in=found).annotate(set_aside=Exists(set_aside)).order_by()
     counted = set()
-    for order_id, source, allocated, attention, kind, amount, status, reference in rows.values_list(
+    for order_id, source, allocated, is_set_aside, kind, amount, status, reference in rows.values_list(
         "order",
         "pk",
         "amount_allocated",
-        "cybersource_attempts__attention",
+        "set_aside",
         "transactions__txn_type",
         "transactions__amount",
         "transactions__status",
@@ -133,7 +137,7 @@ def money_of(order_ids: Iterable[int]) -> dict[int, Money]:
             continue
         money.references.add(reference)
         doubtful = status == Transaction.REVIEW and conf.review_holds_order
-        if kind == Transaction.AUTHORISE and (doubtful or attention in SET_ASIDE):
+        if kind == Transaction.AUTHORISE and (doubtful or is_set_aside):
             money.held -= amount
     return found
 

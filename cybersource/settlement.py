@@ -122,10 +122,10 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
 
 def unexpected(order: Any, attempt: PaymentAttempt, outcome: Outcome) -> str:
     """Why staff must look at this charge; empty when it is just what the order waited for."""
+    if outcome.kind == OutcomeKind.PARTIAL:
+        return Attention.PARTIAL  # never counts towards the order, whatever else came before
     if attempt.state in PAID:
         return Attention.EXTRA_CHARGE
-    if outcome.kind == OutcomeKind.PARTIAL:
-        return Attention.PARTIAL
     if orders.is_cancelled(order):
         return Attention.CLOSED_ORDER
     if not orders.awaits_payment(order):
