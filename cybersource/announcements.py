@@ -12,8 +12,9 @@ from importlib import import_module
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, prefetch_related_objects
 from django.dispatch import Signal
 from django.http import HttpRequest
@@ -65,8 +66,18 @@ def owner_request(order: Any, hostname: str = "") -> HttpRequest:
 
 
 def announce_authorized(order: Any, *, hostname: str = "") -> bool:
-    """Claim the order's confirmation and send ``order_payment_authorized``. False when somebody else has it."""
-    if not claim(order.pk):
+    """Claim the order's confirmation and send ``order_payment_authorized``. False when somebody else has it.
+
+    False, too, when somebody keeps the order or its owner locked: ``cybersource_reprocess`` sends it then.
+    """
+    try:
+        with patience.at_most(patience.FOR_A_RETRY):
+            if not claim(order):
+                return False
+    except patience.UNAVAILABLE as problem:
+        if not patience.is_locked(problem):
+            raise
+        logger.warning("The confirmation of order row %s waits: somebody else holds what it points to.", order.pk)
         return False
     prefetch_related_objects([order], "lines", "surcharges")  # the e-mail asks for each of them more than once
     request = owner_request(order, hostname or hostname_of(order))
@@ -78,21 +89,39 @@ def announce_authorized(order: Any, *, hostname: str = "") -> bool:
     return True
 
 
-def claim(order_id: int) -> bool:
+def claim(order: Any) -> bool:
     """Take the sending of an order's confirmation upon us, unless it is sent or somebody is at it.
 
-    Waits for nobody: whoever holds the row locked is about to send, or keeps it for ``cybersource_reprocess``.
+    Waits for no other sender: whoever holds the row locked is about to send, or keeps it for ``cybersource_reprocess``.
+    Raises OperationalError when the order or its owner stays locked for longer than :mod:`~cybersource.patience` lets
+    us wait.
     """
     now = timezone.now()
     unclaimed = Q(date_claimed=None) | Q(date_claimed__lt=now - LEASE)
     with transaction.atomic():
         free = OrderConfirmation.objects.select_for_update(skip_locked=True, no_key=True).filter(unclaimed)
-        confirmation = free.filter(order_id=order_id, date_sent=None).first()
+        confirmation = free.filter(order=order, date_sent=None).first()
         if confirmation is None:
             return False
+        wait_for_keys(order)
         confirmation.date_claimed = now
         confirmation.save(update_fields=["date_claimed"])
     return True
+
+
+def wait_for_keys(order: Any) -> None:
+    """Wait, as long as we have patience, until rows may point to the order and to its owner.
+
+    Oscar records a mail in such rows once it has gone out. Whoever could not write them then would wait without end, or
+    send the mail again. Nothing stays locked meanwhile: nobody should wait for a mail server.
+    """
+    patience.limit()
+    quoted = connection.ops.quote_name
+    with connection.cursor() as cursor:
+        for model, key in ((Order, order.pk), (get_user_model(), order.user_id)):
+            if key is not None:
+                table, column = quoted(model._meta.db_table), quoted(model._meta.pk.column)
+                cursor.execute(f"SELECT 1 FROM {table} WHERE {column} = %s FOR KEY SHARE", [key])
 
 
 def mark_sent(order_id: int) -> None:
@@ -116,7 +145,7 @@ def confirm_once(sender: Any, order: Any, request: Any, **kwargs: Any) -> None:
         handlers.send_order_confirmation_message(sender=sender, order=order, request=request, **kwargs)
         return  # announce_authorized marks it sent
     OrderConfirmation.objects.bulk_create([OrderConfirmation(order=order)], ignore_conflicts=True)
-    if claim(order.pk):
+    if claim(order):
         handlers.send_order_confirmation_message(sender=sender, order=order, request=request, **kwargs)
         transaction.on_commit(lambda: mark_sent(order.pk))  # after the mail, which goes out on commit too
 

@@ -238,6 +238,7 @@ def whereabouts(order: Any, step: PaymentAttempt) -> Where:
 @discreet
 @require_GET
 @never_cache
+@transaction.non_atomic_requests
 def return_to_shop(request: HttpRequest, handle: UUID) -> HttpResponse:
     """The shopper is back with a real session: mirror the rows into it and send the shopper on."""
     step = own_step(request, handle)
@@ -259,6 +260,7 @@ def return_to_shop(request: HttpRequest, handle: UUID) -> HttpResponse:
 @discreet
 @require_GET
 @never_cache
+@transaction.non_atomic_requests
 def pending(request: HttpRequest, handle: UUID) -> HttpResponse:
     """Goes on with a two-step payment, or says that we are still checking and looks again."""
     step = own_step(request, handle)

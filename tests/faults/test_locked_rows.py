@@ -9,7 +9,7 @@ from django.core import mail
 from django.core.management import call_command
 from django.db import connection
 
-from cybersource import patience
+from cybersource import patience, views
 from cybersource.models import CyberSourceReply, PaymentAttempt, ReviewNotificationUpdate
 from tests.faults.breaking import Checkpoint, elsewhere, filled, log, reprocess, rows, settled_once
 from tests.faults.scenes import scene
@@ -147,6 +147,48 @@ def test_a_review_of_a_locked_order_is_stored_and_the_others_of_its_notification
     ]
     call_command("cybersource_reprocess", verbosity=0)
     assert locked.status == "Authorized"
+
+
+def test_the_confirmation_of_a_locked_customer_waits_for_reprocess_and_the_merchant_post_does_not(
+    committed_db, settings, mailoutbox, monkeypatch
+):
+    settings.CYBERSOURCE_FLOW = "sale"
+    shopper, maya = Shopper(), customer()
+    shopper.client.force_login(maya)
+    order = shopper.check_out()
+    answer = shopper.submit()
+    # Whoever waits without end is broken off after four seconds, with the mail sent that is not recorded.
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c statement_timeout=4000")
+    connection.close()
+    with held("auth_user", "id = %s", maya.pk):
+        response = post_reply(answer.merchant_posts[0].pairs, url="/api/cybersource/merchant-post/")
+        reprocess()
+        assert (response.status_code, log(), len(mailoutbox)) == (200, ["settled"], 0)
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+    for _again in range(2):
+        call_command("cybersource_reprocess", verbosity=0)
+    assert len(mailoutbox) == 1
+    connection.close()
+
+
+@pytest.mark.parametrize("page", ["return", "pending"])
+def test_the_shoppers_pages_commit_what_they_settle_before_they_are_made(shopper, monkeypatch, page):
+    """Also with ATOMIC_REQUESTS: else the limits would outlast the settlement, and a failing page would undo it."""
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    order = shopper.check_out()
+    answer = shopper.submit()
+    with held("order_order", "id = %s", order.pk):
+        shopper.deliver(answer, follow=False)
+
+    def broken(*args):
+        raise RuntimeError
+
+    monkeypatch.setattr(views, "whereabouts", broken)
+    shopper.client.raise_request_exception = False
+    location = f"/api/cybersource/{page}/{shopper.attempt().transaction_uuid}/"
+    assert shopper.client.get(location).status_code == 500
+    assert log() == ["settled"]
 
 
 def test_the_time_limits_end_with_their_transaction(shopper):
