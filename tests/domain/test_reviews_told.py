@@ -20,6 +20,7 @@ from oscar.core.loading import get_model
 from cybersource import orders, patience, reviews, signals
 from cybersource.models import FollowonResult, ReviewNotification, ReviewNotificationUpdate
 from cybersource.protocol import ProtocolError, parse_notification
+from cybersource.protocol.review import MAX_UPDATES
 from cybersource.simulator import cards
 from cybersource.simulator.review import Note, Update, notification_xml
 from tests.conftest import empty_tables
@@ -650,12 +651,23 @@ def test_an_unreadable_notification_is_kept_only_in_part(committed_db):
 
 def test_another_merchants_notification_is_kept_only_in_part(committed_db):
     update = Update(reference_number="1", request_id="7300000000000000000000", comments="y" * 2000)
-    xml = notification_xml([update] * 200, merchant_id="other_shop", at=Shopper().gateway.now())
+    xml = notification_xml([update] * MAX_UPDATES, merchant_id="other_shop", at=Shopper().gateway.now())
     assert tell(body_of(xml)) == 400
     kept = ReviewNotification.objects.get()
     assert len(kept.content) == reviews.REFUSED_BYTES
     assert kept.updates.count() == reviews.REFUSED_UPDATES
     assert all(update.payload == {} for update in kept.updates.all())
+
+
+def test_a_notification_of_too_many_updates_is_refused_and_kept_only_in_part(shopper):
+    case = under_review(shopper)
+    body = shopper.gateway.notification_xml([case.update(new_decision="ACCEPT")] * (MAX_UPDATES + 1))
+    assert tell(body_of(body)) == 400
+    kept = ReviewNotification.objects.get()
+    assert (kept.state, kept.problem) == ("unreadable", "too-many-updates")
+    assert kept.content and len(kept.content) <= reviews.REFUSED_BYTES
+    assert kept.updates.count() == 0
+    assert case.status == "Pending"
 
 
 @pytest.mark.parametrize("refused", ["unreadable", "foreign"])
