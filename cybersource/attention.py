@@ -108,10 +108,23 @@ def doubt(kind: Attention, order: Any, attempt: PaymentAttempt) -> bool:
     """List an attempt of which nobody knows how it ended, or that holds its order up, and say so on the order."""
     PaymentAttempt.objects.filter(pk=attempt.pk).update(attention=kind)
     attempt.attention = kind
-    if not flag(kind, order, attempt):
+    return flag_and_note(kind, order, attempt)
+
+
+def held_for_declined(order: Any, attempt: PaymentAttempt) -> bool:
+    """List what an attempt holds for an order that was declined. The attempt has ended as it should, and stays so."""
+    charge = {"transaction_id": attempt.source.reference, "amount": attempt.source.amount_allocated}
+    return flag_and_note(
+        Attention.UNPAID_REST, order, attempt, entry=attempt.settling_reply, card_number=attempt.source.label, **charge
+    )
+
+
+def flag_and_note(kind: Attention, order: Any, attempt: PaymentAttempt, **charge: Any) -> bool:
+    if not flag(kind, order, attempt, **charge):
         return False
     message = _("%(what)s: %(amount)s %(currency)s, reference number %(number)s. %(advice)s")
-    told = {"amount": attempt.amount, "currency": attempt.currency, "number": attempt.reference_number}
+    amount = charge.get("amount", attempt.amount)
+    told = {"amount": amount, "currency": attempt.currency, "number": attempt.reference_number}
     orders.note(order, message % {"what": kind.label, "advice": ADVICE[kind], **told})
     return True
 

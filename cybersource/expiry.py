@@ -17,6 +17,7 @@ from django.db import OperationalError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from oscarapicheckout import settings as checkout_settings
 
 from . import attention as needs
 from . import orders
@@ -71,6 +72,7 @@ def expire(*, at: datetime | None = None, dry_run: bool = False) -> Counter[Endi
             logger.exception("The attempts of order %s could not be ended; they are tried again next time.", order_id)
             counts[Ending.FAILED] += 1
     if not dry_run:
+        list_held_for_declined(cutoff)
         recorded = AttentionItem.objects.filter(kind=Attention.UNRECORDED, reply__isnull=False)
         needs.clear(
             recorded.exclude(reply__result=CyberSourceReply.Result.RECEIVED), _("The answer has been recorded.")
@@ -89,6 +91,30 @@ def orders_due(cutoff: datetime) -> Iterator[int]:
         if len(batch) < BATCH:
             return
         last = batch[-1]
+
+
+def list_held_for_declined(cutoff: datetime) -> None:
+    """List charges that are held for orders which were declined since, as when the order's other card failed.
+
+    A charge that is listed for any reason, cleared or not, is not listed again.
+    """
+    listed = AttentionItem.objects.filter(
+        transaction_uuid=OuterRef("transaction_uuid"), transaction_id=OuterRef("source__reference")
+    )
+    held = PaymentAttempt.objects.filter(
+        ~Exists(listed),
+        state__in=(AttemptState.AUTHORIZED, AttemptState.REVIEW),
+        order__status=checkout_settings.ORDER_STATUS_PAYMENT_DECLINED,
+        source__isnull=False,
+        date_signed__lt=cutoff,
+        date_created__gt=cutoff - needs.LOOKED_BACK,
+    )
+    for attempt_id, order_id in held.order_by("pk").values_list("pk", "order_id"):
+        with transaction.atomic(), orders.in_the_shops_language():
+            order = orders.locked_if_free(order_id)
+            attempt = held.select_related("source", "token").filter(pk=attempt_id).first() if order else None
+            if attempt is not None:
+                needs.held_for_declined(order, attempt)
 
 
 @transaction.atomic

@@ -29,9 +29,10 @@ from .models import (
     CyberSourceReply,
     PaymentAttempt,
     PaymentToken,
+    ReplyType,
     clipped,
 )
-from .protocol import Outcome, OutcomeKind, TransactionType, reason_meaning
+from .protocol import Outcome, OutcomeKind, Reply, TransactionType, reason_meaning
 
 Result = CyberSourceReply.Result
 
@@ -197,6 +198,8 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
     if waits:
         # Nobody knew, and the order was kept for it. Now it is known that nothing is held.
         needs.answered(attempt)
+    if waits or attempt.state == AttemptState.UNKNOWN:
+        ask_of_others(order, attempt, entry)
     if attempt.state == AttemptState.REPLACED:
         attempt.save(update_fields=["attention"])
         decline_unless_charged(order, hostname=attempt.hostname)
@@ -208,6 +211,26 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         orders.decline(order, hostname=attempt.hostname)
     tell(signals.payment_declined, order, attempt, outcome, entry)
     return Result.SETTLED
+
+
+def ask_of_others(order: Any, attempt: PaymentAttempt, entry: CyberSourceReply) -> None:
+    """What is known now is how this transaction ended, not those before it on the same form: staff are asked."""
+    if attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN:
+        return
+    others = attempt.replies.exclude(transaction_id__in=("", entry.transaction_id)).exclude(reply_type=ReplyType.REST)
+    by_transaction: dict[str, list[CyberSourceReply]] = {}
+    for other in others.exclude(result__in=(Result.RECEIVED, Result.REFUSED)).order_by("pk"):
+        by_transaction.setdefault(other.transaction_id, []).append(other)
+    for transaction_id, told in by_transaction.items():
+        if all(is_in_doubt(other) for other in told):
+            card = {"transaction_id": transaction_id, "card_number": told[0].card_number}
+            needs.flag_and_note(Attention.NO_ANSWER, order, attempt, entry=told[0], **card)
+
+
+def is_in_doubt(entry: CyberSourceReply) -> bool:
+    """Whether a reply leaves open that its transaction was charged. A duplicate of a form (104) never was."""
+    outcome = Outcome.from_reply(Reply.from_signed(entry.data))
+    return outcome.kind == OutcomeKind.UNKNOWN and outcome.reason_code != 104
 
 
 def is_known_as_declined(attempt: PaymentAttempt, entry: CyberSourceReply) -> bool:
