@@ -72,11 +72,11 @@ class ClearForm(forms.Form):
         help_text=gettext_lazy("A few words. They are kept here and as a note on the order."),
     )
     no_charge = forms.BooleanField(
-        label=gettext_lazy("There is no charge: give the order up"),
+        label=gettext_lazy("There is no charge, or I reversed it: give the order up"),
         required=False,
         help_text=gettext_lazy(
             "The order becomes “payment declined”, and the shopper's basket is open again. Only do this after you "
-            "looked the reference number up in the CyberSource Business Center."
+            "looked the reference number up in the CyberSource Business Center, and reversed what you found."
         ),
     )
 
@@ -109,8 +109,9 @@ def attention_list(request: HttpRequest) -> HttpResponse:
 @for_staff
 def attention_item(request: HttpRequest, pk: int) -> HttpResponse:
     """One item; posted to by those who may clear it."""
-    item = get_object_or_404(AttentionItem.objects.select_related("order"), pk=pk)
-    offer = {"offer_to_give_up": worklist.can_be_given_up(item, item.order)}
+    item = get_object_or_404(AttentionItem.objects.select_related("order", "attempt"), pk=pk)
+    can_be_given_up = worklist.can_be_given_up(item, item.order)
+    offer = {"offer_to_give_up": can_be_given_up}
     form = ClearForm(**offer)
     if request.method == "POST":
         if not may_clear(request.user):
@@ -122,7 +123,11 @@ def attention_item(request: HttpRequest, pk: int) -> HttpResponse:
     return render(
         request,
         "cybersource/dashboard/attention_item.html",
-        {"item": item, "form": form, "may_clear": may_clear(request.user) and item.date_cleared is None},
+        {
+            "item": item,
+            "form": form,
+            "may_clear": may_clear(request.user) and (item.date_cleared is None or can_be_given_up),
+        },
         status=400 if form.is_bound else 200,
     )
 

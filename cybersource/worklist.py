@@ -67,9 +67,14 @@ def why_not_believed(item: AttentionItem) -> str:
 
 
 def can_be_given_up(item: AttentionItem, order: Any) -> bool:
-    """Whether the order still waits for the answer that never came, so that no charge means no order."""
+    """Whether the order still waits for the answer that never came, so that no charge means no order.
+
+    Also of an item that was cleared with the order left waiting: the charge that was found may have been reversed.
+    """
     waits = order is not None and orders.awaits_payment(order) and not orders.is_declined(order)
-    return waits and item.kind == Attention.NO_ANSWER and item.date_cleared is None
+    if not waits or item.kind != Attention.NO_ANSWER:
+        return False
+    return item.date_cleared is None or (item.attempt is not None and item.attempt.attention == Attention.NO_ANSWER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,26 +88,26 @@ class Cleared:
 
 @transaction.atomic
 def clear(item_id: int, *, user: Any, reason: str, no_charge: bool = False) -> Cleared:
-    """Clear an item with the words of whoever looked at it; a second time changes nothing.
+    """Clear an item with the words of whoever looked at it; a second time keeps the first words.
 
-    ``no_charge``: they found no charge at CyberSource. The order is given up, unless something else of it is held or
-    in doubt. Locks the order, the attempt and the item. Raises ``AttentionItem.DoesNotExist``.
+    ``no_charge``: they found no charge at CyberSource, or reversed it. The order is given up, unless something else of
+    it is held or in doubt, also when the item was cleared before. Locks the order and the item. Raises
+    ``AttentionItem.DoesNotExist``.
     """
     order_id = AttentionItem.objects.values_list("order_id", flat=True).get(pk=item_id)
     order = orders.locked(order_id) if order_id else None
     item = AttentionItem.objects.select_for_update(of=("self",), no_key=True).get(pk=item_id)
-    if item.date_cleared is not None:
-        return Cleared(item=item, by_us=False)
     no_charge = no_charge and can_be_given_up(item, order)
-    item.date_cleared = timezone.now()
-    item.cleared_by = user
-    item.cleared_by_name = user.get_username()[:150]
-    item.reason = mask_card_numbers("message", reason)[:255]
-    item.save(update_fields=["date_cleared", "cleared_by", "cleared_by_name", "reason"])
+    name, reason = user.get_username()[:150], mask_card_numbers("message", reason)[:255]
+    if item.date_cleared is None:
+        item.date_cleared, item.cleared_by, item.cleared_by_name, item.reason = timezone.now(), user, name, reason
+        item.save(update_fields=["date_cleared", "cleared_by", "cleared_by_name", "reason"])
+    elif not no_charge:
+        return Cleared(item=item, by_us=False)
     given_up = False
     with orders.in_the_shops_language():
         if order is not None:
-            orders.note(order, told(item), user=user)
+            orders.note(order, told(item, name, reason), user=user)
         if no_charge:
             given_up = give_up(order, item)
     return Cleared(item=item, by_us=True, given_up=given_up)
@@ -113,18 +118,18 @@ def give_up(order: Any, item: AttentionItem) -> bool:
     attempts = PaymentAttempt.objects.filter(pk=item.attempt_id, attention=Attention.NO_ANSWER)
     attempts.update(attention=Attention.NONE)
     if decline_unless_charged(order):
-        orders.note(order, _("No charge was found: the order was given up, and its basket is open again."))
+        orders.note(order, _("No charge is left: the order was given up, and its basket is open again."))
         return True
-    orders.note(order, _("No charge was found. The order still waits: another payment of it is held or in doubt."))
+    orders.note(order, _("No charge of it is left. The order still waits: another payment of it is held or in doubt."))
     return False
 
 
-def told(item: AttentionItem) -> str:
+def told(item: AttentionItem, user: str, reason: str) -> str:
     message = _("%(user)s looked at “%(what)s” (%(amount)s, transaction %(id)s): %(reason)s")
     return message % {
-        "user": item.cleared_by_name,
+        "user": user,
         "what": item.get_kind_display(),
         "amount": item.amount_text,
         "id": item.transaction_id or "-",
-        "reason": item.reason,
+        "reason": reason,
     }

@@ -319,7 +319,7 @@ def test_an_item_that_is_gone_is_a_page_that_is_not_found(boss):
 
 def test_staff_who_find_no_charge_give_the_order_up_and_the_basket_is_open_again(shopper, boss):
     item = never_answered(shopper)
-    assert "There is no charge: give the order up" in words(boss.get(url(item)))
+    assert "There is no charge, or I reversed it: give the order up" in words(boss.get(url(item)))
     response = boss.post(url(item), {"reason": "Nothing in the Business Center.", "no_charge": "on"}, follow=True)
     assert "The order was given up, and its basket is open again." in words(response)
     assert fate(item.order) == ("Payment Declined", "Open")
@@ -337,6 +337,19 @@ def test_staff_who_find_the_charge_note_it_and_the_order_stays_as_it_is(shopper,
     boss.post(url(item), {"reason": "Found it, booked by hand."})
     assert fate(item.order) == ("Pending", "Frozen")
     assert "Found it, booked by hand." in item.order.notes.latest("pk").message
+
+
+def test_staff_who_cleared_the_question_can_give_the_order_up_once_the_charge_is_reversed(shopper, boss):
+    item = never_answered(shopper)
+    boss.post(url(item), {"reason": "Found it."})
+    assert "give the order up" in words(boss.get(url(item)))
+    for _pressed in range(2):
+        boss.post(url(item), {"reason": "Reversed it.", "no_charge": "on"})
+    assert fate(item.order) == ("Payment Declined", "Open")
+    assert "give the order up" not in words(boss.get(url(item)))
+    item.refresh_from_db()
+    assert item.reason == "Found it."
+    assert item.order.notes.filter(message__contains="Reversed it.").count() == 1
 
 
 def test_giving_up_is_offered_only_where_the_order_waits_for_the_answer(shopper, boss):
