@@ -133,7 +133,7 @@ def end_attempts(order_id: int, cutoff: datetime, *, dry_run: bool = False) -> E
     if not waiting or any(attempt.date_signed >= cutoff for attempt in waiting):
         return Ending.NOT_DUE
     with orders.in_the_shops_language():
-        ending = record_unacted(order, waiting, cutoff) or record_end(order, waiting)
+        ending = record_unacted(order, waiting, cutoff) or record_end(order, waiting, dry_run=dry_run)
     if dry_run:
         transaction.set_rollback(True)
     return ending
@@ -161,7 +161,7 @@ def record_unacted(order: Any, waiting: Sequence[PaymentAttempt], cutoff: dateti
     return Ending.ANSWERED
 
 
-def record_end(order: Any, waiting: Sequence[PaymentAttempt]) -> Ending:
+def record_end(order: Any, waiting: Sequence[PaymentAttempt], *, dry_run: bool = False) -> Ending:
     """The attempts end; so does the order, unless a charge may exist or other money is held for it."""
     kept_for_it = orders.awaits_payment(order) and not orders.is_declined(order)
     PaymentAttempt.objects.filter(pk__in=[attempt.pk for attempt in waiting]).update(
@@ -179,7 +179,7 @@ def record_end(order: Any, waiting: Sequence[PaymentAttempt]) -> Ending:
         needs.doubt(Attention.NO_ANSWER, order, attempt)
     if not kept_for_it:
         return Ending.LEFT_TO_STAFF if doubtful else Ending.ENDED
-    if decline_unless_charged(order, hostname=waiting[-1].hostname):
+    if decline_unless_charged(order, hostname=waiting[-1].hostname, dry_run=dry_run):
         orders.note(order, _("No answer came to the card payment, and no charge can exist: the order was given up."))
         return Ending.GIVEN_UP
     for attempt in waiting:
@@ -211,7 +211,7 @@ def may_be_charged(attempt: PaymentAttempt) -> bool:
     return attempt.state == AttemptState.UNKNOWN or attempt.date_shown is not None
 
 
-def decline_unless_charged(order: Any, *, hostname: str = "") -> bool:
+def decline_unless_charged(order: Any, *, hostname: str = "", dry_run: bool = False) -> bool:
     """Decline an order that waits for payment, once nothing of it is under way, held or in doubt. True when it was.
 
     The order's row is locked by the caller.
@@ -228,6 +228,8 @@ def decline_unless_charged(order: Any, *, hostname: str = "") -> bool:
     )
     if attempts.filter(held | Q(attention=Attention.NO_ANSWER) | Exists(charge)).exists():
         return False
+    if dry_run:  # nobody hears of a status that the order never gets
+        return True
     orders.decline(order, hostname=hostname)
     attempts.filter(attention__in=WAITS_FOR_STAFF).update(attention=Attention.NONE)
     rest = AttentionItem.objects.filter(order=order, kind=Attention.UNPAID_REST)

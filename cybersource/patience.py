@@ -55,6 +55,12 @@ def at_most(seconds: float) -> Iterator[None]:
         _until.reset(token)
 
 
+def is_over() -> bool:
+    """Whether the time for waiting, and for some work after it, has passed. Never outside of ``at_most``."""
+    end = _until.get()
+    return end is not None and time.monotonic() > end + FOR_WORK
+
+
 def limits() -> dict[str, Any]:
     """Annotations for the statement that locks the first row of a transaction: they limit it and all that follow.
 

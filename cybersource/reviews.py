@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -50,6 +50,7 @@ from .protocol import (
     parse_notification,
 )
 
+Basket = get_model("basket", "Basket")
 OrderNote = get_model("order", "OrderNote")
 Transaction = get_model("payment", "Transaction")
 
@@ -70,8 +71,8 @@ MARGIN = 64
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: How many updates are applied in one transaction: each of their orders is locked until its end.
-TOGETHER = 100
+#: Of how many orders updates are applied in one transaction: each order is locked until its end.
+TOGETHER = 20
 
 #: An update as it is kept, and as it was understood.
 Told = tuple[ReviewNotificationUpdate, ReviewUpdate]
@@ -245,13 +246,31 @@ def apply_waiting(*, request_id: str = "") -> int:
 def apply_all(told: Sequence[Told], *, seconds: float = math.inf) -> list[str]:
     """Act on updates in the order they were told, many in one transaction; say what became of each.
 
-    ``seconds``: how long each transaction may wait for locked rows, where the caller sets no end to all of them.
+    ``seconds``: how long each transaction may wait for locked rows, where the caller sets no end to all of them. Where
+    he does, those that no time is left for stay as they are stored, and count as failed.
     """
     held: set[str] = set()
     states: list[str] = []
-    for first in range(0, len(told), TOGETHER):
-        states += try_to_apply(told[first : first + TOGETHER], seconds, held)
+    for batch in batches(told):
+        if patience.is_over():
+            logger.warning("No time is left for %s review updates. They are stored and wait.", len(told) - len(states))
+            return states + [State.FAILED] * (len(told) - len(states))
+        states += try_to_apply(batch, seconds, held)
     return states
+
+
+def batches(told: Sequence[Told]) -> Iterator[list[Told]]:
+    """What is applied together, in the order it was told."""
+    batch: list[Told] = []
+    numbers: set[str] = set()
+    for row, update in told:
+        if len(numbers) >= TOGETHER and update.reference_number not in numbers:
+            yield batch
+            batch, numbers = [], set()
+        batch.append((row, update))
+        numbers.add(update.reference_number)
+    if batch:
+        yield batch
 
 
 def try_to_apply(told: Sequence[Told], seconds: float, held: set[str]) -> list[str]:
@@ -261,6 +280,8 @@ def try_to_apply(told: Sequence[Told], seconds: float, held: set[str]) -> list[s
     else keeps locked: they are not waited for twice.
     """
     row, _update = told[0]
+    if patience.is_over():
+        return [State.FAILED] * len(told)
     try:
         if len(told) > 1 or row.reference_number not in held:
             with within(seconds):
@@ -300,7 +321,8 @@ def apply(told: Sequence[Told]) -> list[str]:
     matches = matching([update for _row, update in told])
     if not any(matches):
         return [State.WAITING] * len(told)
-    desk = Desk.with_locked(filter(None, matches))
+    rejects = any(update.new_decision == ReviewDecision.REJECT for _row, update in told)
+    desk = Desk.with_locked(filter(None, matches), rejects=rejects)
     # Notes are for staff and told apart by their text, so they are in the shop's language whoever's request this is.
     with orders.in_the_shops_language():
         states = [
@@ -364,7 +386,7 @@ class Desk:
     moved: dict[tuple[str, str], list[tuple[int, int]]] = field(default_factory=dict)
 
     @classmethod
-    def with_locked(cls, matches: Iterable[Match]) -> Desk:
+    def with_locked(cls, matches: Iterable[Match], *, rejects: bool) -> Desk:
         matches = list(matches)
         locked = orders.locked_in_turn({match.order_id for match in matches})
         reviewed = (
@@ -374,6 +396,13 @@ class Desk:
             .order_by("pk")
         )
         transactions = {found.pk: found for found in reviewed}
+        # What an order's fate writes to: who holds one locked is known before any receiver hears of a new status.
+        fated = [order for order in locked.values() if order.basket_id and (rejects or orders.awaits_payment(order))]
+        if fated:
+            baskets = Basket.objects.select_for_update(no_key=True).order_by("pk")
+            kept = baskets.in_bulk({order.basket_id for order in fated})
+            for order in fated:
+                order.basket = kept.get(order.basket_id)
         sources: dict[int, Any] = {}
         for found in transactions.values():
             found.source = sources.setdefault(found.source_id, found.source)

@@ -8,8 +8,9 @@ import pytest
 from django.core import mail
 from django.core.management import call_command
 from django.db import connection
+from oscar.apps.order.signals import order_status_changed
 
-from cybersource import patience, views
+from cybersource import patience, reviews, views
 from cybersource.models import CyberSourceReply, PaymentAttempt, ReviewNotificationUpdate
 from tests.faults.breaking import Checkpoint, elsewhere, filled, log, reprocess, rows, settled_once
 from tests.faults.scenes import scene
@@ -147,6 +148,35 @@ def test_a_review_of_a_locked_order_is_stored_and_the_others_of_its_notification
     ]
     call_command("cybersource_reprocess", verbosity=0)
     assert locked.status == "Authorized"
+
+
+def test_a_locked_basket_lets_no_receiver_hear_twice_of_the_other_orders_of_its_notification(committed_db):
+    free, locked = under_review(Shopper()), under_review(Shopper())
+    heard = []
+
+    def hear(sender, order, new_status, **kwargs):
+        heard.append((order.pk, new_status))
+
+    order_status_changed.connect(hear)
+    try:
+        with held("basket_basket", "id = %s", locked.order.basket_id):
+            assert tell(*[case.update(new_decision="ACCEPT") for case in (free, locked)]) == 503
+    finally:
+        order_status_changed.disconnect(hear)
+    assert (free.status, locked.status) == ("Authorized", "Pending")
+    assert heard == [(free.order_id, "Authorized")]
+
+
+def test_updates_that_no_time_is_left_for_wait_for_reprocess(committed_db, monkeypatch):
+    monkeypatch.setattr(reviews, "TOGETHER", 1)
+    first, second = under_review(Shopper()), under_review(Shopper())
+    monkeypatch.setattr(patience, "is_over", lambda: first.status == "Authorized")
+    assert tell(*[case.update(new_decision="ACCEPT") for case in (first, second)]) == 503
+    assert (first.status, second.status) == ("Authorized", "Pending")
+    assert set(ReviewNotificationUpdate.objects.values_list("state", flat=True)) == {"recorded", "waiting"}
+    monkeypatch.undo()
+    call_command("cybersource_reprocess", verbosity=0)
+    assert second.status == "Authorized"
 
 
 def test_the_confirmation_of_a_locked_customer_waits_for_reprocess_and_the_merchant_post_does_not(
