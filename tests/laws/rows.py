@@ -67,7 +67,9 @@ class Moment:
                 cursor.execute(f"DELETE FROM {name}")
             for name in changed:
                 if self.rows[name]:
-                    cursor.execute(f"INSERT INTO {name} SELECT (r::{name}).* FROM unnest(%s) r", [self.rows[name]])
+                    cursor.execute(
+                        f"INSERT INTO {name} SELECT (r::{name}).* FROM unnest(%s::text[]) r", [self.rows[name]]
+                    )
         mail.outbox[:] = self.mails
         cache.clear()
 

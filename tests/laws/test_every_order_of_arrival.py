@@ -191,6 +191,14 @@ class Truth:
         earlier = self.before(name) if name in self.told else ()
         return name in self.told and self.state(number, earlier) == "replaced" and f"D{number}" not in earlier
 
+    def asks_of_another(self, number: str) -> bool:
+        """Whether a decline ended an attempt that an answer under another id had left in doubt: that id stays so."""
+        unknown, decline = f"U{number}", f"D{number}"
+        if decline not in self.told or unknown not in self.before(decline):
+            return False
+        state = self.state(number, self.before(decline))
+        return state == "unknown" or (state == "replaced" and self.doubted(number))
+
     def flag(self, name: str) -> str:
         earlier, number = self.before(name), name[1]
         if self.is_paid(earlier) or any(holds + number in earlier for holds in "AR"):
@@ -224,7 +232,8 @@ class Truth:
         reviews = [n for n in self.told if n[0] == "R"]
         flagged = [n for n in self.money if self.flag(n)]
         replaced = [number for number in self.world.states if self.doubted(number)]
-        assert found.note_count == len(doubts) + len(replaced) + len(reviews) + len(flagged)
+        asked = [number for number in self.world.states if self.asks_of_another(number)]
+        assert found.note_count == len(doubts) + len(replaced) + len(reviews) + len(flagged) + len(asked)
         for name in flagged:
             assert any(reference(name) in note and note[0] != "C" for note in found.notes)
 
