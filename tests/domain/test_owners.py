@@ -157,13 +157,13 @@ def test_twenty_threads_with_the_same_charge_of_nobody_list_and_signal_it_once(s
     assert len(told) == 1
 
 
-def test_a_partial_approval_on_a_paid_attempt_is_an_extra_charge_and_changes_nothing_that_is_paid(shopper, told):
+def test_a_partial_approval_on_a_paid_attempt_is_listed_and_changes_nothing_that_is_paid(shopper, told):
     order, reply = in_part_on_a_paid_order(shopper)
     post_reply(reply)
     assert status(order) == "Authorized"
     assert PaymentAttempt.objects.get().state == AttemptState.AUTHORIZED
-    assert items() == ["extra-charge"]
-    assert [said["attention"] for said in told] == ["extra-charge"]
+    assert items() == ["partial"]
+    assert [said["attention"] for said in told] == ["partial"]
     assert sorted(source.amount_allocated for source in order.sources.all()) == [20, order.total_incl_tax]
 
 
@@ -276,10 +276,10 @@ def attention_update(number, request_id):
 
 def test_an_unknown_outcome_that_is_replaced_by_a_retry_is_left_to_staff(shopper):
     order = shopper.check_out("10.00")
-    post_reply(shopper.reply(**UNKNOWN))
+    post_reply(shopper.reply(**UNKNOWN, transaction_id="7" * 22))
     checkout.replace_open_attempts(order, "cybersource")
     assert items(order=order) == ["no-answer"]
-    post_reply(shopper.reply(**DECLINE))
+    post_reply(shopper.reply(**DECLINE, transaction_id="7" * 22))
     assert items(order=order, date_cleared=None) == []
 
 
