@@ -56,6 +56,13 @@ ADVICE = {
     Attention.UNRECORDED: gettext_lazy(
         "Ask whoever runs the shop to run the command cybersource_reprocess, and to read the error log."
     ),
+    Attention.HOLD_LEFT: gettext_lazy("The order is not paid by it. Reverse it, so that the shopper's money is free."),
+    Attention.UNKNOWN_OPERATION: gettext_lazy(
+        "Look its reference number up in the CyberSource Business Center, and do there or here what is missing."
+    ),
+    Attention.DRIFT: gettext_lazy(
+        "Compare both sides, and put right the one that is wrong. The shop's books were not changed."
+    ),
 }
 
 HOLD_MONEY = (Decision.ACCEPT, Decision.REVIEW)

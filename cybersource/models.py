@@ -79,6 +79,7 @@ class AttemptState(models.TextChoices):
     FAILED = "failed", _("Not processed")
     REPLACED = "replaced", _("Replaced by another attempt")
     EXPIRED = "expired", _("No answer came")
+    REVERSED = "reversed", _("Authorized, and given back")
 
 
 #: States in which the shopper may still be sent, or may still be at, CyberSource.
@@ -102,6 +103,9 @@ class Attention(models.TextChoices):
     NO_ANSWER = "no-answer", _("No clear answer came, and the card may have been charged")
     UNPAID_REST = "unpaid-rest", _("Part of the order is paid or may be, and the rest was never paid")
     UNRECORDED = "unrecorded", _("An answer came and could not be recorded")
+    HOLD_LEFT = "hold-left", _("A payment was rejected after the bank had approved it, so its hold may remain")
+    UNKNOWN_OPERATION = "unknown-operation", _("Nobody could find out whether money was moved")
+    DRIFT = "drift", _("CyberSource's books and the shop's differ")
 
 
 #: What an attempt is left with as long as nobody knows whether its card was charged, or its order can go on.
@@ -121,6 +125,7 @@ class PaymentAttempt(models.Model):
 
     class Door(models.TextChoices):
         SECURE_ACCEPTANCE = "secure-acceptance", _("Secure Acceptance")
+        REST = "rest", _("REST API")
 
     transaction_uuid = models.CharField(
         _("Transaction UUID"), max_length=50, unique=True, default=new_transaction_uuid, editable=False
@@ -259,6 +264,15 @@ class CyberSourceReply(models.Model):
         related_name="replies",
         verbose_name=_("Attempt"),
     )
+    operation = models.ForeignKey(
+        "cybersource.PaymentOperation",
+        on_delete=models.SET_NULL,
+        db_constraint=False,
+        null=True,
+        blank=True,
+        related_name="calls",
+        verbose_name=_("Operation"),
+    )
     data = HStoreField(_("Signed fields"))
 
     decision = models.CharField(_("Decision"), max_length=16, blank=True)
@@ -342,10 +356,24 @@ class RefusedPost(models.Model):
 class PaymentToken(models.Model):
     """A card that CyberSource keeps for us. ``token`` is its handle there; here stands only the mask."""
 
+    class Kind(models.TextChoices):
+        """What the token names at CyberSource, as ``paymentInformation`` of a REST call spells it."""
+
+        CUSTOMER = "customer", _("Customer")
+        LEGACY = "legacyToken", _("Legacy token")
+
     log = models.ForeignKey(
         CyberSourceReply, on_delete=models.SET_NULL, null=True, blank=True, related_name="tokens", verbose_name=_("Log")
     )
     token = models.CharField(_("Token"), max_length=64, unique=True)
+    kind = models.CharField(
+        _("Kind"),
+        max_length=24,
+        choices=Kind.choices,
+        blank=True,
+        default="",
+        help_text=_("Empty until the token was first used over REST: its looks do not tell."),
+    )
     masked_card_number = models.CharField(_("Card"), max_length=25, blank=True)
     card_type = models.CharField(_("Card type"), max_length=10, blank=True)
     card_expiry_date = models.CharField(_("Card expiry"), max_length=7, blank=True)
@@ -510,6 +538,210 @@ class FollowonResult(models.Model):
         return f"{self.application}: {self.status}"
 
 
+class OperationState(models.TextChoices):
+    QUEUED = "queued", _("Waits to be sent")
+    SENT = "sent", _("Under way")
+    UNKNOWN = "unknown", _("Outcome unknown")
+    DONE = "done", _("Done")
+    LAPSING = "lapsing", _("Not released by CyberSource: left to lapse at the bank")
+    DECLINED = "declined", _("Declined")
+    REFUSED = "refused", _("Refused: nothing was done")
+    NOT_SENT = "not-sent", _("Not sent")
+    UNDONE = "undone", _("Taken back, since its outcome could not be known")
+
+
+#: States in which an operation may still move money. What it is about counts as moved until that is known.
+UNDER_WAY = (OperationState.QUEUED, OperationState.SENT, OperationState.UNKNOWN)
+
+
+def new_idempotency_id() -> str:
+    """30 letters and digits at most: the length that the REST door is known to take."""
+    return uuid.uuid4().hex[:24]
+
+
+class PaymentOperation(models.Model):
+    """One thing asked of a payment after it was made: who wanted what, why, and how it ended.
+
+    The row is the intent. It is committed, under its own reference number and idempotency id, before anything leaves;
+    so whatever happens then can be looked up at CyberSource, and no operation is sent twice.
+    """
+
+    class Kind(models.TextChoices):
+        AUTHORIZE = "authorize", _("Authorize")
+        CAPTURE = "capture", _("Capture")
+        REFUND = "refund", _("Refund")
+        VOID = "void", _("Void")
+        REVERSE = "reverse", _("Reverse")
+        ACCEPT_REVIEW = "accept-review", _("Accept the review")
+        REJECT_REVIEW = "reject-review", _("Reject the review")
+
+    kind = models.CharField(_("Operation"), max_length=16, choices=Kind.choices)
+    state = models.CharField(_("State"), max_length=16, choices=OperationState.choices, default=OperationState.SENT)
+    order = models.ForeignKey(
+        "order.Order", on_delete=models.CASCADE, related_name="cybersource_operations", verbose_name=_("Order")
+    )
+    source = models.ForeignKey(
+        "payment.Source",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="cybersource_operations",
+        verbose_name=_("Source"),
+    )
+    transaction = models.ForeignKey(
+        "payment.Transaction",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="cybersource_operations",
+        verbose_name=_("Acts on"),
+    )
+    made = models.ForeignKey(
+        "payment.Transaction",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("Recorded as"),
+    )
+    attempt = models.ForeignKey(
+        PaymentAttempt,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="operations",
+        verbose_name=_("Attempt"),
+    )
+    payment_id = models.CharField(
+        _("Acts on request ID"), max_length=64, blank=True, help_text=_("CyberSource's id of what is acted on.")
+    )
+    amount = models.DecimalField(_("Amount"), max_digits=15, decimal_places=3)
+    currency = models.CharField(_("Currency"), max_length=3)
+    lines = models.JSONField(
+        _("Lines"), default=dict, blank=True, help_text=_("Quantities by the id of the order's line; empty: by amount.")
+    )
+    is_last = models.BooleanField(_("Last capture"), default=True)
+    reason = models.CharField(_("Reason"), max_length=255, blank=True)
+    reference = models.CharField(_("Shop's reference"), max_length=64, blank=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("Asked by"),
+    )
+    user_name = models.CharField(_("Asked by, by name"), max_length=150, blank=True)
+    key = models.CharField(
+        _("Idempotency key"),
+        max_length=64,
+        unique=True,
+        null=True,
+        blank=True,
+        help_text=_("Whoever asks again under the same key is told of this operation, and nothing is sent."),
+    )
+    reference_number = models.CharField(_("Reference number"), max_length=50, unique=True)
+    idempotency_id = models.CharField(
+        _("Idempotency ID"), max_length=30, unique=True, default=new_idempotency_id, editable=False
+    )
+    request_id = models.CharField(_("Request ID"), max_length=64, blank=True, db_index=True)
+    rest_status = models.CharField(_("Status"), max_length=64, blank=True)
+    rest_reason = models.CharField(_("Reason given"), max_length=64, blank=True)
+    message = models.CharField(_("Message"), max_length=255, blank=True)
+    log = models.ForeignKey(
+        CyberSourceReply,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("Settled by"),
+    )
+    date_created = models.DateTimeField(_("Asked"), default=timezone.now, db_index=True)
+    date_sent = models.DateTimeField(_("Sent"), null=True, blank=True)
+    look_ups = models.PositiveSmallIntegerField(_("Times looked up"), default=0)
+    date_looked_up = models.DateTimeField(_("Last looked up"), null=True, blank=True)
+    date_settled = models.DateTimeField(_("Ended"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("Payment operation")
+        verbose_name_plural = _("Payment operations")
+        ordering = ["-pk"]
+        default_permissions = ("view",)
+        permissions = [
+            ("move_money", "Can capture, refund, void and reverse card payments"),
+            ("decide_review", "Can accept and reject card payments under review"),
+        ]
+        indexes = [
+            models.Index(fields=["transaction", "state"], name="cybersource_operation_on"),
+            models.Index(
+                fields=["id"],
+                name="cybersource_operation_open",
+                condition=models.Q(state__in=["queued", "sent", "unknown"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.amount} {self.currency}: {self.get_state_display()}"
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.state in UNDER_WAY
+
+
+class WebhookDelivery(models.Model):
+    """One event as CyberSource delivered it: stored before it is handled, and no more than a hint to look."""
+
+    class State(models.TextChoices):
+        RECEIVED = "received", _("Received, not yet looked up")
+        HANDLED = "handled", _("Looked up")
+        REPEATED = "repeated", _("Told again, nothing to do")
+        NOTED = "noted", _("Stored, changes nothing")
+        FAILED = "failed", _("Could not be looked up yet")
+        REFUSED = "refused", _("Not believed")
+
+    event_type = models.CharField(_("Event"), max_length=100, blank=True)
+    product_id = models.CharField(_("Product"), max_length=64, blank=True)
+    webhook_id = models.CharField(_("Webhook ID"), max_length=64, blank=True)
+    trace_id = models.CharField(_("Trace ID"), max_length=64, blank=True)
+    organization_id = models.CharField(_("Organization ID"), max_length=64, blank=True)
+    key_id = models.CharField(_("Key ID"), max_length=64, blank=True)
+    request_id = models.CharField(_("Request ID"), max_length=64, blank=True)
+    reference_number = models.CharField(_("Reference number"), max_length=50, blank=True)
+    status = models.CharField(_("Status"), max_length=64, blank=True)
+    is_retry = models.BooleanField(_("Delivered again"), default=False)
+    payload = models.JSONField(_("Payload"), default=dict, blank=True, help_text=_("Listed parts of it only."))
+    remote_address = models.GenericIPAddressField(_("Sender"), null=True, blank=True)
+    state = models.CharField(_("State"), max_length=16, choices=State.choices, default=State.RECEIVED)
+    problem = models.CharField(_("Problem"), max_length=64, blank=True)
+    tries = models.PositiveSmallIntegerField(_("Times tried"), default=0)
+    order = models.ForeignKey(
+        "order.Order",
+        on_delete=models.SET_NULL,
+        db_constraint=False,
+        null=True,
+        blank=True,
+        related_name="cybersource_webhooks",
+        verbose_name=_("Order"),
+    )
+    date_created = models.DateTimeField(_("Received"), default=timezone.now, db_index=True)
+    date_handled = models.DateTimeField(_("Handled"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("Webhook delivery")
+        verbose_name_plural = _("Webhook deliveries")
+        ordering = ["-pk"]
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(fields=["request_id"], name="cybersource_webhook_request"),
+            models.Index(
+                fields=["id"], name="cybersource_webhook_open", condition=models.Q(state__in=["received", "failed"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type}: {self.get_state_display()}"
+
+
 class AttentionItem(models.Model):
     """One thing for staff to look at: money that nobody waited for, or an attempt that may have been charged.
 
@@ -544,6 +776,17 @@ class AttentionItem(models.Model):
     currency = models.CharField(_("Currency"), max_length=3, blank=True)
     card_last4 = models.CharField(_("Card's last four digits"), max_length=4, blank=True)
     detail = models.CharField(_("Detail"), max_length=64, blank=True, help_text=_("The rule that a reply broke."))
+    evidence = models.JSONField(
+        _("Evidence"), default=dict, blank=True, help_text=_("What each side says, where their books differ.")
+    )
+    operation = models.ForeignKey(
+        "cybersource.PaymentOperation",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("Operation"),
+    )
     date_created = models.DateTimeField(_("Found"), default=timezone.now)
     date_cleared = models.DateTimeField(_("Cleared"), null=True, blank=True)
     cleared_by = models.ForeignKey(

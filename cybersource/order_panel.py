@@ -79,6 +79,7 @@ TONES = {
     AttemptState.FAILED: "secondary",
     AttemptState.REPLACED: "secondary",
     AttemptState.EXPIRED: "secondary",
+    AttemptState.REVERSED: "secondary",
     Decision.ACCEPT: "success",
     Decision.REVIEW: "warning",
     "REJECT": "danger",
@@ -93,6 +94,9 @@ TITLES = {
     Attention.NO_ANSWER: gettext_lazy("The outcome of a card payment is unknown"),
     Attention.UNPAID_REST: gettext_lazy("The order is paid in part only"),
     Attention.UNRECORDED: gettext_lazy("A message from CyberSource could not be recorded"),
+    Attention.HOLD_LEFT: gettext_lazy("A rejected payment may still hold the shopper's money"),
+    Attention.UNKNOWN_OPERATION: gettext_lazy("The outcome of an operation is unknown"),
+    Attention.DRIFT: gettext_lazy("CyberSource's books and the shop's differ"),
 }
 
 

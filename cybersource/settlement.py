@@ -38,7 +38,7 @@ Result = CyberSourceReply.Result
 
 #: States of an attempt that holds money as it should, and of one that ended without.
 PAID = (AttemptState.AUTHORIZED, AttemptState.REVIEW)
-ENDED_BADLY = (AttemptState.DECLINED, AttemptState.FAILED, AttemptState.PARTIAL)
+ENDED_BADLY = (AttemptState.DECLINED, AttemptState.FAILED, AttemptState.PARTIAL, AttemptState.REVERSED)
 
 #: The order as its lock made it ours, and what its status and the confirmation e-mail ask for, in one statement.
 WITH_ORDER = ("order__basket", "order__user", "order__shipping_address__country")

@@ -21,69 +21,6 @@ class Migration(migrations.Migration):
     operations = [
         HStoreExtension(),
         migrations.CreateModel(
-            name="RefusedPost",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "reply_type",
-                    models.CharField(
-                        choices=[("browser", "Browser"), ("merchant-post", "Merchant POST"), ("rest", "REST API")],
-                        max_length=16,
-                        verbose_name="Came by",
-                    ),
-                ),
-                ("rule", models.CharField(max_length=64, verbose_name="Rule broken")),
-                ("remote_address", models.GenericIPAddressField(blank=True, null=True, verbose_name="Sender")),
-                ("summary", models.JSONField(blank=True, default=dict, verbose_name="Summary")),
-                (
-                    "date_created",
-                    models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name="Received"),
-                ),
-            ],
-            options={
-                "verbose_name": "Refused post",
-                "verbose_name_plural": "Refused posts",
-                "ordering": ["-pk"],
-            },
-        ),
-        migrations.CreateModel(
-            name="ReviewNotification",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "content",
-                    models.TextField(
-                        help_text="The XML; values that look like card numbers are masked.", verbose_name="Content"
-                    ),
-                ),
-                ("merchant_id", models.CharField(blank=True, max_length=64, verbose_name="Merchant ID")),
-                ("remote_address", models.GenericIPAddressField(blank=True, null=True, verbose_name="Sender")),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("received", "Received, not yet acted on"),
-                            ("handled", "Handled"),
-                            ("unreadable", "Not readable"),
-                        ],
-                        default="received",
-                        max_length=16,
-                        verbose_name="State",
-                    ),
-                ),
-                ("problem", models.CharField(blank=True, max_length=64, verbose_name="Problem")),
-                (
-                    "date_created",
-                    models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name="Received"),
-                ),
-            ],
-            options={
-                "verbose_name": "Review notification",
-                "verbose_name_plural": "Review notifications",
-                "ordering": ["-pk"],
-            },
-        ),
-        migrations.CreateModel(
             name="SecureAcceptanceProfile",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -92,8 +29,8 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         help_text=(
-                            "Forms shown on this host are signed with this key. Leave blank for a key that "
-                            "any host may use."
+                            "Forms shown on this host are signed with this key. Leave blank for a key that any host "
+                            "may use."
                         ),
                         max_length=100,
                         verbose_name="Hostname",
@@ -120,8 +57,8 @@ class Migration(migrations.Migration):
                     models.BooleanField(
                         default=True,
                         help_text=(
-                            "An inactive key neither signs forms nor verifies replies. Keep a replaced key "
-                            "active for a day."
+                            "An inactive key neither signs forms nor verifies replies. Keep a replaced key active "
+                            "for a day."
                         ),
                         verbose_name="Active",
                     ),
@@ -150,19 +87,10 @@ class Migration(migrations.Migration):
                 ("decision", models.CharField(blank=True, max_length=16, verbose_name="Decision")),
                 ("reason_code", models.PositiveIntegerField(blank=True, null=True, verbose_name="Reason code")),
                 ("message", models.CharField(blank=True, max_length=255, verbose_name="Message")),
-                (
-                    "transaction_id",
-                    models.CharField(blank=True, max_length=64, verbose_name="Transaction ID"),
-                ),
+                ("transaction_id", models.CharField(blank=True, max_length=64, verbose_name="Transaction ID")),
                 ("transaction_type", models.CharField(blank=True, max_length=60, verbose_name="Transaction type")),
-                (
-                    "transaction_uuid",
-                    models.CharField(blank=True, max_length=50, verbose_name="Transaction UUID"),
-                ),
-                (
-                    "reference_number",
-                    models.CharField(blank=True, max_length=50, verbose_name="Reference number"),
-                ),
+                ("transaction_uuid", models.CharField(blank=True, max_length=50, verbose_name="Transaction UUID")),
+                ("reference_number", models.CharField(blank=True, max_length=50, verbose_name="Reference number")),
                 (
                     "amount",
                     models.DecimalField(
@@ -254,29 +182,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="OrderConfirmation",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("date_created", models.DateTimeField(default=django.utils.timezone.now, verbose_name="Authorized")),
-                ("date_claimed", models.DateTimeField(blank=True, null=True, verbose_name="Claimed")),
-                ("date_sent", models.DateTimeField(blank=True, null=True, verbose_name="Sent")),
-                (
-                    "order",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="cybersource_confirmation",
-                        to="order.order",
-                        verbose_name="Order",
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name": "Order confirmation",
-                "verbose_name_plural": "Order confirmations",
-                "ordering": ["-pk"],
-            },
-        ),
-        migrations.CreateModel(
             name="PaymentAttempt",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -293,7 +198,7 @@ class Migration(migrations.Migration):
                 (
                     "door",
                     models.CharField(
-                        choices=[("secure-acceptance", "Secure Acceptance")],
+                        choices=[("secure-acceptance", "Secure Acceptance"), ("rest", "REST API")],
                         default="secure-acceptance",
                         max_length=24,
                         verbose_name="Door",
@@ -352,6 +257,7 @@ class Migration(migrations.Migration):
                             ("failed", "Not processed"),
                             ("replaced", "Replaced by another attempt"),
                             ("expired", "No answer came"),
+                            ("reversed", "Authorized, and given back"),
                         ],
                         default="open",
                         max_length=16,
@@ -377,6 +283,12 @@ class Migration(migrations.Migration):
                             ("no-answer", "No clear answer came, and the card may have been charged"),
                             ("unpaid-rest", "Part of the order is paid or may be, and the rest was never paid"),
                             ("unrecorded", "An answer came and could not be recorded"),
+                            (
+                                "hold-left",
+                                "A payment was rejected after the bank had approved it, so its hold may remain",
+                            ),
+                            ("unknown-operation", "Nobody could find out whether money was moved"),
+                            ("drift", "CyberSource's books and the shop's differ"),
                         ],
                         default="",
                         max_length=24,
@@ -461,10 +373,345 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.CreateModel(
+            name="PaymentOperation",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("authorize", "Authorize"),
+                            ("capture", "Capture"),
+                            ("refund", "Refund"),
+                            ("void", "Void"),
+                            ("reverse", "Reverse"),
+                            ("accept-review", "Accept the review"),
+                            ("reject-review", "Reject the review"),
+                        ],
+                        max_length=16,
+                        verbose_name="Operation",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Waits to be sent"),
+                            ("sent", "Under way"),
+                            ("unknown", "Outcome unknown"),
+                            ("done", "Done"),
+                            ("lapsing", "Not released by CyberSource: left to lapse at the bank"),
+                            ("declined", "Declined"),
+                            ("refused", "Refused: nothing was done"),
+                            ("not-sent", "Not sent"),
+                            ("undone", "Taken back, since its outcome could not be known"),
+                        ],
+                        default="sent",
+                        max_length=16,
+                        verbose_name="State",
+                    ),
+                ),
+                (
+                    "payment_id",
+                    models.CharField(
+                        blank=True,
+                        help_text="CyberSource's id of what is acted on.",
+                        max_length=64,
+                        verbose_name="Acts on request ID",
+                    ),
+                ),
+                ("amount", models.DecimalField(decimal_places=3, max_digits=15, verbose_name="Amount")),
+                ("currency", models.CharField(max_length=3, verbose_name="Currency")),
+                (
+                    "lines",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="Quantities by the id of the order's line; empty: by amount.",
+                        verbose_name="Lines",
+                    ),
+                ),
+                ("is_last", models.BooleanField(default=True, verbose_name="Last capture")),
+                ("reason", models.CharField(blank=True, max_length=255, verbose_name="Reason")),
+                ("reference", models.CharField(blank=True, max_length=64, verbose_name="Shop's reference")),
+                ("user_name", models.CharField(blank=True, max_length=150, verbose_name="Asked by, by name")),
+                (
+                    "key",
+                    models.CharField(
+                        blank=True,
+                        help_text=(
+                            "Whoever asks again under the same key is told of this operation, and nothing is sent."
+                        ),
+                        max_length=64,
+                        null=True,
+                        unique=True,
+                        verbose_name="Idempotency key",
+                    ),
+                ),
+                ("reference_number", models.CharField(max_length=50, unique=True, verbose_name="Reference number")),
+                (
+                    "idempotency_id",
+                    models.CharField(
+                        default=cybersource.models.new_idempotency_id,
+                        editable=False,
+                        max_length=30,
+                        unique=True,
+                        verbose_name="Idempotency ID",
+                    ),
+                ),
+                ("request_id", models.CharField(blank=True, db_index=True, max_length=64, verbose_name="Request ID")),
+                ("rest_status", models.CharField(blank=True, max_length=64, verbose_name="Status")),
+                ("rest_reason", models.CharField(blank=True, max_length=64, verbose_name="Reason given")),
+                ("message", models.CharField(blank=True, max_length=255, verbose_name="Message")),
+                (
+                    "date_created",
+                    models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name="Asked"),
+                ),
+                ("date_sent", models.DateTimeField(blank=True, null=True, verbose_name="Sent")),
+                ("look_ups", models.PositiveSmallIntegerField(default=0, verbose_name="Times looked up")),
+                ("date_looked_up", models.DateTimeField(blank=True, null=True, verbose_name="Last looked up")),
+                ("date_settled", models.DateTimeField(blank=True, null=True, verbose_name="Ended")),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="operations",
+                        to="cybersource.paymentattempt",
+                        verbose_name="Attempt",
+                    ),
+                ),
+                (
+                    "log",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="cybersource.cybersourcereply",
+                        verbose_name="Settled by",
+                    ),
+                ),
+                (
+                    "made",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="payment.transaction",
+                        verbose_name="Recorded as",
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="cybersource_operations",
+                        to="order.order",
+                        verbose_name="Order",
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="cybersource_operations",
+                        to="payment.source",
+                        verbose_name="Source",
+                    ),
+                ),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="cybersource_operations",
+                        to="payment.transaction",
+                        verbose_name="Acts on",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="Asked by",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "Payment operation",
+                "verbose_name_plural": "Payment operations",
+                "ordering": ["-pk"],
+                "permissions": [
+                    ("move_money", "Can capture, refund, void and reverse card payments"),
+                    ("decide_review", "Can accept and reject card payments under review"),
+                ],
+                "default_permissions": ("view",),
+            },
+        ),
+        migrations.AddField(
+            model_name="cybersourcereply",
+            name="operation",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="calls",
+                to="cybersource.paymentoperation",
+                verbose_name="Operation",
+            ),
+        ),
+        migrations.CreateModel(
+            name="AttentionItem",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("", "Nothing"),
+                            ("extra-charge", "A second charge on an order that was already paid"),
+                            ("excess-charge", "Together with other payments this is more than the order costs"),
+                            ("replaced-charge", "A charge for an attempt that had been replaced"),
+                            ("kept-authorization", "An authorization for another amount than the order now asks"),
+                            ("partial", "Only part of the amount was approved"),
+                            ("after-decline", "A charge for an attempt that had been declined"),
+                            ("closed-order", "A charge on an order that no longer waits for payment"),
+                            ("late-charge", "A charge for an attempt that had ended without an answer"),
+                            ("orphan", "A charge that answers no payment of this shop"),
+                            ("misfit", "A charge that differs from what the shop asked"),
+                            ("no-answer", "No clear answer came, and the card may have been charged"),
+                            ("unpaid-rest", "Part of the order is paid or may be, and the rest was never paid"),
+                            ("unrecorded", "An answer came and could not be recorded"),
+                            (
+                                "hold-left",
+                                "A payment was rejected after the bank had approved it, so its hold may remain",
+                            ),
+                            ("unknown-operation", "Nobody could find out whether money was moved"),
+                            ("drift", "CyberSource's books and the shop's differ"),
+                        ],
+                        max_length=24,
+                        verbose_name="What happened",
+                    ),
+                ),
+                ("reference_number", models.CharField(blank=True, max_length=50, verbose_name="Reference number")),
+                ("transaction_uuid", models.CharField(blank=True, max_length=50, verbose_name="Transaction UUID")),
+                ("transaction_id", models.CharField(blank=True, max_length=64, verbose_name="Transaction ID")),
+                (
+                    "amount",
+                    models.DecimalField(blank=True, decimal_places=3, max_digits=15, null=True, verbose_name="Amount"),
+                ),
+                ("currency", models.CharField(blank=True, max_length=3, verbose_name="Currency")),
+                ("card_last4", models.CharField(blank=True, max_length=4, verbose_name="Card's last four digits")),
+                (
+                    "detail",
+                    models.CharField(
+                        blank=True, help_text="The rule that a reply broke.", max_length=64, verbose_name="Detail"
+                    ),
+                ),
+                (
+                    "evidence",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="What each side says, where their books differ.",
+                        verbose_name="Evidence",
+                    ),
+                ),
+                ("date_created", models.DateTimeField(default=django.utils.timezone.now, verbose_name="Found")),
+                ("date_cleared", models.DateTimeField(blank=True, null=True, verbose_name="Cleared")),
+                ("cleared_by_name", models.CharField(blank=True, max_length=150, verbose_name="Cleared by, by name")),
+                ("reason", models.CharField(blank=True, max_length=255, verbose_name="Reason")),
+                (
+                    "cleared_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="Cleared by",
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="cybersource_attention",
+                        to="order.order",
+                        verbose_name="Order",
+                    ),
+                ),
+                (
+                    "reply",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="cybersource.cybersourcereply",
+                        verbose_name="Reply",
+                    ),
+                ),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="attention_items",
+                        to="cybersource.paymentattempt",
+                        verbose_name="Attempt",
+                    ),
+                ),
+                (
+                    "operation",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="cybersource.paymentoperation",
+                        verbose_name="Operation",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "Item that needs attention",
+                "verbose_name_plural": "Items that need attention",
+                "ordering": ["-pk"],
+                "permissions": [("clear_attentionitem", "Can clear items that need attention and give orders up")],
+                "default_permissions": ("view",),
+            },
+        ),
+        migrations.CreateModel(
             name="PaymentToken",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("token", models.CharField(max_length=64, unique=True, verbose_name="Token")),
+                (
+                    "kind",
+                    models.CharField(
+                        blank=True,
+                        choices=[("customer", "Customer"), ("legacyToken", "Legacy token")],
+                        default="",
+                        help_text="Empty until the token was first used over REST: its looks do not tell.",
+                        max_length=24,
+                        verbose_name="Kind",
+                    ),
+                ),
                 ("masked_card_number", models.CharField(blank=True, max_length=25, verbose_name="Card")),
                 ("card_type", models.CharField(blank=True, max_length=10, verbose_name="Card type")),
                 ("card_expiry_date", models.CharField(blank=True, max_length=7, verbose_name="Card expiry")),
@@ -508,6 +755,71 @@ class Migration(migrations.Migration):
                 to="cybersource.paymenttoken",
                 verbose_name="Token",
             ),
+        ),
+        migrations.CreateModel(
+            name="RefusedPost",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "reply_type",
+                    models.CharField(
+                        choices=[("browser", "Browser"), ("merchant-post", "Merchant POST"), ("rest", "REST API")],
+                        max_length=16,
+                        verbose_name="Came by",
+                    ),
+                ),
+                ("rule", models.CharField(max_length=64, verbose_name="Rule broken")),
+                ("remote_address", models.GenericIPAddressField(blank=True, null=True, verbose_name="Sender")),
+                ("summary", models.JSONField(blank=True, default=dict, verbose_name="Summary")),
+                (
+                    "date_created",
+                    models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name="Received"),
+                ),
+            ],
+            options={
+                "verbose_name": "Refused post",
+                "verbose_name_plural": "Refused posts",
+                "ordering": ["-pk"],
+                "indexes": [models.Index(fields=["reply_type", "id"], name="cybersource_refused_door")],
+            },
+        ),
+        migrations.CreateModel(
+            name="ReviewNotification",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "content",
+                    models.TextField(
+                        help_text="The XML; values that look like card numbers are masked.", verbose_name="Content"
+                    ),
+                ),
+                ("merchant_id", models.CharField(blank=True, max_length=64, verbose_name="Merchant ID")),
+                ("remote_address", models.GenericIPAddressField(blank=True, null=True, verbose_name="Sender")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("received", "Received, not yet acted on"),
+                            ("handled", "Handled"),
+                            ("unreadable", "Not readable"),
+                        ],
+                        default="received",
+                        max_length=16,
+                        verbose_name="State",
+                    ),
+                ),
+                ("problem", models.CharField(blank=True, max_length=64, verbose_name="Problem")),
+                (
+                    "date_created",
+                    models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name="Received"),
+                ),
+            ],
+            options={
+                "verbose_name": "Review notification",
+                "verbose_name_plural": "Review notifications",
+                "ordering": ["-pk"],
+                "indexes": [models.Index(fields=["state", "id"], name="cybersource_notified_state")],
+            },
         ),
         migrations.CreateModel(
             name="ReviewNotificationUpdate",
@@ -606,118 +918,105 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="AttentionItem",
+            name="WebhookDelivery",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("event_type", models.CharField(blank=True, max_length=100, verbose_name="Event")),
+                ("product_id", models.CharField(blank=True, max_length=64, verbose_name="Product")),
+                ("webhook_id", models.CharField(blank=True, max_length=64, verbose_name="Webhook ID")),
+                ("trace_id", models.CharField(blank=True, max_length=64, verbose_name="Trace ID")),
+                ("organization_id", models.CharField(blank=True, max_length=64, verbose_name="Organization ID")),
+                ("key_id", models.CharField(blank=True, max_length=64, verbose_name="Key ID")),
+                ("request_id", models.CharField(blank=True, max_length=64, verbose_name="Request ID")),
+                ("reference_number", models.CharField(blank=True, max_length=50, verbose_name="Reference number")),
+                ("status", models.CharField(blank=True, max_length=64, verbose_name="Status")),
+                ("is_retry", models.BooleanField(default=False, verbose_name="Delivered again")),
                 (
-                    "kind",
+                    "payload",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Listed parts of it only.", verbose_name="Payload"
+                    ),
+                ),
+                ("remote_address", models.GenericIPAddressField(blank=True, null=True, verbose_name="Sender")),
+                (
+                    "state",
                     models.CharField(
                         choices=[
-                            ("", "Nothing"),
-                            ("extra-charge", "A second charge on an order that was already paid"),
-                            ("excess-charge", "Together with other payments this is more than the order costs"),
-                            ("replaced-charge", "A charge for an attempt that had been replaced"),
-                            ("kept-authorization", "An authorization for another amount than the order now asks"),
-                            ("partial", "Only part of the amount was approved"),
-                            ("after-decline", "A charge for an attempt that had been declined"),
-                            ("closed-order", "A charge on an order that no longer waits for payment"),
-                            ("late-charge", "A charge for an attempt that had ended without an answer"),
-                            ("orphan", "A charge that answers no payment of this shop"),
-                            ("misfit", "A charge that differs from what the shop asked"),
-                            ("no-answer", "No clear answer came, and the card may have been charged"),
-                            ("unpaid-rest", "Part of the order is paid or may be, and the rest was never paid"),
-                            ("unrecorded", "An answer came and could not be recorded"),
+                            ("received", "Received, not yet looked up"),
+                            ("handled", "Looked up"),
+                            ("repeated", "Told again, nothing to do"),
+                            ("noted", "Stored, changes nothing"),
+                            ("failed", "Could not be looked up yet"),
+                            ("refused", "Not believed"),
                         ],
-                        max_length=24,
-                        verbose_name="What happened",
+                        default="received",
+                        max_length=16,
+                        verbose_name="State",
                     ),
                 ),
-                ("reference_number", models.CharField(blank=True, max_length=50, verbose_name="Reference number")),
-                ("transaction_uuid", models.CharField(blank=True, max_length=50, verbose_name="Transaction UUID")),
-                ("transaction_id", models.CharField(blank=True, max_length=64, verbose_name="Transaction ID")),
+                ("problem", models.CharField(blank=True, max_length=64, verbose_name="Problem")),
+                ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="Times tried")),
                 (
-                    "amount",
-                    models.DecimalField(blank=True, decimal_places=3, max_digits=15, null=True, verbose_name="Amount"),
+                    "date_created",
+                    models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name="Received"),
                 ),
-                ("currency", models.CharField(blank=True, max_length=3, verbose_name="Currency")),
-                ("card_last4", models.CharField(blank=True, max_length=4, verbose_name="Card's last four digits")),
-                (
-                    "detail",
-                    models.CharField(
-                        blank=True, help_text="The rule that a reply broke.", max_length=64, verbose_name="Detail"
-                    ),
-                ),
-                ("date_created", models.DateTimeField(default=django.utils.timezone.now, verbose_name="Found")),
-                ("date_cleared", models.DateTimeField(blank=True, null=True, verbose_name="Cleared")),
-                ("cleared_by_name", models.CharField(blank=True, max_length=150, verbose_name="Cleared by, by name")),
-                ("reason", models.CharField(blank=True, max_length=255, verbose_name="Reason")),
-                (
-                    "attempt",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="attention_items",
-                        to="cybersource.paymentattempt",
-                        verbose_name="Attempt",
-                    ),
-                ),
-                (
-                    "cleared_by",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="Cleared by",
-                    ),
-                ),
+                ("date_handled", models.DateTimeField(blank=True, null=True, verbose_name="Handled")),
                 (
                     "order",
                     models.ForeignKey(
                         blank=True,
+                        db_constraint=False,
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="cybersource_attention",
+                        related_name="cybersource_webhooks",
                         to="order.order",
                         verbose_name="Order",
                     ),
                 ),
+            ],
+            options={
+                "verbose_name": "Webhook delivery",
+                "verbose_name_plural": "Webhook deliveries",
+                "ordering": ["-pk"],
+                "default_permissions": ("view",),
+            },
+        ),
+        migrations.CreateModel(
+            name="OrderConfirmation",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("date_created", models.DateTimeField(default=django.utils.timezone.now, verbose_name="Authorized")),
+                ("date_claimed", models.DateTimeField(blank=True, null=True, verbose_name="Claimed")),
+                ("date_sent", models.DateTimeField(blank=True, null=True, verbose_name="Sent")),
                 (
-                    "reply",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to="cybersource.cybersourcereply",
-                        verbose_name="Reply",
+                    "order",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="cybersource_confirmation",
+                        to="order.order",
+                        verbose_name="Order",
                     ),
                 ),
             ],
             options={
-                "verbose_name": "Item that needs attention",
-                "verbose_name_plural": "Items that need attention",
+                "verbose_name": "Order confirmation",
+                "verbose_name_plural": "Order confirmations",
                 "ordering": ["-pk"],
-                "permissions": [("clear_attentionitem", "Can clear items that need attention and give orders up")],
-                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(condition=models.Q(("date_sent", None)), fields=["order"], name="cybersource_unsent")
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name="reviewnotificationupdate",
-            index=models.Index(
-                condition=models.Q(("state__in", ["waiting", "failed"])),
-                fields=["id"],
-                name="cybersource_update_pending",
-            ),
+            model_name="paymentoperation",
+            index=models.Index(fields=["transaction", "state"], name="cybersource_operation_on"),
         ),
         migrations.AddIndex(
-            model_name="cybersourcereply",
+            model_name="paymentoperation",
             index=models.Index(
-                condition=models.Q(("result", "refused")),
-                fields=["date_created"],
-                name="cybersource_reply_refused",
+                condition=models.Q(("state__in", ["queued", "sent", "unknown"])),
+                fields=["id"],
+                name="cybersource_operation_open",
             ),
         ),
         migrations.AddIndex(
@@ -745,39 +1044,9 @@ class Migration(migrations.Migration):
             index=models.Index(fields=["reply_type", "id"], name="cybersource_reply_door"),
         ),
         migrations.AddIndex(
-            model_name="paymentattempt",
-            index=models.Index(fields=["order", "method_key"], name="cybersource_attempt_method"),
-        ),
-        migrations.AddIndex(
-            model_name="paymentattempt",
-            index=models.Index(fields=["state", "-date_created", "-id"], name="cybersource_attempt_state"),
-        ),
-        migrations.AddIndex(
-            model_name="paymentattempt",
+            model_name="cybersourcereply",
             index=models.Index(
-                condition=models.Q(("attention", ""), _negated=True),
-                fields=["-date_created"],
-                name="cybersource_needs_attention",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="refusedpost",
-            index=models.Index(fields=["reply_type", "id"], name="cybersource_refused_door"),
-        ),
-        migrations.AddIndex(
-            model_name="reviewnotification",
-            index=models.Index(fields=["state", "id"], name="cybersource_notified_state"),
-        ),
-        migrations.AddIndex(
-            model_name="orderconfirmation",
-            index=models.Index(condition=models.Q(("date_sent", None)), fields=["order"], name="cybersource_unsent"),
-        ),
-        migrations.AddIndex(
-            model_name="paymentattempt",
-            index=models.Index(
-                condition=models.Q(("state__in", ["open", "unknown"])),
-                fields=["order"],
-                name="cybersource_attempt_waiting",
+                condition=models.Q(("result", "refused")), fields=["date_created"], name="cybersource_reply_refused"
             ),
         ),
         migrations.AddIndex(
@@ -806,8 +1075,52 @@ class Migration(migrations.Migration):
                 fields=("transaction_uuid", "transaction_id", "kind"), name="cybersource_attention_once"
             ),
         ),
+        migrations.AddIndex(
+            model_name="paymentattempt",
+            index=models.Index(fields=["order", "method_key"], name="cybersource_attempt_method"),
+        ),
+        migrations.AddIndex(
+            model_name="paymentattempt",
+            index=models.Index(fields=["state", "-date_created", "-id"], name="cybersource_attempt_state"),
+        ),
+        migrations.AddIndex(
+            model_name="paymentattempt",
+            index=models.Index(
+                condition=models.Q(("attention", ""), _negated=True),
+                fields=["-date_created"],
+                name="cybersource_needs_attention",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="paymentattempt",
+            index=models.Index(
+                condition=models.Q(("state__in", ["open", "unknown"])),
+                fields=["order"],
+                name="cybersource_attempt_waiting",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="reviewnotificationupdate",
+            index=models.Index(
+                condition=models.Q(("state__in", ["waiting", "failed"])),
+                fields=["id"],
+                name="cybersource_update_pending",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="followonresult",
             constraint=models.UniqueConstraint(fields=("transaction", "request_id"), name="cybersource_followon_once"),
+        ),
+        migrations.AddIndex(
+            model_name="webhookdelivery",
+            index=models.Index(fields=["request_id"], name="cybersource_webhook_request"),
+        ),
+        migrations.AddIndex(
+            model_name="webhookdelivery",
+            index=models.Index(
+                condition=models.Q(("state__in", ["received", "failed"])),
+                fields=["id"],
+                name="cybersource_webhook_open",
+            ),
         ),
     ]
