@@ -118,12 +118,11 @@ def doubt(kind: Attention, order: Any, attempt: PaymentAttempt) -> bool:
     return flag_and_note(kind, order, attempt)
 
 
-def held_for_declined(order: Any, attempt: PaymentAttempt) -> bool:
-    """List what an attempt holds for an order that was declined. The attempt has ended as it should, and stays so."""
+def held_in_vain(order: Any, attempt: PaymentAttempt) -> bool:
+    """List what an attempt holds for an order that was declined or cancelled. The attempt itself stays as it ended."""
+    kind = Attention.CLOSED_ORDER if orders.is_cancelled(order) else Attention.UNPAID_REST
     charge = {"transaction_id": attempt.source.reference, "amount": attempt.source.amount_allocated}
-    return flag_and_note(
-        Attention.UNPAID_REST, order, attempt, entry=attempt.settling_reply, card_number=attempt.source.label, **charge
-    )
+    return flag_and_note(kind, order, attempt, entry=attempt.settling_reply, card_number=attempt.source.label, **charge)
 
 
 def flag_and_note(kind: Attention, order: Any, attempt: PaymentAttempt, **charge: Any) -> bool:
@@ -144,6 +143,12 @@ def answered(attempt: PaymentAttempt) -> None:
     attempt.attention = Attention.NONE
     waiting = AttentionItem.objects.filter(attempt=attempt, kind__in=WAITS_FOR_STAFF)
     clear(waiting, _("CyberSource's answer came."))
+
+
+def transaction_answered(attempt: PaymentAttempt, transaction_id: str) -> None:
+    """How this transaction ended is known now: staff need not look it up any more."""
+    asked = AttentionItem.objects.filter(attempt=attempt, kind=Attention.NO_ANSWER, transaction_id=transaction_id)
+    clear(asked, _("CyberSource's answer came."))
 
 
 def clear(items: QuerySet[AttentionItem], reason: str) -> None:

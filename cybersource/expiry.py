@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import OperationalError, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscarapicheckout import settings as checkout_settings
@@ -38,8 +38,8 @@ logger = logging.getLogger(__name__)
 #: Orders looked up at a time; each is settled in a transaction of its own.
 BATCH = 200
 
-#: An attempt in one of these states holds money, or may do so any moment.
-ALIVE = (*UNSETTLED_STATES, AttemptState.AUTHORIZED, AttemptState.REVIEW)
+#: An attempt in one of these states holds money.
+HOLDING = (AttemptState.AUTHORIZED, AttemptState.REVIEW)
 
 
 class Ending(StrEnum):
@@ -72,7 +72,7 @@ def expire(*, at: datetime | None = None, dry_run: bool = False) -> Counter[Endi
             logger.exception("The attempts of order %s could not be ended; they are tried again next time.", order_id)
             counts[Ending.FAILED] += 1
     if not dry_run:
-        list_held_for_declined(cutoff)
+        list_held_in_vain(cutoff)
         recorded = AttentionItem.objects.filter(kind=Attention.UNRECORDED, reply__isnull=False)
         needs.clear(
             recorded.exclude(reply__result=CyberSourceReply.Result.RECEIVED), _("The answer has been recorded.")
@@ -93,8 +93,9 @@ def orders_due(cutoff: datetime) -> Iterator[int]:
         last = batch[-1]
 
 
-def list_held_for_declined(cutoff: datetime) -> None:
-    """List charges that are held for orders which were declined since, as when the order's other card failed.
+def list_held_in_vain(cutoff: datetime) -> None:
+    """List charges that are held for orders which were declined since, as when the order's other card failed, or
+    cancelled and nobody noticed (:mod:`cybersource.cancellation`).
 
     A charge that is listed for any reason, cleared or not, is not listed again.
     """
@@ -102,11 +103,12 @@ def list_held_for_declined(cutoff: datetime) -> None:
         transaction_uuid=OuterRef("transaction_uuid"), transaction_id=OuterRef("source__reference")
     )
     held = PaymentAttempt.objects.filter(
+        # Whoever was declined may be trying again; what was cancelled stays so.
+        Q(order__status=checkout_settings.ORDER_STATUS_PAYMENT_DECLINED, date_signed__lt=cutoff)
+        | Q(order__status=checkout_settings.ORDER_STATUS_CANCELED),
         ~Exists(listed),
-        state__in=(AttemptState.AUTHORIZED, AttemptState.REVIEW),
-        order__status=checkout_settings.ORDER_STATUS_PAYMENT_DECLINED,
+        state__in=HOLDING,
         source__isnull=False,
-        date_signed__lt=cutoff,
         date_created__gt=cutoff - needs.LOOKED_BACK,
     )
     for attempt_id, order_id in held.order_by("pk").values_list("pk", "order_id"):
@@ -114,7 +116,7 @@ def list_held_for_declined(cutoff: datetime) -> None:
             order = orders.locked_if_free(order_id)
             attempt = held.select_related("source", "token").filter(pk=attempt_id).first() if order else None
             if attempt is not None:
-                needs.held_for_declined(order, attempt)
+                needs.held_in_vain(order, attempt)
 
 
 @transaction.atomic
@@ -211,6 +213,42 @@ def may_be_charged(attempt: PaymentAttempt) -> bool:
     return attempt.state == AttemptState.UNKNOWN or attempt.date_shown is not None
 
 
+def decline_after_all(order: Any, *, hostname: str = "") -> None:
+    """An answer that the order waited for came late, and was no. That declines it, as it would have done in time.
+
+    What other cards hold for it is listed. Not where something of the order goes on, or is with staff already. The
+    order's row is locked by the caller.
+    """
+    if decline_unless_charged(order, hostname=hostname) or not is_forgotten(order):
+        return
+    orders.decline(order, hostname=hostname)
+    for attempt in PaymentAttempt.objects.filter(holds_money(), order=order).select_related("source", "token"):
+        needs.held_in_vain(order, attempt)
+
+
+def is_forgotten(order: Any) -> bool:
+    """Whether an order waits for payment although nothing of it is under way, and nobody was asked about it."""
+    if not orders.awaits_payment(order) or orders.is_declined(order):
+        return False
+    pending = Q(state__in=UNSETTLED_STATES) | Q(attention__in=WAITS_FOR_STAFF) | Exists(stored_charges())
+    return not PaymentAttempt.objects.filter(pending, order=order).exists()
+
+
+def holds_money() -> Q:
+    """Of attempts: those that hold what counts for their order, and was not set aside."""
+    kept = AttentionItem.objects.filter(
+        attempt=OuterRef("pk"), kind=Attention.KEPT_AUTHORIZATION, transaction_id=OuterRef("source__reference")
+    )
+    return Q(state__in=HOLDING) & ~Exists(kept)
+
+
+def stored_charges() -> QuerySet[CyberSourceReply]:
+    """Of an attempt: charges that came and could not take effect yet."""
+    return CyberSourceReply.objects.filter(
+        attempt=OuterRef("pk"), result=CyberSourceReply.Result.RECEIVED, decision__in=needs.HOLD_MONEY
+    )
+
+
 def decline_unless_charged(order: Any, *, hostname: str = "", dry_run: bool = False) -> bool:
     """Decline an order that waits for payment, once nothing of it is under way, held or in doubt. True when it was.
 
@@ -219,14 +257,8 @@ def decline_unless_charged(order: Any, *, hostname: str = "", dry_run: bool = Fa
     if not orders.awaits_payment(order) or orders.is_declined(order):
         return False
     attempts = PaymentAttempt.objects.filter(order=order)
-    kept = AttentionItem.objects.filter(
-        attempt=OuterRef("pk"), kind=Attention.KEPT_AUTHORIZATION, transaction_id=OuterRef("source__reference")
-    )
-    held = Q(state__in=ALIVE) & ~Exists(kept)
-    charge = CyberSourceReply.objects.filter(
-        attempt=OuterRef("pk"), result=CyberSourceReply.Result.RECEIVED, decision__in=needs.HOLD_MONEY
-    )
-    if attempts.filter(held | Q(attention=Attention.NO_ANSWER) | Exists(charge)).exists():
+    in_doubt = Q(state__in=UNSETTLED_STATES) | Q(attention=Attention.NO_ANSWER) | Exists(stored_charges())
+    if attempts.filter(in_doubt | holds_money()).exists():
         return False
     if dry_run:  # nobody hears of a status that the order never gets
         return True

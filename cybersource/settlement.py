@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
@@ -20,7 +21,7 @@ from . import ledger, limits, orders, signals
 from .announcements import announce
 from .checkout import begin_next_step
 from .conf import conf
-from .expiry import decline_unless_charged
+from .expiry import decline_after_all
 from .models import (
     UNSETTLED_STATES,
     WAITS_FOR_STAFF,
@@ -84,6 +85,7 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
     money = orders.money_of([order.pk])[order.pk]
     if outcome.transaction_id in money.references:
         return Result.REPEATED
+    end_its_doubt(attempt, outcome)
     held = money.held
     attention = unexpected(order, attempt, outcome)
     token = remember_token(order, outcome, entry)
@@ -92,8 +94,11 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         held += source.amount_allocated
         if not attention and held > order.total_incl_tax:
             attention = Attention.EXCESS_CHARGE
-    if attempt.attention in WAITS_FOR_STAFF:
+    waits = attempt.attention in WAITS_FOR_STAFF
+    if waits:
         needs.answered(attempt)
+    if waits or attempt.state == AttemptState.UNKNOWN:
+        ask_of_others(order, attempt, entry)
     if attempt.state not in PAID:
         attempt.source = source
         end(attempt, entry, state=STATES[outcome.kind], attention=attention)
@@ -186,6 +191,7 @@ def remember_token(order: Any, outcome: Outcome, entry: CyberSourceReply) -> Pay
 
 def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply) -> Result:
     """Declined, refused for its data, or cancelled. Never undoes anything that is paid or newer."""
+    end_its_doubt(attempt, outcome)
     if attempt.state in ENDED_BADLY:
         return Result.REPEATED
     state = AttemptState.DECLINED if outcome.kind == OutcomeKind.DECLINED else AttemptState.FAILED
@@ -202,29 +208,44 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         ask_of_others(order, attempt, entry)
     if attempt.state == AttemptState.REPLACED:
         attempt.save(update_fields=["attention"])
-        decline_unless_charged(order, hostname=attempt.hostname)
+        decline_after_all(order, hostname=attempt.hostname)
         return Result.SUPERSEDED
     end(attempt, entry, state=state)
     if waits:
-        decline_unless_charged(order, hostname=attempt.hostname)
+        decline_after_all(order, hostname=attempt.hostname)
     elif orders.awaits_payment(order) and not orders.is_retried(order, attempt):
         orders.decline(order, hostname=attempt.hostname)
     tell(signals.payment_declined, order, attempt, outcome, entry)
     return Result.SETTLED
 
 
+def end_its_doubt(attempt: PaymentAttempt, outcome: Outcome) -> None:
+    """Of an attempt that ended otherwise staff may have been asked about this very transaction. Now it is known."""
+    if attempt.state not in UNSETTLED_STATES and outcome.transaction_id:
+        needs.transaction_answered(attempt, outcome.transaction_id)
+
+
 def ask_of_others(order: Any, attempt: PaymentAttempt, entry: CyberSourceReply) -> None:
     """What is known now is how this transaction ended, not those before it on the same form: staff are asked."""
     if attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN:
         return
-    others = attempt.replies.exclude(transaction_id__in=("", entry.transaction_id)).exclude(reply_type=ReplyType.REST)
     by_transaction: dict[str, list[CyberSourceReply]] = {}
-    for other in others.exclude(result__in=(Result.RECEIVED, Result.REFUSED)).order_by("pk"):
+    for other in acted_on(attempt).exclude(transaction_id__in=("", entry.transaction_id)).order_by("pk"):
         by_transaction.setdefault(other.transaction_id, []).append(other)
-    for transaction_id, told in by_transaction.items():
+    for told in by_transaction.values():
         if all(is_in_doubt(other) for other in told):
-            card = {"transaction_id": transaction_id, "card_number": told[0].card_number}
-            needs.flag_and_note(Attention.NO_ANSWER, order, attempt, entry=told[0], **card)
+            ask_about(order, attempt, told[0])
+
+
+def ask_about(order: Any, attempt: PaymentAttempt, entry: CyberSourceReply) -> bool:
+    card = {"transaction_id": entry.transaction_id, "card_number": entry.card_number}
+    return needs.flag_and_note(Attention.NO_ANSWER, order, attempt, entry=entry, **card)
+
+
+def acted_on(attempt: PaymentAttempt) -> QuerySet[CyberSourceReply]:
+    """What was told of an attempt before, and believed."""
+    told = attempt.replies.exclude(reply_type=ReplyType.REST)
+    return told.exclude(result__in=(Result.RECEIVED, Result.REFUSED))
 
 
 def is_in_doubt(entry: CyberSourceReply) -> bool:
@@ -245,22 +266,34 @@ def is_known_as_declined(attempt: PaymentAttempt, entry: CyberSourceReply) -> bo
 
 def doubt(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply) -> Result:
     """The outcome is unknown: neither a decline nor a charge. The basket stays frozen and the attempt open."""
-    if attempt.state == AttemptState.REPLACED and attempt.transaction_type != TransactionType.CREATE_PAYMENT_TOKEN:
-        # The order goes on with another attempt, and nobody would ask again what became of this one.
-        # That nothing is held is known, or staff looked it up: the same doubt told again opens nothing.
-        known = (
-            attempt.replies.filter(result=Result.SUPERSEDED).exists()
-            or attempt.attention_items.filter(kind=Attention.NO_ANSWER).exists()
-        )
-        new = not known and needs.doubt(Attention.NO_ANSWER, order, attempt)
-        return Result.SETTLED if new else Result.REPEATED
-    if attempt.state != AttemptState.OPEN:
+    if attempt.state == AttemptState.OPEN:
+        attempt.state = AttemptState.UNKNOWN
+        attempt.save(update_fields=["state"])
+        message = _("CyberSource could not say how the payment ended (%(why)s). Look it up before charging again.")
+        orders.note(order, message % {"why": reason_meaning(outcome.reason_code)})
+        return Result.SETTLED
+    if attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN:
         return Result.REPEATED
-    attempt.state = AttemptState.UNKNOWN
-    attempt.save(update_fields=["state"])
-    message = _("CyberSource could not say how the payment ended (%(why)s). Look it up before charging again.")
-    orders.note(order, message % {"why": reason_meaning(outcome.reason_code)})
-    return Result.SETTLED
+    if attempt.state == AttemptState.REPLACED and not is_looked_into(attempt):
+        # The order goes on with another attempt, and nobody would ask again what became of this one.
+        return Result.SETTLED if needs.doubt(Attention.NO_ANSWER, order, attempt) else Result.REPEATED
+    return Result.SETTLED if is_news(attempt, entry) and ask_about(order, attempt, entry) else Result.REPEATED
+
+
+def is_looked_into(attempt: PaymentAttempt) -> bool:
+    """Whether it is known that an attempt which was replaced holds nothing, or staff were asked to look it up."""
+    return (
+        attempt.replies.filter(result=Result.SUPERSEDED).exists()
+        or attempt.attention_items.filter(kind=Attention.NO_ANSWER).exists()
+    )
+
+
+def is_news(attempt: PaymentAttempt, entry: CyberSourceReply) -> bool:
+    """Whether a doubt is about a transaction of which nothing was told before, on an attempt that nobody doubts."""
+    if attempt.state == AttemptState.UNKNOWN or attempt.attention == Attention.NO_ANSWER or not entry.transaction_id:
+        return False
+    told = acted_on(attempt).filter(transaction_id=entry.transaction_id).exclude(pk=entry.pk)
+    return is_in_doubt(entry) and not told.exists()
 
 
 EFFECTS: dict[OutcomeKind, Callable[[Any, PaymentAttempt, Outcome, CyberSourceReply], Result]] = {

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from . import attention, orders
-from .expiry import decline_unless_charged
+from .expiry import decline_unless_charged, is_forgotten
 from .models import Attention, AttentionItem, PaymentAttempt
 from .protocol import mask_card_numbers
 
@@ -114,13 +114,18 @@ def clear(item_id: int, *, user: Any, reason: str, no_charge: bool = False) -> C
 
 
 def give_up(order: Any, item: AttentionItem) -> bool:
-    """Nothing was charged by this attempt; decline the order if that was all it waited for."""
+    """Nothing was charged by this attempt; decline the order if that was all it waited for.
+
+    Where another card of it holds money the rest is listed as unpaid.
+    """
     attempts = PaymentAttempt.objects.filter(pk=item.attempt_id, attention=Attention.NO_ANSWER)
     attempts.update(attention=Attention.NONE)
     if decline_unless_charged(order):
         orders.note(order, _("No charge is left: the order was given up, and its basket is open again."))
         return True
     orders.note(order, _("No charge of it is left. The order still waits: another payment of it is held or in doubt."))
+    if item.attempt is not None and is_forgotten(order):
+        attention.doubt(Attention.UNPAID_REST, order, item.attempt)
     return False
 
 

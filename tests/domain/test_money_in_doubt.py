@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from oscar.core.loading import get_model
+from oscar.core.loading import get_class, get_model
 from oscarapicheckout.serializers import OrderTokenField
 
 from cybersource import orders, worklist
 from cybersource.models import AttentionItem
 from cybersource.simulator import cards
+from tests.broken_tables import unwritable
 from tests.domain.test_after_a_retry import ONE_CARD, accept, latest, two_cards
-from tests.domain.test_expiry import DECLINE, THAWED, UNKNOWN, fate, listed, run, wait
+from tests.domain.test_expiry import DECLINE, KEPT, PAID, THAWED, UNKNOWN, fate, listed, run, wait
 from tests.shop import Shopper, card, customer, post_reply
 
+EventHandler = get_class("order.processing", "EventHandler")
 Order = get_model("order", "Order")
 
 
@@ -112,3 +114,180 @@ def test_nobody_is_asked_about_what_is_known_to_hold_no_money(shopper, unknown):
     post_reply(shopper.reply(**unknown))
     post_reply(shopper.reply(**DECLINE, transaction_id="2" * 22))
     assert (fate(order), listed()) == (THAWED, [])
+
+
+ENDINGS = {"accepted": {}, "declined": DECLINE}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_an_unknown_outcome_that_comes_after_another_ended_its_form_is_asked_about_once(shopper, ending):
+    order = shopper.check_out("64.50")
+    post_reply(shopper.reply(**ENDINGS[ending], transaction_id="2" * 22))
+    ended = fate(order)
+    for _again in range(2):
+        post_reply(shopper.reply(**UNKNOWN, transaction_id="1" * 22))
+    assert (fate(order), listed(order=order)) == (ended, ["no-answer"])
+    assert AttentionItem.objects.get().transaction_id == "1" * 22
+    assert order.notes.count() == 1
+
+
+def test_an_unknown_outcome_on_a_replaced_form_is_asked_about_when_another_card_was_declined_on_it(shopper):
+    order = shopper.check_out("64.50")
+    first = shopper.attempt()
+    pay_again(shopper, order)
+    post_reply(shopper.reply(first, **DECLINE, transaction_id="2" * 22))
+    post_reply(shopper.reply(first, **UNKNOWN, transaction_id="1" * 22))
+    assert listed(order=order, transaction_id="1" * 22) == ["no-answer"]
+
+
+def test_a_transaction_of_unknown_outcome_is_asked_about_when_another_card_paid_with_its_form(shopper):
+    order = shopper.check_out("64.50")
+    post_reply(shopper.reply(**UNKNOWN, transaction_id="1" * 22))
+    post_reply(shopper.reply(transaction_id="2" * 22))
+    assert (fate(order), listed(transaction_id="1" * 22)) == (PAID, ["no-answer"])
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("first", ["the doubt", "the decline"])
+def test_the_question_about_a_transaction_is_cleared_when_its_own_answer_comes(shopper, first, ending):
+    order = shopper.check_out("64.50")
+    told = [
+        shopper.reply(**UNKNOWN, transaction_id="1" * 22),
+        shopper.reply(**DECLINE, transaction_id="2" * 22),
+    ]
+    for reply in told if first == "the doubt" else reversed(told):
+        post_reply(reply)
+    assert listed(order=order) == ["no-answer"]
+    post_reply(shopper.reply(**ENDINGS[ending], transaction_id="1" * 22))
+    assert listed(order=order) == (["after-decline"] if ending == "accepted" else [])
+    assert AttentionItem.objects.get(kind="no-answer").reason == "CyberSource's answer came."
+
+
+def test_what_is_asked_about_another_transaction_stays_when_an_answer_comes(shopper):
+    order = shopper.check_out("64.50")
+    for digit in "13":
+        post_reply(shopper.reply(**UNKNOWN, transaction_id=digit * 22))
+    post_reply(shopper.reply(**DECLINE, transaction_id="2" * 22))
+    post_reply(shopper.reply(**DECLINE, transaction_id="3" * 22))
+    assert (listed(order=order), listed(transaction_id="1" * 22)) == (["no-answer"], ["no-answer"])
+
+
+# -- the other card's answer comes late --------------------------------------------------------------------------------
+
+
+def one_card_paid_and_the_other_expired(shopper, *, shown):
+    order = shopper.check_out("64.50", payment=two_cards())
+    late = shopper.submit(card(cards.DECLINED), key="b").reply if shown else shopper.reply(latest("b"), **DECLINE)
+    accept(shopper, "a")
+    wait()
+    run()
+    assert (fate(order), listed()) == (KEPT, ["no-answer" if shown else "unpaid-rest"])
+    return order, late
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["form was shown", "form was not shown"])
+def test_a_late_decline_declines_the_order_as_in_time_and_lists_what_the_other_card_holds(shopper, shown):
+    order, late = one_card_paid_and_the_other_expired(shopper, shown=shown)
+    for _again in range(2):
+        post_reply(late)
+        run()
+    assert (fate(order), listed(order=order)) == (THAWED, ["unpaid-rest"])
+    item = AttentionItem.objects.get(date_cleared=None)
+    assert (item.transaction_id, str(item.amount)) == (latest("a").source.reference, "50.000")
+    assert latest("b").state == "declined"
+
+
+def test_a_late_decline_leaves_an_order_alone_whose_other_card_is_still_asked_about(shopper):
+    order = shopper.check_out("64.50", payment=two_cards())
+    assert shopper.states
+    late = shopper.reply(latest("b"), **DECLINE)
+    wait()
+    run()
+    post_reply(late)
+    assert (fate(order), listed(order=order)) == (KEPT, ["no-answer"])
+    assert AttentionItem.objects.get(date_cleared=None).attempt == latest("a")
+
+
+def test_staff_who_find_no_charge_by_the_second_card_find_the_rest_listed_as_unpaid(shopper, boss):
+    order, _late = one_card_paid_and_the_other_expired(shopper, shown=True)
+    item = AttentionItem.objects.get()
+    done = worklist.clear(item.pk, user=boss, reason="None there.", no_charge=True)
+    assert (done.given_up, fate(order), listed(order=order)) == (False, KEPT, ["unpaid-rest"])
+
+
+# -- held for an order that is cancelled -------------------------------------------------------------------------------
+
+
+def cancel(order):
+    """As Oscar's dashboard does, with the order as the page has it."""
+    EventHandler().handle_order_status_change(order, "Canceled")
+
+
+@pytest.mark.parametrize("number", [cards.APPROVED, cards.REVIEW], ids=["authorized", "under review"])
+def test_staff_who_cancel_from_an_old_page_find_listed_what_was_held_meanwhile(shopper, number):
+    shown_to_staff = shopper.check_out("64.50")
+    shopper.pay(number)
+    cancel(shown_to_staff)
+    assert (fate(shown_to_staff)[0], listed()) == ("Canceled", ["closed-order"])
+    item = AttentionItem.objects.get()
+    assert (item.order, item.amount, item.transaction_id) == (
+        shown_to_staff,
+        shown_to_staff.total_incl_tax,
+        shopper.attempt().source.reference,
+    )
+    assert item.card_last4 == number[-4:]
+    assert shown_to_staff.notes.filter(message__contains="Reverse it in the CyberSource Business Center").count() == 1
+    run()
+    assert AttentionItem.objects.count() == 1
+
+
+def test_what_staff_kept_for_an_order_and_then_cancel_it_is_listed_again(shopper, boss):
+    order = shopper.check_out("64.50")
+    late = shopper.reply()
+    wait()
+    run()
+    post_reply(late)
+    worklist.clear(AttentionItem.objects.get(kind="late-charge").pk, user=boss, reason="Paid once. Kept.")
+    order.refresh_from_db()
+    cancel(order)
+    assert listed(order=order) == ["closed-order"]
+
+
+def test_what_staff_are_asked_to_reverse_already_is_not_listed_again_when_the_order_is_cancelled(shopper):
+    order = shopper.check_out("64.50")
+    late = shopper.reply()
+    wait()
+    run()
+    post_reply(late)
+    cancel(order)
+    run()
+    assert listed(order=order) == ["late-charge"]
+
+
+def test_an_order_for_which_nothing_is_held_is_cancelled_without_a_word(shopper):
+    order = shopper.check_out("64.50")
+    shopper.pay(cards.DECLINED)
+    order.refresh_from_db()
+    cancel(order)
+    assert listed() == []
+
+
+def test_what_is_held_for_an_order_that_was_cancelled_behind_oscars_back_is_listed_by_the_command(shopper):
+    order = shopper.check_out("64.50")
+    shopper.pay()
+    Order.objects.filter(pk=order.pk).update(status="Canceled")
+    run()
+    run()
+    assert listed(order=order) == ["closed-order"]
+
+
+def test_staff_can_cancel_while_the_list_cannot_be_written(shopper, caplog):
+    order = shopper.check_out("64.50")
+    shopper.pay()
+    order.refresh_from_db()
+    with unwritable("cybersource_attentionitem"):
+        cancel(order)
+    assert (fate(order)[0], listed()) == ("Canceled", [])
+    assert "is listed later" in caplog.text
+    run()
+    assert listed(order=order) == ["closed-order"]

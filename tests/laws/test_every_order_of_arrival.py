@@ -10,7 +10,7 @@ was told. The order of arrival may make these differences and no other; ``Truth`
 * a charge is put before staff if it came after the order was paid, after its attempt was declined or replaced, or after
   another charge of its attempt; the first to come is the one the order waited for;
 * of several endings of one attempt it shows the first that holds money, else the first refusal, else the doubt;
-* a doubt is noted only where it is news;
+* a doubt is noted where it is news, and staff are asked about its transaction once another has ended the attempt;
 * the voucher is given back, and another attempt on the order replaced, only where the order was declined.
 
 A delivery told again changes no row but the log. So a sequence with a repetition ends as the one without, and the walk
@@ -191,13 +191,10 @@ class Truth:
         earlier = self.before(name) if name in self.told else ()
         return name in self.told and self.state(number, earlier) == "replaced" and f"D{number}" not in earlier
 
-    def asks_of_another(self, number: str) -> bool:
-        """Whether a decline ended an attempt that an answer under another id had left in doubt: that id stays so."""
-        unknown, decline = f"U{number}", f"D{number}"
-        if decline not in self.told or unknown not in self.before(decline):
-            return False
-        state = self.state(number, self.before(decline))
-        return state == "unknown" or (state == "replaced" and self.doubted(number))
+    def asked_by_its_id(self, number: str) -> bool:
+        """Whether an attempt had an answer that tells no outcome, and another ended it, whichever came first."""
+        ended = self.world.states[number] == "declined" or any(letter + number in self.told for letter in "ADR")
+        return f"U{number}" in self.told and ended
 
     def flag(self, name: str) -> str:
         earlier, number = self.before(name), name[1]
@@ -232,7 +229,7 @@ class Truth:
         reviews = [n for n in self.told if n[0] == "R"]
         flagged = [n for n in self.money if self.flag(n)]
         replaced = [number for number in self.world.states if self.doubted(number)]
-        asked = [number for number in self.world.states if self.asks_of_another(number)]
+        asked = [number for number in self.world.states if self.asked_by_its_id(number)]
         assert found.note_count == len(doubts) + len(replaced) + len(reviews) + len(flagged) + len(asked)
         for name in flagged:
             assert any(reference(name) in note and note[0] != "C" for note in found.notes)

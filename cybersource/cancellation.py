@@ -1,0 +1,49 @@
+"""An order is cancelled while money is held for it: staff find that listed, however old the page was they pressed on.
+
+Oscar's dashboard writes the whole order as it was when the request began. A payment that was recorded a moment before
+is overwritten without a word, and one that was known is easily forgotten.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.db import DatabaseError, transaction
+from django.db.models import Exists, OuterRef, Q
+
+from . import attention as needs
+from . import orders
+from .expiry import holds_money
+from .models import Attention, AttentionItem, PaymentAttempt
+
+logger = logging.getLogger(__name__)
+
+
+def list_what_is_held(sender: Any, order: Any, **kwargs: Any) -> None:
+    """Connected to Oscar's ``order_status_changed``. Nobody's cancelling fails by it: ``cybersource_expire_attempts``
+    lists what could not be listed here.
+    """
+    if not orders.is_cancelled(order):
+        return
+    try:
+        with transaction.atomic(), orders.in_the_shops_language():
+            orders.lock(order.pk)
+            for attempt in held_and_not_listed(order):
+                needs.held_in_vain(order, attempt)
+    except DatabaseError as problem:
+        logger.error("What is held for cancelled order row %s is listed later (%s).", order.pk, type(problem).__name__)
+
+
+def held_and_not_listed(order: Any) -> list[PaymentAttempt]:
+    """Attempts that hold money of which staff are not asked to decide already.
+
+    What they once decided to keep was for an order that was not cancelled.
+    """
+    listed = AttentionItem.objects.filter(
+        Q(date_cleared=None) | Q(kind=Attention.CLOSED_ORDER),
+        transaction_uuid=OuterRef("transaction_uuid"),
+        transaction_id=OuterRef("source__reference"),
+    )
+    attempts = PaymentAttempt.objects.filter(holds_money(), ~Exists(listed), order=order, source__isnull=False)
+    return list(attempts.select_related("source", "token").order_by("pk"))
