@@ -30,6 +30,8 @@ from .conf import conf
 from .models import CyberSourceReply, PaymentAttempt, ReplyType, clipped
 from .protocol import mask_card_numbers
 from .protocol.rest import (
+    KEPT,
+    KEPT_OF_TOKENS,
     Answer,
     AuthMode,
     BadKeyMaterial,
@@ -228,7 +230,7 @@ def _transmit(call: Call, ours: Access) -> tuple[Outcome, dict[str, str]]:
     from urllib3.exceptions import HTTPError
 
     content = call.content
-    if content and ours.request_key:
+    if content and ours.request_key and call.operation.may_be_encrypted:
         content = encrypt_request(content, key=ours.request_key, issued_at=int(time.time()))
     body = _Watched(content) if content else None
     seconds = READ_SECONDS if call.operation.reads else ours.seconds
@@ -248,7 +250,7 @@ def _transmit(call: Call, ours: Access) -> tuple[Outcome, dict[str, str]]:
         retry_after=response.headers.get("Retry-After", ""),
         response_key=ours.response_key,
     )
-    return outcome, for_storage(outcome.content)
+    return outcome, for_storage(outcome.content, kept_names=KEPT_OF_TOKENS if call.operation.names_a_token else KEPT)
 
 
 @sensitive_variables()
@@ -337,7 +339,7 @@ def _begun(call: Call, *, order: Any, attempt: PaymentAttempt | None, user: Any)
         attempt=attempt,
         user=user,
         amount=_for_column(asked.total_amount),
-        data={"request.method": call.method.upper(), "request.target": call.target, **wanted},
+        data={"request.method": call.method.upper(), "request.target": call.target_for_log, **wanted},
         **clipped(
             CyberSourceReply,
             transaction_type=call.operation.value,

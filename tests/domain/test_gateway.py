@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,9 +22,11 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 from django.test import Client
+from django.utils import timezone
 
 from cybersource import gateway
 from cybersource.models import CyberSourceReply
+from cybersource.protocol import ReviewDecision
 from cybersource.protocol.rest import (
     NotSent,
     Processed,
@@ -33,10 +36,13 @@ from cybersource.protocol.rest import (
     Why,
     authorize,
     capture,
+    decide_review,
     look_up,
+    read_customer,
     refund,
     reverse,
     search,
+    search_period,
     timeout_void,
     void,
 )
@@ -152,6 +158,13 @@ def test_every_kind_of_call_is_understood_by_the_other_side(far_side):
     assert (seen.answer.status, seen.answer.applications[0].name) == ("VOIDED", "ics_bill")
     found = gateway.send(search(["OSC-4", "OSC-5"])).outcome.search
     assert {each.reference_number for each in found.transactions} == {"OSC-4", "OSC-5"} and found.total == 2
+    now = timezone.now()
+    an_hour = timedelta(hours=1)
+    pages = [gateway.send(search_period(now - an_hour, now + an_hour, limit=4, offset=at)) for at in (0, 4, 8)]
+    told = [each for page in pages for each in page.outcome.search.transactions]
+    assert len({each.id for each in told}) == len(told) == pages[0].outcome.search.total
+    assert [each.submitted_at for each in told] == sorted(each.submitted_at for each in told)
+    assert gateway.send(search_period(now - an_hour * 2, now - an_hour)).outcome.search.total == 0
 
 
 def test_a_declined_card_is_processed_and_not_an_error(far_side):
@@ -258,6 +271,38 @@ def test_every_way_to_prove_who_we_are_is_believed_with_and_without_encryption(
     assert gateway.send(look_up(id)).outcome.answer.status == "AUTHORIZED"
     assert {call.scheme for call in far_side.rest.calls} == {scheme}
     assert [call.encrypted for call in far_side.rest.calls] == [encrypted, encrypted, False]
+
+
+def test_what_cybersource_takes_in_plain_text_only_is_sent_so_where_all_else_is_encrypted(
+    far_side, settings, key_files
+):
+    settings.CYBERSOURCE_REST_MLE = True
+    settings.CYBERSOURCE_REST_MLE_CERTIFICATE = key_files["certificate"]
+    bodies: list[bytes] = []
+
+    def decided(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        bodies.append(body)
+        says(201, b'{"id":"7725300131236543210987","status":"ACCEPTED"}')(handler, body)
+
+    with server(decided) as (address, _):
+        settings.CYBERSOURCE_REST_ENDPOINT = address
+        outcome = gateway.send(decide_review("7725300131236543210987", ReviewDecision.ACCEPT)).outcome
+        gateway.send(capture("7725300131236543210987", **TEN, **ids()))
+    assert isinstance(outcome, Processed) and outcome.answer.status == "ACCEPTED"
+    assert bodies[0] == b'{"decisionInformation":{"decision":"ACCEPT"}}'
+    assert list(json.loads(bodies[1])) == ["encryptedRequest"]
+
+
+def test_the_log_of_a_call_about_a_stored_card_names_no_token(far_side, settings):
+    token = "A1B2C3D4E5F60718293A4B5C6D7E8F90"
+    answer = json.dumps({"id": token, "message": token, "_links": {"self": {"href": f"/tms/v2/customers/{token}"}}})
+    with server(says(200, answer.encode())) as (address, seen):
+        settings.CYBERSOURCE_REST_ENDPOINT = address
+        gateway.send(read_customer(token))
+    assert seen[0]["path"] == f"/tms/v2/customers/{token}"
+    entry = CyberSourceReply.objects.filter(reply_type="rest").values().get()
+    assert entry["data"]["request.target"] == "/tms/v2/customers/…"
+    assert token not in str(entry)
 
 
 def test_an_encrypted_reply_that_our_key_does_not_open_is_unknown(far_side, settings, key_files, tmp_path):

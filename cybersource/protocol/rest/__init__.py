@@ -7,7 +7,7 @@
 Kept out of ``cybersource.protocol`` itself, so that a shop without REST credentials imports none of it.
 """
 
-from .answer import Answer, Application, Detail, SearchPage, parse
+from .answer import Answer, Application, Detail, FollowOn, SearchPage, parse
 from .authentication import AuthMode, RestRequest, http_signature_headers, jwt_headers
 from .calls import (
     Call,
@@ -16,10 +16,15 @@ from .calls import (
     TokenKind,
     authorize,
     capture,
+    conversion_details,
+    decide_review,
+    delete_customer,
     look_up,
+    read_customer,
     refund,
     reverse,
     search,
+    search_period,
     timeout_reverse,
     timeout_void,
     void,
@@ -27,7 +32,18 @@ from .calls import (
 from .keys import BadKeyMaterial, KeyStore, PrivateKey, PublicKey, SharedSecret
 from .message_encryption import Undecryptable, encrypt_request, open_response
 from .outcome import NotSent, Outcome, Processed, Refused, Unknown, Why, outcome_of
-from .storage import for_storage
+from .storage import KEPT, KEPT_OF_TOKENS, for_storage
+from .subscriptions import (
+    NewKey,
+    Product,
+    Subscription,
+    create_webhook,
+    delete_webhook,
+    list_webhooks,
+    set_webhook_status,
+    webhook_key,
+    webhook_products,
+)
 
 __all__ = [
     "Answer",
@@ -36,36 +52,53 @@ __all__ = [
     "BadKeyMaterial",
     "Call",
     "Detail",
+    "FollowOn",
+    "KEPT",
+    "KEPT_OF_TOKENS",
     "KeyStore",
+    "NewKey",
     "NotSent",
     "Operation",
     "Outcome",
     "PrivateKey",
     "Processed",
+    "Product",
     "PublicKey",
     "Refused",
     "Resource",
     "RestRequest",
     "SearchPage",
     "SharedSecret",
+    "Subscription",
     "TokenKind",
     "Undecryptable",
     "Unknown",
     "Why",
     "authorize",
     "capture",
+    "conversion_details",
+    "create_webhook",
+    "decide_review",
+    "delete_customer",
+    "delete_webhook",
     "encrypt_request",
     "for_storage",
     "http_signature_headers",
     "jwt_headers",
+    "list_webhooks",
     "look_up",
     "open_response",
     "outcome_of",
     "parse",
+    "read_customer",
     "refund",
     "reverse",
     "search",
+    "search_period",
+    "set_webhook_status",
     "timeout_reverse",
     "timeout_void",
     "void",
+    "webhook_key",
+    "webhook_products",
 ]

@@ -17,6 +17,9 @@ from typing import Any
 from ..errors import AmountNotRepresentable
 from ..money import parse_amount
 
+#: Where :func:`parse_rows` keeps an answer that is a list.
+ROWS = "rows"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Detail:
@@ -40,6 +43,14 @@ class Application:
     @property
     def succeeded(self) -> bool:
         return self.r_code == "1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowOn:
+    """What was done with the money in the same call that decided a review."""
+
+    id: str  #: of the capture or reversal; empty where it was not said
+    status: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +83,8 @@ class Answer:
     reason_code: str = ""  #: in Secure Acceptance's numbers; look-ups and searches only
     r_code: str = ""
     applications: tuple[Application, ...] = ()
+    capture: FollowOn | None = None  #: made by deciding a review; so is a reversal
+    reversal: FollowOn | None = None
     links: Mapping[str, str] = field(default_factory=dict)  #: relation to path or URL
 
     @classmethod
@@ -89,8 +102,8 @@ class Answer:
         }
         of_this = (amounts[name] for name in ("refunded", "voided", "reversed", "authorized", "total"))
         return cls(
-            id=_text(data, "id"),
-            root_id=_text(data, "rootId"),
+            id=text(data, "id"),
+            root_id=text(data, "rootId"),
             status=_first(data, "status", "applicationInformation.status"),
             reason=_first(
                 data, "errorInformation.reason", "reason", "errors.0.type", "response.rmsg", "response.reason"
@@ -98,8 +111,8 @@ class Answer:
             message=_first(data, "errorInformation.message", "message", "errors.0.message", "response.rmsg"),
             details=tuple(_details(data)),
             submitted_at=_time(_first(data, "submitTimeUtc", "submitTimeUTC")),
-            reference_number=_text(data, "clientReferenceInformation.code"),
-            idempotency_id=_text(data, "clientReferenceInformation.transactionId"),
+            reference_number=text(data, "clientReferenceInformation.code"),
+            idempotency_id=text(data, "clientReferenceInformation.transactionId"),
             reconciliation_id=_first(
                 data, "reconciliationId", "applicationInformation.applications.0.reconciliationId"
             ),
@@ -113,17 +126,19 @@ class Answer:
                 "voidAmountDetails.currency",
                 "reversalAmountDetails.currency",
             ),
-            approval_code=_text(data, "processorInformation.approvalCode"),
-            response_code=_text(data, "processorInformation.responseCode"),
+            approval_code=text(data, "processorInformation.approvalCode"),
+            response_code=text(data, "processorInformation.responseCode"),
             network_transaction_id=_first(
                 data, "processorInformation.networkTransactionId", "processorInformation.transactionId"
             ),
-            avs_code=_text(data, "processorInformation.avs.code"),
-            cvn_code=_text(data, "processorInformation.cardVerification.resultCode"),
-            merchant_advice=_text(data, "processorInformation.merchantAdvice.code"),
-            reason_code=_text(data, "applicationInformation.reasonCode"),
-            r_code=_text(data, "applicationInformation.rCode"),
+            avs_code=text(data, "processorInformation.avs.code"),
+            cvn_code=text(data, "processorInformation.cardVerification.resultCode"),
+            merchant_advice=text(data, "processorInformation.merchantAdvice.code"),
+            reason_code=text(data, "applicationInformation.reasonCode"),
+            r_code=text(data, "applicationInformation.rCode"),
             applications=tuple(_applications(data)),
+            capture=_follow_on(data, "_embedded.capture"),
+            reversal=_follow_on(data, "_embedded.reversal"),
             links=dict(_links(data)),
         )
 
@@ -137,8 +152,8 @@ class SearchPage:
 
     @classmethod
     def read(cls, data: Any) -> SearchPage:
-        total = _at(data, "totalCount")
-        rows = _at(data, "_embedded.transactionSummaries")
+        total = at(data, "totalCount")
+        rows = at(data, "_embedded.transactionSummaries")
         return cls(
             total=total if isinstance(total, int) and not isinstance(total, bool) else None,
             transactions=tuple(Answer.read(row) for row in rows if isinstance(row, dict))
@@ -152,11 +167,21 @@ def parse(body: bytes) -> dict[str, Any] | None:
 
     Numbers with a point stay text, so that an amount keeps its digits.
     """
+    data = _json(body)
+    return data if isinstance(data, dict) else None
+
+
+def parse_rows(body: bytes) -> dict[str, Any] | None:
+    """Return the JSON list in ``body``, which some services answer with, as an object that has it under ``rows``."""
+    data = _json(body)
+    return {ROWS: data} if isinstance(data, list) else None
+
+
+def _json(body: bytes) -> Any:
     try:
-        data = json.loads(body, parse_float=str, parse_constant=str)
+        return json.loads(body, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError):
         return None
-    return data if isinstance(data, dict) else None
 
 
 def storable(text: str) -> str:
@@ -164,7 +189,8 @@ def storable(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
-def _at(data: Any, path: str) -> Any:
+def at(data: Any, path: str) -> Any:
+    """Return what stands at a dotted path (``errors.0.type``), or None."""
     for name in path.split("."):
         if isinstance(data, dict):
             data = data.get(name)
@@ -175,20 +201,21 @@ def _at(data: Any, path: str) -> Any:
     return data
 
 
-def _text(data: Any, path: str) -> str:
-    value = _at(data, path)
+def text(data: Any, path: str) -> str:
+    """Return the text or whole number at a dotted path as storable text, or ""."""
+    value = at(data, path)
     if isinstance(value, str):
         return storable(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
 def _first(data: Any, *paths: str) -> str:
-    return next((text for path in paths if (text := _text(data, path))), "")
+    return next((found for path in paths if (found := text(data, path))), "")
 
 
 def _amount(data: Any, path: str) -> Decimal | None:
     try:
-        return parse_amount(_text(data, path))
+        return parse_amount(text(data, path))
     except AmountNotRepresentable:
         return None
 
@@ -204,27 +231,36 @@ def _time(text: str) -> datetime | None:
 def _details(data: Any) -> Iterator[Detail]:
     """The fields objected to, wherever this variant of an error keeps them."""
     for path in ("details", "errorInformation.details", "errors.0.details"):
-        rows = _at(data, path)
+        rows = at(data, path)
         for row in rows if isinstance(rows, list) else ():
             if name := _first(row, "field", "name"):
-                yield Detail(field=name, reason=_text(row, "reason"))
+                yield Detail(field=name, reason=text(row, "reason"))
 
 
 def _applications(data: Any) -> Iterator[Application]:
-    rows = _at(data, "applicationInformation.applications")
+    rows = at(data, "applicationInformation.applications")
     for row in rows if isinstance(rows, list) else ():
         yield Application(
-            name=_text(row, "name"),
-            status=_text(row, "status"),
-            reason_code=_text(row, "reasonCode"),
-            r_code=_text(row, "rCode"),
-            r_flag=_text(row, "rFlag"),
-            reconciliation_id=_text(row, "reconciliationId"),
+            name=text(row, "name"),
+            status=text(row, "status"),
+            reason_code=text(row, "reasonCode"),
+            r_code=text(row, "rCode"),
+            r_flag=text(row, "rFlag"),
+            reconciliation_id=text(row, "reconciliationId"),
         )
 
 
+def _follow_on(data: Any, path: str) -> FollowOn | None:
+    """The id stands by itself, or at the end of a link to the new transaction."""
+    made = at(data, path)
+    if not isinstance(made, dict):
+        return None
+    link = text(made, "_links.self.href").rstrip("/")
+    return FollowOn(id=text(made, "id") or link.rpartition("/")[2], status=text(made, "status"))
+
+
 def _links(data: Any) -> Iterator[tuple[str, str]]:
-    links = _at(data, "_links")
+    links = at(data, "_links")
     for relation, link in links.items() if isinstance(links, dict) else ():
-        if href := _text(link, "href"):
+        if href := text(link, "href"):
             yield relation, href

@@ -12,12 +12,15 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlencode
 
 from ..errors import InvalidRequest
 from ..money import format_amount
+from ..vocabulary import ReviewDecision
 
 _ID = re.compile(r"[A-Za-z0-9]{1,64}")
 #: Printable; search has no documented way of quoting, so its values are narrower still.
@@ -25,8 +28,12 @@ _REFERENCE = re.compile(r"[\x20-\x7e]{1,50}")
 _SEARCHABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
 #: The length is not established for REST; its SOAP twin takes 30.
 _IDEMPOTENCY_ID = re.compile(r"[A-Za-z0-9]{1,30}")
+_ORGANIZATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 SEARCH_LIMIT = 2500  #: rows of one page of a search
+
+#: What one call for conversion details may span.
+LONGEST_PERIOD = timedelta(hours=24)
 
 
 class Operation(StrEnum):
@@ -39,11 +46,59 @@ class Operation(StrEnum):
     TIMEOUT_VOID = "timeout-void"
     LOOK_UP = "look-up"
     SEARCH = "search"
+    DECIDE_REVIEW = "decide-review"
+    CONVERSIONS = "conversions"
+    READ_CUSTOMER = "read-customer"
+    DELETE_CUSTOMER = "delete-customer"
+    WEBHOOK_PRODUCTS = "webhook-products"
+    WEBHOOK_KEY = "webhook-key"
+    CREATE_WEBHOOK = "create-webhook"
+    LIST_WEBHOOKS = "list-webhooks"
+    DELETE_WEBHOOK = "delete-webhook"
+    SET_WEBHOOK_STATUS = "set-webhook-status"
 
     @property
     def reads(self) -> bool:
         """Whether it changes nothing and may be repeated freely."""
-        return self in (Operation.LOOK_UP, Operation.SEARCH)
+        return self in _READING
+
+    @property
+    def may_be_encrypted(self) -> bool:
+        """Whether CyberSource takes the body of such a request encrypted.
+
+        It does where money is moved or looked up, and nowhere else that we call.
+        Source: the list of operations in the vendor's SDKs.
+        """
+        return self in _MAY_BE_ENCRYPTED
+
+    @property
+    def names_a_token(self) -> bool:
+        """Whether its path and its answer hold the id of a stored card, which no log may have."""
+        return self in (Operation.READ_CUSTOMER, Operation.DELETE_CUSTOMER)
+
+
+_READING = frozenset(
+    {
+        Operation.LOOK_UP,
+        Operation.SEARCH,
+        Operation.CONVERSIONS,
+        Operation.READ_CUSTOMER,
+        Operation.WEBHOOK_PRODUCTS,
+        Operation.LIST_WEBHOOKS,
+    }
+)
+_MAY_BE_ENCRYPTED = frozenset(
+    {
+        Operation.AUTHORIZE,
+        Operation.CAPTURE,
+        Operation.REFUND,
+        Operation.VOID,
+        Operation.REVERSE,
+        Operation.TIMEOUT_REVERSE,
+        Operation.TIMEOUT_VOID,
+        Operation.SEARCH,
+    }
+)
 
 
 class Resource(StrEnum):
@@ -65,12 +120,17 @@ class TokenKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request. ``repr`` shows neither the token nor anything else of the body."""
+    """One request. ``repr`` shows no stored card's token, nor anything else of the body."""
 
     operation: Operation
     method: str  #: lower case, as the token's claim wants it
-    target: str  #: path and query
+    target: str = field(repr=False)  #: path and query
     body: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def target_for_log(self) -> str:
+        """Path and query without the id of a stored card."""
+        return f"{self.target.rpartition('/')[0]}/…" if self.operation.names_a_token else self.target
 
     @property
     def content(self) -> bytes:
@@ -210,15 +270,84 @@ def search(reference_numbers: Sequence[str], *, days: int = 2, limit: int = 20, 
     if days < 1 or offset < 0 or not 1 <= limit <= SEARCH_LIMIT:
         raise InvalidRequest("search-range", "A search is for a day or more and 1 to 2500 rows.", "limit")
     codes = " OR ".join(f"clientReferenceInformation.code:{each}" for each in reference_numbers)
+    either = f"({codes})" if len(reference_numbers) > 1 else codes
+    query = f"{either} AND submitTimeUtc:[NOW/DAY-{days}DAYS TO NOW/DAY+1DAY}}"
+    return _search(query, limit=limit, offset=offset, sort="submitTimeUtc:desc")
+
+
+def search_period(start: datetime, end: datetime, *, limit: int = SEARCH_LIMIT, offset: int = 0) -> Call:
+    """Find every transaction submitted from ``start`` until just before ``end``, oldest first, a page at a time.
+
+    The index lags behind, so a page of the last hours may miss some. Oldest first, since rows that are added while one
+    turns pages would move those of newest first from one page to the next.
+
+    Source: transaction search guide (times as milliseconds since 1970, half-open ranges); the vendor's search sample
+    (two fields to sort by).
+    """
+    if not start < end or offset < 0 or not 1 <= limit <= SEARCH_LIMIT:
+        raise InvalidRequest("search-range", "A search is for some time and 1 to 2500 rows.", "limit")
+    first, last = (round(moment.timestamp() * 1000) for moment in (start, end))
+    return _search(f"submitTimeUtc:[{first} TO {last}}}", limit=limit, offset=offset, sort="submitTimeUtc:asc,id:asc")
+
+
+def decide_review(
+    payment_id: str,
+    decision: ReviewDecision,
+    *,
+    comments: str = "",
+    capture: bool = False,
+    reverse: bool = False,
+) -> Call:
+    """Decide a payment that waits for a reviewer; with ``capture`` or ``reverse`` move its money in the same call.
+
+    The answer tells the decision that stands, which another reviewer may have made before: compare it, and read the
+    transaction again before moving any money.
+    """
+    if capture and decision is not ReviewDecision.ACCEPT or reverse and decision is not ReviewDecision.REJECT:
+        raise InvalidRequest("review-action", "An accepted payment is captured, a rejected one reversed.", "decision")
+    body: dict[str, Any] = {"decisionInformation": {"decision": decision.value}}
+    if comments:
+        body["decisionInformation"]["comments"] = comments[:255]
+    if capture or reverse:
+        body["processingInformation"] = {"actionList": ["CAPTURE" if capture else "REVERSE"]}
+    target = f"/risk/v1/decisions/{_id(payment_id, 'payment_id')}/actions"
+    return Call(operation=Operation.DECIDE_REVIEW, method="post", target=target, body=body)
+
+
+def conversion_details(start: datetime, end: datetime, *, organization_id: str) -> Call:
+    """Read what reviewers decided from ``start`` until ``end``, a day at most."""
+    if not timedelta(0) < end - start <= LONGEST_PERIOD:
+        raise InvalidRequest("conversion-period", "Conversion details are for 24 hours at most.", "end")
+    query = {
+        "startTime": _moment(start),
+        "endTime": _moment(end),
+        "organizationId": organization(organization_id),
+    }
+    target = f"/reporting/v3/conversion-details?{urlencode(query)}"
+    return Call(operation=Operation.CONVERSIONS, method="get", target=target)
+
+
+def read_customer(token: str) -> Call:
+    """Read a stored card by its token. Not found: it is of another kind, or was deleted (then the answer is 410)."""
+    target = f"/tms/v2/customers/{_id(token, 'token')}"
+    return Call(operation=Operation.READ_CUSTOMER, method="get", target=target)
+
+
+def delete_customer(token: str) -> Call:
+    """Delete a stored card for good. One that is gone already is not found."""
+    target = f"/tms/v2/customers/{_id(token, 'token')}"
+    return Call(operation=Operation.DELETE_CUSTOMER, method="delete", target=target)
+
+
+def _search(query: str, *, limit: int, offset: int, sort: str) -> Call:
     body = {
         "save": False,
         "name": "MRN",
         "timezone": "UTC",
-        "query": f"{f'({codes})' if len(reference_numbers) > 1 else codes}"
-        f" AND submitTimeUtc:[NOW/DAY-{days}DAYS TO NOW/DAY+1DAY}}",
+        "query": query,
         "offset": offset,
         "limit": limit,
-        "sort": "submitTimeUtc:desc",
+        "sort": sort,
     }
     return Call(operation=Operation.SEARCH, method="post", target="/tss/v2/searches", body=body)
 
@@ -245,3 +374,16 @@ def _id(id: str, name: str) -> str:
     if not _ID.fullmatch(id):
         raise InvalidRequest("id", "An id is letters and digits.", name)
     return id
+
+
+def organization(id: str) -> str:
+    """Return an organization (merchant) id, or raise :class:`InvalidRequest` for what could lead to another path."""
+    if not _ORGANIZATION.fullmatch(id):
+        raise InvalidRequest(
+            "organization-id", "An organization id is letters, digits, hyphens and underscores.", "organization_id"
+        )
+    return id
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

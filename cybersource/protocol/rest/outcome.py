@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from .answer import Answer, SearchPage, parse
+from .answer import Answer, SearchPage, parse, parse_rows, text
 from .calls import Operation
 from .keys import PrivateKey
 from .message_encryption import Undecryptable, open_response
@@ -39,6 +39,18 @@ DONE = frozenset(
         "CANCELLED",
     }
 )
+
+#: What the decision about a review may have been answered as.
+DECIDED = frozenset({"ACCEPTED", "REJECTED"})
+
+#: Calls that are done when the gateway says so by its HTTP status, with whatever body or none.
+_WITHOUT_STATUS = frozenset({Operation.DELETE_CUSTOMER, Operation.DELETE_WEBHOOK, Operation.SET_WEBHOOK_STATUS})
+
+#: Calls that make something, and the name without which nobody could say that it was made.
+_MAKING = {Operation.WEBHOOK_KEY: "keyInformation.keyId", Operation.CREATE_WEBHOOK: "webhookId"}
+
+#: Calls that are answered by a list, kept under ``rows``.
+_LISTING = frozenset({Operation.WEBHOOK_PRODUCTS, Operation.LIST_WEBHOOKS})
 
 #: Statuses of money calls that were looked at and declined. AUTHORIZED_RISK_DECLINED leaves a hold on the card.
 DECLINED = frozenset({"DECLINED", "AUTHORIZED_RISK_DECLINED", "FAILED"})
@@ -101,6 +113,11 @@ class Refused(_Answered):
         """Whether a look-up found nothing. A very young transaction may be found a little later."""
         return self.http_status == 404
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether what was named does not exist any more, or not under this name."""
+        return self.http_status in (404, 410)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Unknown:
@@ -144,11 +161,14 @@ def outcome_of(
     """
     wait = int(retry_after) if _DELAY.fullmatch(retry_after) else None
     try:
-        data = parse(open_response(body, key=response_key))
+        opened = open_response(body, key=response_key)
+        data = (parse_rows(opened) if operation in _LISTING else None) or parse(opened)
         unreadable = Why.UNREADABLE
     except Undecryptable:
         data, unreadable = None, Why.UNDECRYPTABLE
     answer = Answer.read(data)
+    if operation.names_a_token:
+        answer = replace(answer, id="", message="", links={})
 
     def unknown(why: Why) -> Unknown:
         return Unknown(
@@ -170,9 +190,14 @@ def outcome_of(
     )
     if http_status >= 500:
         return unknown(Why.SERVER_ERROR)
+    done = DECIDED if operation is Operation.DECIDE_REVIEW else DONE
     if http_status in NOTHING_DONE:
-        return unknown(Why.UNRECOGNISED) if answer.status in DONE and not operation.reads else refused
-    if http_status not in (200, 201):
+        return unknown(Why.UNRECOGNISED) if answer.status in done and not operation.reads else refused
+    if http_status not in (200, 201, 204):
+        return unknown(Why.UNRECOGNISED)
+    if operation in _WITHOUT_STATUS:
+        return refused if answer.status in INVALID else processed()
+    if http_status == 204:
         return unknown(Why.UNRECOGNISED)
     if data is None:
         return unknown(unreadable)
@@ -180,6 +205,8 @@ def outcome_of(
         return processed(SearchPage.read(data) if operation is Operation.SEARCH else None)
     if answer.status in INVALID:
         return refused
-    if answer.status in DONE | DECLINED and answer.id:
+    if operation in _MAKING:
+        return processed() if text(data, _MAKING[operation]) else unknown(Why.UNRECOGNISED)
+    if answer.id and answer.status in done | DECLINED:
         return processed()
     return unknown(Why.UNRECOGNISED)

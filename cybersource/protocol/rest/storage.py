@@ -7,7 +7,7 @@ it. Names of what was left out are kept, so that a reader knows it was there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from ..masking import mask_card_numbers
@@ -41,8 +41,19 @@ KEPT = frozenset(
     _embedded.transactionSummaries.id _embedded.transactionSummaries.submitTimeUtc
     _embedded.transactionSummaries.clientReferenceInformation.code
     _embedded.transactionSummaries.applicationInformation.reasonCode
+    decisionInformation.decision _embedded.capture.status _embedded.reversal.status
+    organizationId startTime endTime
+    conversionDetails.merchantReferenceNumber conversionDetails.requestId conversionDetails.conversionTime
+    conversionDetails.originalDecision conversionDetails.newDecision
+    clientRequestAction keyInformation.keyId keyInformation.keyType keyInformation.status
+    keyInformation.expirationDate keyInformation.expiryDuration
+    webhookId products.productId products.eventTypes webhookUrl healthCheckUrl
+    rows.webhookId rows.name rows.status rows.productId rows.webhookUrl
     """.split()
 )
+
+#: Of an answer about a stored card: its id is the token, and a message may name it.
+KEPT_OF_TOKENS = KEPT - {"id", "message", "errors.message", "errorInformation.message"}
 
 MOST_VALUES = 200  #: of one message
 LONGEST = 500  #: characters of one value
@@ -51,16 +62,18 @@ LEFT_OUT = "left_out"
 
 _POSITION = re.compile(r"\.\d+(?=\.|$)")
 #: Names that are looked for in a payment; what else looks like a card number is masked.
-_IDENTIFIERS = re.compile(r"(?:^|.*\.)(?:id|rootId|searchId|transactionId|networkTransactionId|reconciliationId)")
+_IDENTIFIERS = re.compile(
+    r"(?:^|.*\.)(?:id|rootId|searchId|transactionId|networkTransactionId|reconciliationId|requestId|webhookId|keyId)"
+)
 
 
-def for_storage(data: Mapping[str, Any] | None) -> dict[str, str]:
+def for_storage(data: Mapping[str, Any] | None, *, kept_names: Set[str] = KEPT) -> dict[str, str]:
     """Return a message flat (``details.0.field``): kept values, masked, and the names of the rest in ``left_out``."""
     kept: dict[str, str] = {}
     left_out: dict[str, None] = {}
     for path, value in _leaves(data or {}, ""):
         name = _POSITION.sub("", path)
-        if name not in KEPT or len(kept) >= MOST_VALUES:
+        if name not in kept_names or len(kept) >= MOST_VALUES:
             left_out[name if len(name) <= 100 else name[:100]] = None
             continue
         text = storable(("true" if value else "false") if isinstance(value, bool) else str(value))

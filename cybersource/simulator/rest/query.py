@@ -1,7 +1,7 @@
 """The query language of transaction search, as far as a shop needs it.
 
 Source: transaction search guide: ``field:value``, ``AND``, ``OR``, parentheses, ranges ``[a TO b]`` and half-open
-``[a TO b}``, dates with Solr's mathematics (``NOW/DAY-2DAYS``).
+``[a TO b}``, dates with Solr's mathematics (``NOW/DAY-2DAYS``) or as milliseconds since 1970.
 """
 
 import re
@@ -80,6 +80,8 @@ def _term(tokens: list, now: datetime) -> tuple[Predicate, list]:
 
 
 def _moment(text: str, now: datetime) -> datetime:
+    if re.fullmatch(r"\d{12,13}", text):
+        return datetime.fromtimestamp(int(text) / 1000, UTC)
     if not text.startswith("NOW"):
         try:
             read = datetime.fromisoformat(text)

@@ -11,11 +11,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cybersource.protocol.rest import (
+    KEPT_OF_TOKENS,
     Answer,
     Detail,
+    FollowOn,
+    NewKey,
     Operation,
     Processed,
+    Product,
     Refused,
+    Subscription,
     Unknown,
     Why,
     for_storage,
@@ -23,7 +28,17 @@ from cybersource.protocol.rest import (
     parse,
 )
 
-MONEY = [each for each in Operation if not each.reads]
+#: Calls whose answer says by its status what became of the money.
+MONEY = [
+    Operation.AUTHORIZE,
+    Operation.CAPTURE,
+    Operation.REFUND,
+    Operation.VOID,
+    Operation.REVERSE,
+    Operation.TIMEOUT_REVERSE,
+    Operation.TIMEOUT_VOID,
+]
+CHANGING = [each for each in Operation if not each.reads]
 
 CAPTURED = {
     "id": "7725300131236543210988",
@@ -94,7 +109,7 @@ def test_an_amount_written_as_a_number_keeps_its_digits():
         (201, {"id": "7", "status": "INVALID_REQUEST", "reason": "INVALID_DATA"}, "INVALID_DATA"),
     ],
 )
-@pytest.mark.parametrize("operation", MONEY)
+@pytest.mark.parametrize("operation", CHANGING)
 def test_what_the_gateway_did_not_do_is_refused(operation, status, data, reason):
     outcome = answered(data, status=status, operation=operation)
     assert isinstance(outcome, Refused)
@@ -129,6 +144,113 @@ def test_what_may_have_been_done_is_unknown(operation, status, data, why):
     outcome = answered(data, status=status, operation=operation)
     assert isinstance(outcome, Unknown)
     assert outcome.why is why
+
+
+@pytest.mark.parametrize("told", ["ACCEPTED", "REJECTED"])
+def test_a_decided_review_tells_the_decision_that_stands_and_what_was_done_with_the_money(told):
+    link = {"self": {"href": "/pts/v2/captures/7725300131236543210988", "method": "GET"}}
+    data = {
+        "id": "7725300131236543210987",
+        "status": told,
+        "_embedded": {"capture": {"status": "PENDING", "_links": link}, "reversal": {"id": "7", "status": "REVERSED"}},
+    }
+    for status in (200, 201):
+        outcome = answered(data, status=status, operation=Operation.DECIDE_REVIEW)
+        assert isinstance(outcome, Processed) and outcome.succeeded
+        assert outcome.answer.status == told
+        assert outcome.answer.capture == FollowOn(id="7725300131236543210988", status="PENDING")
+        assert outcome.answer.reversal == FollowOn(id="7", status="REVERSED")
+
+
+@pytest.mark.parametrize(
+    ("status", "data"),
+    [
+        (201, {"id": "7", "status": "PENDING"}),
+        (201, {"status": "ACCEPTED"}),
+        (201, {}),
+        (204, b""),
+        (400, {"id": "7", "status": "ACCEPTED"}),
+        (502, {"id": "7", "status": "ACCEPTED"}),
+    ],
+)
+def test_a_review_whose_decision_was_not_told_is_unknown(status, data):
+    assert isinstance(answered(data, status=status, operation=Operation.DECIDE_REVIEW), Unknown)
+
+
+def test_decided_and_no_more_is_no_status_of_a_capture():
+    assert isinstance(answered({"id": "7", "status": "ACCEPTED"}), Unknown)
+
+
+@pytest.mark.parametrize(
+    "operation", [Operation.DELETE_CUSTOMER, Operation.DELETE_WEBHOOK, Operation.SET_WEBHOOK_STATUS]
+)
+def test_what_was_deleted_or_switched_is_answered_by_a_status_line_alone(operation):
+    for status, body in ((204, b""), (200, b""), (200, b"{}"), (200, b"ok")):
+        assert isinstance(answered(body, status=status, operation=operation), Processed)
+    assert isinstance(answered(b"", status=302, operation=operation), Unknown)
+    assert answered(b"", status=410, operation=operation).is_gone
+    assert answered(b"", status=404, operation=operation).is_gone
+    assert not answered(b"", status=409, operation=operation).is_gone
+
+
+def test_a_key_or_a_subscription_was_made_where_its_name_was_told():
+    key = {"keyInformation": {"keyId": "22222222-3333", "key": "j1nZLvbX", "expirationDate": "2027-03-03"}}
+    outcome = answered(key, operation=Operation.WEBHOOK_KEY)
+    assert isinstance(outcome, Processed)
+    made = NewKey.read(outcome.content)
+    assert (made.key_id, made.key, made.expires) == ("22222222-3333", "j1nZLvbX", "2027-03-03")
+    subscription = {"webhookId": "0f2d7c5e-1b1a", "status": "PENDING_REVIEW"}
+    outcome = answered(subscription, operation=Operation.CREATE_WEBHOOK)
+    assert isinstance(outcome, Processed)
+    assert Subscription.read(outcome.content).status == "PENDING_REVIEW"
+    for operation in (Operation.WEBHOOK_KEY, Operation.CREATE_WEBHOOK):
+        assert isinstance(answered({"status": "ACTIVE"}, operation=operation), Unknown)
+        assert isinstance(answered(b"", operation=operation), Unknown)
+
+
+def test_a_key_is_in_no_row_and_no_repr():
+    key = {"keyInformation": {"keyId": "22222222-3333", "key": "j1nZLvbX"}}
+    outcome = answered(key, operation=Operation.WEBHOOK_KEY)
+    assert "j1nZLvbX" not in repr(outcome) + repr(NewKey.read(outcome.content)) + repr(for_storage(outcome.content))
+    assert for_storage(outcome.content)["keyInformation.keyId"] == "22222222-3333"
+
+
+def test_products_and_subscriptions_come_as_lists_and_are_read_from_either_shape():
+    listed = [
+        {
+            "productId": "payments",
+            "eventTypes": [
+                {"eventName": "payments.capture.status.updated", "payloadEncryption": True},
+                {"eventName": "payments.void.status.accepted", "payloadEncryption": False},
+                {"unnamed": 1},
+                7,
+            ],
+        },
+        {"eventTypes": []},
+        "odd",
+    ]
+    (product,) = Product.read_all(answered(listed, status=200, operation=Operation.WEBHOOK_PRODUCTS).content)
+    assert (product.id, product.encrypted) == ("payments", {"payments.capture.status.updated"})
+    assert product.event_types == ("payments.capture.status.updated", "payments.void.status.accepted")
+    rows = [
+        {"webhookId": "1", "status": "ACTIVE", "products": [{"productId": "p", "eventTypes": ["a", "b"]}]},
+        {"webhookId": "2", "status": "INACTIVE", "productId": "p", "eventTypes": ["a"], "webhookUrl": "https://x/"},
+    ]
+    found = Subscription.read_all(answered(rows, status=200, operation=Operation.LIST_WEBHOOKS).content)
+    assert [(each.id, each.event_types, each.url) for each in found] == [
+        ("1", ("a", "b"), ""),
+        ("2", ("a",), "https://x/"),
+    ]
+    assert Subscription.read_all(answered({}, status=200, operation=Operation.LIST_WEBHOOKS).content) == ()
+
+
+def test_an_answer_about_a_stored_card_does_not_carry_its_token_into_the_log():
+    token = "A1B2C3D4E5F60718293A4B5C6D7E8F90"
+    told = {"id": token, "message": f"No {token}", "_links": {"self": {"href": f"/tms/v2/customers/{token}"}}}
+    for status in (200, 404):
+        outcome = answered(told, status=status, operation=Operation.READ_CUSTOMER)
+        assert token not in repr(outcome) and not outcome.answer.id and not outcome.answer.message
+        assert token not in repr(for_storage(outcome.content, kept_names=KEPT_OF_TOKENS))
 
 
 def test_how_long_to_wait_is_told_where_the_gateway_says_it():
@@ -187,7 +309,8 @@ ODD = st.recursive(
             st.sampled_from(
                 "id status reason message details errors errorInformation response rmsg _links _embedded href code"
                 " submitTimeUtc orderInformation amountDetails totalAmount applicationInformation applications"
-                " transactionSummaries clientReferenceInformation totalCount encryptedResponse".split()
+                " transactionSummaries clientReferenceInformation totalCount encryptedResponse capture reversal"
+                " webhookId keyInformation keyId key products productId eventTypes eventName rows".split()
             )
             | st.text(max_size=5),
             inner,
@@ -205,12 +328,17 @@ ODD = st.recursive(
 def test_no_shape_of_answer_is_a_crash_and_every_kept_value_fits_a_column(data, status, operation):
     outcome = answered(data, status=status, operation=operation)
     assert isinstance(outcome, Processed | Refused | Unknown)
+    Product.read_all(outcome.content), Subscription.read_all(outcome.content), NewKey.read(outcome.content)
     for text in (outcome.answer.id, outcome.answer.message, *for_storage(parse(json.dumps(data).encode())).values()):
         assert "\x00" not in text
         text.encode("utf-8")
 
 
-@given(body=st.binary(max_size=200), status=st.integers(100, 599), operation=st.sampled_from(MONEY))
+@given(
+    body=st.binary(max_size=200),
+    status=st.integers(100, 599),
+    operation=st.sampled_from([*MONEY, Operation.DECIDE_REVIEW]),
+)
 def test_bytes_that_are_no_answer_never_say_that_money_moved(body, status, operation):
     outcome = answered(body, status=status, operation=operation)
     assert not isinstance(outcome, Processed)
