@@ -6,7 +6,7 @@ the same, :class:`django.core.exceptions.ImproperlyConfigured` says which one an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +27,10 @@ REST_HOSTS = {
 }
 
 FLOWS = ("two-step", "one-step", "sale", "sale-with-token")
+
+#: What may be reversed by itself: the hold of a payment that was rejected after the bank had approved it, and a charge
+#: for an order that another one has paid.
+AUTO_REVERSALS = ("rejected", "second-charge")
 
 UNSET: Any = object()
 
@@ -154,6 +158,19 @@ class Settings:
     @property
     def rest_mle_response_password(self) -> str:
         return self._get("REST_MLE_RESPONSE_PASSWORD") or ""
+
+    @property
+    def several_captures(self) -> bool:
+        """Whether the account takes several captures of one authorization; else the first one ends it."""
+        return bool(self._get("SEVERAL_CAPTURES", True))
+
+    @property
+    def auto_reverse(self) -> Collection[str]:
+        """What is reversed without being asked: any of :data:`AUTO_REVERSALS`; True for all, False for none."""
+        given = self._get("AUTO_REVERSE", ("rejected",))
+        if isinstance(given, bool):
+            return AUTO_REVERSALS if given else ()
+        return tuple(given or ())
 
     # -- where shoppers go --------------------------------------------------------------------------------------
 

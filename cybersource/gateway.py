@@ -27,7 +27,7 @@ from django.db import router, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from .conf import conf
-from .models import CyberSourceReply, PaymentAttempt, ReplyType, clipped
+from .models import CyberSourceReply, PaymentAttempt, PaymentOperation, ReplyType, clipped
 from .protocol import mask_card_numbers
 from .protocol.rest import (
     KEPT,
@@ -191,7 +191,14 @@ def _response_key(content: bytes, key_id: str, password: str) -> PrivateKey:
     return PrivateKey.from_pem(content, key_id=key_id, password=password)
 
 
-def send(call: Call, *, order: Any = None, attempt: PaymentAttempt | None = None, user: Any = None) -> Exchange:
+def send(
+    call: Call,
+    *,
+    order: Any = None,
+    attempt: PaymentAttempt | None = None,
+    operation: PaymentOperation | None = None,
+    user: Any = None,
+) -> Exchange:
     """Make one call, log it, and return what became of it. Whatever the network does is an outcome, not an exception.
 
     Raises :class:`~django.core.exceptions.ImproperlyConfigured` or :class:`OpenTransaction` before anything is logged
@@ -200,7 +207,7 @@ def send(call: Call, *, order: Any = None, attempt: PaymentAttempt | None = None
     if transaction.get_connection(router.db_for_write(CyberSourceReply)).in_atomic_block:
         raise OpenTransaction("A REST call must not be made within a transaction.")
     ours = access()
-    entry = _begun(call, order=order, attempt=attempt, user=user)
+    entry = _begun(call, order=order, attempt=attempt, operation=operation, user=user)
     began = time.monotonic()
     outcome, kept = _transmit(call, ours)
     _complete(entry, outcome, kept, milliseconds=round((time.monotonic() - began) * 1000))
@@ -328,7 +335,9 @@ def is_this_machine(url: str) -> bool:
 # ---------------------------------------------------------------------------------------------------------- the log
 
 
-def _begun(call: Call, *, order: Any, attempt: PaymentAttempt | None, user: Any) -> CyberSourceReply:
+def _begun(
+    call: Call, *, order: Any, attempt: PaymentAttempt | None, operation: PaymentOperation | None, user: Any
+) -> CyberSourceReply:
     """Write the row that says what is about to be asked, in a commit of its own."""
     asked = Answer.read(call.body or {})
     wanted = {f"request.{path}": value for path, value in for_storage(call.body).items()}
@@ -337,6 +346,7 @@ def _begun(call: Call, *, order: Any, attempt: PaymentAttempt | None, user: Any)
         result=CyberSourceReply.Result.SENT,
         order=order,
         attempt=attempt,
+        operation=operation,
         user=user,
         amount=_for_column(asked.total_amount),
         data={"request.method": call.method.upper(), "request.target": call.target_for_log, **wanted},

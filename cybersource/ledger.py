@@ -5,6 +5,7 @@ Called inside the transaction that holds the order's row locked.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from oscar.core.loading import get_model
 from .conf import conf
 from .models import CyberSourceReply, PaymentAttempt, PaymentToken, clipped
 from .protocol import Outcome, OutcomeKind, TransactionType
+from .standing import FAILED, LAPSING, REFUND_VOID, REJECT, REVERSAL, REVERSED, VOID, VOIDED
 
 PaymentEvent = get_model("order", "PaymentEvent")
 PaymentEventType = get_model("order", "PaymentEventType")
@@ -24,6 +26,9 @@ SourceType = get_model("payment", "SourceType")
 Transaction = get_model("payment", "Transaction")
 
 NOTHING = Decimal("0.00")
+
+#: How many of which line, by the line's key; an event by amount alone has none.
+Quantities = Mapping[int, int]
 
 #: What a Transaction's ``status`` says: CyberSource's decision.
 STATUSES = {OutcomeKind.ACCEPTED: "ACCEPT", OutcomeKind.PARTIAL: "ACCEPT", OutcomeKind.REVIEW: "REVIEW"}
@@ -77,28 +82,127 @@ def record_charge(
     return source
 
 
-def record_capture(order: Any, authorization: Any, *, reference: str, at: datetime) -> None:
-    """Record that an authorization was settled elsewhere, by a reviewer say, under the capture's own request id."""
+def record_capture(
+    order: Any,
+    authorization: Any,
+    *,
+    reference: str,
+    at: datetime,
+    amount: Decimal | None = None,
+    lines: Quantities | None = None,
+    log: CyberSourceReply | None = None,
+) -> Any:
+    """Record that money was taken, by an operation of ours or by a reviewer, under the capture's own request id."""
     source = authorization.source
-    source.amount_debited += authorization.amount
+    amount = authorization.amount if amount is None else amount
+    source.amount_debited += amount
     source.save(update_fields=["amount_debited"])
-    Transaction.objects.create(
-        source=source,
-        txn_type=Transaction.DEBIT,
-        amount=authorization.amount,
+    made = record_step(authorization, Transaction.DEBIT, amount, reference=reference, at=at, log=log)
+    record_event(order, Transaction.DEBIT, amount, reference, lines)
+    return made
+
+
+def record_refund(
+    order: Any,
+    capture: Any,
+    *,
+    reference: str,
+    at: datetime,
+    amount: Decimal,
+    lines: Quantities | None = None,
+    log: CyberSourceReply | None = None,
+) -> Any:
+    """Record that money goes back to the shopper. CyberSource queues it; a failure would show later."""
+    source = capture.source
+    source.amount_refunded += amount
+    source.save(update_fields=["amount_refunded"])
+    made = record_step(capture, Transaction.REFUND, amount, reference=reference, at=at, log=log)
+    record_event(order, Transaction.REFUND, amount, reference, lines)
+    return made
+
+
+def record_void(order: Any, voided: Any, *, reference: str, at: datetime, log: CyberSourceReply | None = None) -> Any:
+    """Record that a capture or a refund never happened. The hold of a capture stays."""
+    source = voided.source
+    of_refund = voided.txn_type == Transaction.REFUND
+    column = "amount_refunded" if of_refund else "amount_debited"
+    setattr(source, column, max(getattr(source, column) - voided.amount, NOTHING))
+    source.save(update_fields=[column])
+    mark(voided, VOIDED)
+    kind = REFUND_VOID if of_refund else VOID
+    made = record_step(voided, kind, voided.amount, reference=reference, at=at, log=log)
+    undone = PaymentEventQuantity.objects.filter(
+        event__order=order, event__reference=voided.reference, event__event_type__name=voided.txn_type
+    )
+    record_event(order, kind, voided.amount, reference, dict(undone.values_list("line", "quantity")))
+    return made
+
+
+def record_reversal(
+    order: Any,
+    authorization: Any,
+    *,
+    reference: str,
+    at: datetime,
+    amount: Decimal,
+    lapses: bool = False,
+    log: CyberSourceReply | None = None,
+) -> Any:
+    """Record that a hold, or its rest, is given back; ``lapses``: by the bank, in its own time.
+
+    What a reviewer had rejected was taken from the Source's allocation then.
+    """
+    source = authorization.source
+    if authorization.status != REJECT:
+        source.amount_allocated = max(source.amount_allocated - amount, NOTHING)
+        source.save(update_fields=["amount_allocated"])
+    if amount >= authorization.amount:
+        mark(authorization, REVERSED)
+    status = LAPSING if lapses else STATUSES[OutcomeKind.ACCEPTED]
+    made = record_step(authorization, REVERSAL, amount, reference=reference, at=at, log=log, status=status)
+    record_event(order, REVERSAL, amount, reference, {})
+    return made
+
+
+def record_failure(of: Any, kind: str, amount: Decimal, *, reference: str, at: datetime, log: Any = None) -> Any:
+    """Record that an operation was asked and failed: a Transaction that moved nothing, under the id to search for."""
+    return record_step(of, kind, amount, reference=reference, at=at, log=log, status=FAILED)
+
+
+def record_step(
+    of: Any,
+    kind: str,
+    amount: Decimal,
+    *,
+    reference: str,
+    at: datetime,
+    log: CyberSourceReply | None,
+    status: str = STATUSES[OutcomeKind.ACCEPTED],
+) -> Any:
+    return Transaction.objects.create(
+        source=of.source,
+        txn_type=kind,
+        amount=amount,
         reference=reference,
-        status=STATUSES[OutcomeKind.ACCEPTED],
-        token=authorization.token,
+        status=status,
+        log=log,
+        token=of.token,
         processed_datetime=at,
     )
-    record_event(order, Transaction.DEBIT, authorization.amount, reference)
 
 
-def record_event(order: Any, kind: str, amount: Decimal, reference: str) -> None:
-    """Record a PaymentEvent over every line of the order."""
-    prefetch_related_objects([order], "lines")  # the confirmation e-mail lists them too
+def mark(transaction: Any, status: str) -> None:
+    transaction.status = status
+    transaction.save(update_fields=["status"])
+
+
+def record_event(order: Any, kind: str, amount: Decimal, reference: str, quantities: Quantities | None = None) -> None:
+    """Record a PaymentEvent over these quantities of the order's lines; over all of every line when None are named."""
+    if quantities is None:
+        prefetch_related_objects([order], "lines")  # the confirmation e-mail lists them too
+        quantities = {line.pk: line.quantity for line in order.lines.all()}
     event_type, _created = PaymentEventType.objects.get_or_create(name=kind)
     event = PaymentEvent.objects.create(order=order, event_type=event_type, amount=amount, reference=reference)
     PaymentEventQuantity.objects.bulk_create(
-        PaymentEventQuantity(event=event, line=line, quantity=line.quantity) for line in order.lines.all()
+        PaymentEventQuantity(event=event, line_id=line, quantity=quantity) for line, quantity in quantities.items()
     )

@@ -30,5 +30,9 @@ unexpected_charge = Signal()
 #: A reviewer's decision was recorded. Arguments: ``order``, ``transaction``, ``update`` (``protocol.ReviewUpdate``).
 review_recorded = Signal()
 
+#: An operation (capture, refund, void, reversal and the like) ended, well or not. Arguments: ``order``, ``operation``
+#: (the row: read its ``kind`` and ``state``).
+operation_ended = Signal()
+
 #: Name of ``review_recorded`` in earlier releases; the same signal.
 received_decision_manager_update = review_recorded

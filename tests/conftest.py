@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.test.utils import setup_databases, teardown_databases
 
+from tests.desk import Desk
 from tests.shop import Shopper
 
 pytest_plugins = ["cybersource.simulator.pytest_plugin"]
@@ -80,3 +81,12 @@ def empty_tables() -> None:
 @pytest.fixture
 def shopper(committed_db) -> Shopper:
     return Shopper()
+
+
+@pytest.fixture
+def desk(committed_db, cybersource_simulator, settings) -> Desk:
+    """Staff of a shop that has the keys of the simulator's REST services."""
+    for name, value in cybersource_simulator.shop_settings.items():
+        setattr(settings, name, value)
+    cybersource_simulator.set_shop("http://localhost")
+    return Desk(cybersource_simulator)

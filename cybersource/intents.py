@@ -1,0 +1,103 @@
+"""What is about to be asked of CyberSource, written down before it leaves.
+
+Called inside the transaction that holds the order's row locked, so that the numbers of an order's operations count up.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from .models import OperationState, PaymentAttempt, PaymentOperation, clipped
+from .protocol import mask_card_numbers
+
+Kind = PaymentOperation.Kind
+
+#: The letter by which an operation's reference number tells its kind.
+LETTERS = {
+    Kind.AUTHORIZE: "A",
+    Kind.CAPTURE: "C",
+    Kind.REFUND: "R",
+    Kind.VOID: "V",
+    Kind.REVERSE: "X",
+    Kind.ACCEPT_REVIEW: "D",
+    Kind.REJECT_REVIEW: "D",
+}
+
+#: What a search finds without any quoting, and short enough for every processor.
+_SEARCHABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")
+
+
+def write(
+    order: Any,
+    kind: str,
+    *,
+    amount: Decimal,
+    currency: str,
+    state: str = OperationState.SENT,
+    user: Any = None,
+    reason: str = "",
+    reference: str = "",
+    key: str = "",
+    **about: Any,
+) -> PaymentOperation:
+    """Write the row of an operation, under a reference number of its own. The caller holds the order locked."""
+    known = user is not None and user.is_authenticated
+    words = {"reason": mask_card_numbers("message", reason), "reference": mask_card_numbers("message", reference)}
+    return PaymentOperation.objects.create(
+        order=order,
+        kind=kind,
+        amount=amount,
+        currency=currency,
+        state=state,
+        user=user if known else None,
+        user_name=user.get_username()[:150] if known else "",
+        key=key or None,
+        reference_number=next_reference_number(order, kind),
+        **clipped(PaymentOperation, **words),
+        **about,
+    )
+
+
+def next_reference_number(order: Any, kind: str) -> str:
+    """``100042-C1``: the order's number, what is asked, and the how manieth operation of the order it is.
+
+    An account may refuse a reference number that it has seen a moment ago, so each operation has its own. Source: REST
+    API field reference, ``clientReferenceInformation.code``.
+    """
+    count = PaymentOperation.objects.filter(order=order).count() + 1
+    # An order number that a search could not find, or that reads like another one's, gives way to the row's key.
+    stem = order.number if _SEARCHABLE.fullmatch(order.number) else f"O{order.pk}"
+    return f"{stem}-{LETTERS[Kind(kind)]}{count}"
+
+
+def queue_reversal(
+    order: Any,
+    *,
+    payment_id: str,
+    amount: Decimal,
+    currency: str,
+    reason: str,
+    attempt: PaymentAttempt | None = None,
+    transaction: Any = None,
+) -> PaymentOperation | None:
+    """Write down that a hold is to be given back; ``cybersource_reconcile`` sends it. None when that was asked before.
+
+    Nothing is sent from here: a reply and a review are answered without waiting for a call of ours.
+    """
+    same = PaymentOperation.objects.filter(order=order, kind=Kind.REVERSE, payment_id=payment_id)
+    if not payment_id or same.exists():
+        return None
+    return write(
+        order,
+        Kind.REVERSE,
+        amount=amount,
+        currency=currency,
+        state=OperationState.QUEUED,
+        reason=reason,
+        payment_id=payment_id,
+        attempt=attempt,
+        transaction=transaction,
+        source=transaction.source if transaction is not None else None,
+    )

@@ -1,0 +1,490 @@
+"""Capture, refund, void and reverse: what staff and code ask of a payment after the shopper has left.
+
+    asked -> checked, under the order's lock -> PaymentOperation (committed) -> sent once -> ended -> recorded
+
+The intent is a row before anything leaves, so an operation can be lost by nobody: whatever the network does, its row
+says what was asked, and ``cybersource_reconcile`` finds out how it ended. What an operation may do, and what it does to
+Oscar's rows, is the table in :mod:`cybersource.rules`. Callers must not hold a transaction open.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import IntegrityError, router, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from oscar.core.loading import get_model
+
+from . import attention as needs
+from . import gateway, intents, ledger, orders, patience, rules, signals, standing
+from .announcements import announce
+from .expiry import decline_unless_charged
+from .models import (
+    UNDER_WAY,
+    AttemptState,
+    Attention,
+    AttentionItem,
+    CyberSourceReply,
+    OperationState,
+    PaymentAttempt,
+    PaymentOperation,
+    clipped,
+)
+from .protocol import currency_exponent, format_amount, mask_card_numbers
+from .protocol.rest import Call, NotSent, Outcome, Processed, Refused, Resource, calls
+from .rules import InvalidOperation, Problem
+
+Order = get_model("order", "Order")
+Source = get_model("payment", "Source")
+Transaction = get_model("payment", "Transaction")
+
+logger = logging.getLogger(__name__)
+
+Kind = PaymentOperation.Kind
+State = OperationState
+
+#: Refusals that say "that was done before": looked up, and then taken for done. Source: REST API field reference; one
+#: integrator treats them so.
+DONE_BEFORE = {
+    "AUTH_ALREADY_REVERSED": "REVERSED",
+    "CAPTURE_ALREADY_VOIDED": "VOIDED",
+    "TRANSACTION_ALREADY_REVERSED_OR_SETTLED": "REVERSED",
+}
+
+#: Refusals of a reversal that is not for the whole amount: most processors release a rest by themselves, later.
+NOT_IN_PARTS = {
+    "INVALID_AMOUNT",
+    "TRANSACTION_ALREADY_SETTLED",
+    "TRANSACTION_ALREADY_REVERSED_OR_SETTLED",
+    "NOT_SUPPORTED",
+    "INVALID_DATA",
+}
+
+
+# -- what can be asked ----------------------------------------------------------------------------------------------
+
+
+def capture(
+    payment: Any,
+    *,
+    amount: Decimal | None = None,
+    lines: Mapping[int, int] | None = None,
+    is_last: bool = True,
+    **asked: Any,
+) -> PaymentOperation:
+    """Take money that an authorization holds: all that is left of it, an ``amount``, or so many of these ``lines``.
+
+    ``payment`` is the Authorise Transaction; ``lines`` are quantities by the key of the order's line, and with no
+    amount they cost what they cost in the order. ``is_last`` false: more of the authorization will be captured later,
+    which the account must allow (``CYBERSOURCE_SEVERAL_CAPTURES``). What else every operation takes: ``user``,
+    ``reason``, ``reference`` (the shop's own), ``currency`` (to be checked), ``seen`` (``Payment.version`` that the
+    decision was made on) and ``key`` (asked again under the same key, the same operation is returned).
+
+    Returns the operation as it ended; read its ``state``. Raises :class:`~cybersource.rules.InvalidOperation` when it
+    was not begun, and :class:`~cybersource.gateway.OpenTransaction` within a transaction.
+    """
+    return ask(Kind.CAPTURE, payment, amount=amount, lines=lines, is_last=is_last, **asked)
+
+
+def refund(
+    payment: Any, *, amount: Decimal | None = None, lines: Mapping[int, int] | None = None, **asked: Any
+) -> PaymentOperation:
+    """Give money back that was captured. ``payment`` is the Debit Transaction; the rest is as for :func:`capture`.
+
+    CyberSource does not stop the sum of refunds from exceeding what was captured; the shop's books do, here.
+    """
+    return ask(Kind.REFUND, payment, amount=amount, lines=lines, **asked)
+
+
+def void(payment: Any, **asked: Any) -> PaymentOperation:
+    """Take back a capture, a sale's debit or a refund before it goes to the bank. The hold of a capture stays."""
+    return ask(Kind.VOID, payment, **asked)
+
+
+def reverse(payment: Any, **asked: Any) -> PaymentOperation:
+    """Give back what an authorization still holds: all of it, or the rest after captures.
+
+    Few processors release a rest when asked. Where this one refuses, the operation ends as ``lapsing``: the shop takes
+    no more of it, and the bank frees it in its own time.
+    """
+    return ask(Kind.REVERSE, payment, **asked)
+
+
+def ask(kind: Kind, payment: Any, **asked: Any) -> PaymentOperation:
+    """Do one operation, from the intent to its end."""
+    refuse_in_transaction()
+    try:
+        gateway.access()
+    except ImproperlyConfigured as problem:
+        raise InvalidOperation(Problem(code="not-configured", field="", message=str(problem))) from None
+    begun = begin(kind, payment.pk, **asked)
+    return perform(begun.operation, begun.call) if begun.call else begun.operation
+
+
+def refuse_in_transaction() -> None:
+    """The intent's commit has to be real before the call leaves."""
+    if transaction.get_connection(router.db_for_write(PaymentOperation)).in_atomic_block:
+        raise gateway.OpenTransaction("An operation must not be asked within a transaction.")
+
+
+# -- the intent ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    operation: PaymentOperation
+    call: Call | None  #: None when the operation was asked before under the same key
+
+
+def begin(kind: Kind, transaction_id: int, *, key: str = "", **asked: Any) -> Begun:
+    """Check the operation against the locked rows and write it down, in a commit of its own."""
+    try:
+        return patience.persistently(lambda: _begin(kind, transaction_id, key=key, **asked))
+    except IntegrityError:
+        if not key:
+            raise
+    return _begin(kind, transaction_id, key=key, **asked)  # another request with the key was a moment quicker
+
+
+@transaction.atomic
+def _begin(
+    kind: Kind,
+    transaction_id: int,
+    *,
+    amount: Decimal | None = None,
+    lines: Mapping[int, int] | None = None,
+    is_last: bool = True,
+    currency: str = "",
+    seen: str = "",
+    user: Any = None,
+    reason: str = "",
+    reference: str = "",
+    key: str = "",
+) -> Begun:
+    order_id = Transaction.objects.values_list("source__order", flat=True).filter(pk=transaction_id).first()
+    if order_id is None:
+        raise InvalidOperation(
+            Problem(code="not-found", field="transaction", message=_("There is no such transaction."))
+        )
+    order = orders.locked(order_id)
+    if key and (same := PaymentOperation.objects.filter(key=key).first()):
+        return asked_before(same, kind, transaction_id, amount)
+    source = Source.objects.select_related("source_type").get(transactions=transaction_id)
+    payment = standing.of_source(source)
+    on = next(one for one in payment.transactions if one.pk == transaction_id)
+    quantities, order_lines = None, {}
+    if lines:
+        quantities = standing.quantities(payment, order)
+        order_lines = {line.pk: line for line in order.lines.all()}
+    if amount is None:
+        amount = (
+            cost_of(lines, order_lines, payment.currency)
+            if lines and kind in (Kind.CAPTURE, Kind.REFUND)
+            else rules.limit(kind, payment, on)
+        )
+    problems = rules.check(
+        kind,
+        payment,
+        on,
+        amount=amount,
+        currency=currency,
+        lines=lines,
+        order_lines=order_lines,
+        quantities=quantities,
+        seen=seen,
+    )
+    if problems:
+        raise InvalidOperation(*problems)
+    operation = intents.write(
+        order,
+        kind,
+        amount=amount,
+        currency=payment.currency,
+        user=user,
+        reason=reason,
+        reference=reference,
+        key=key,
+        source=source,
+        transaction=on,
+        payment_id=on.reference,
+        is_last=is_last or amount == rules.limit(kind, payment, on),
+        lines={str(line): quantity for line, quantity in (lines or {}).items()},
+        date_sent=timezone.now(),
+    )
+    return Begun(operation=operation, call=call_for(operation, payment))
+
+
+def asked_before(same: PaymentOperation, kind: Kind, transaction_id: int, amount: Decimal | None) -> Begun:
+    """The operation that this key stands for, if it is the same one."""
+    if (same.kind, same.transaction_id) != (kind, transaction_id) or amount not in (None, same.amount):
+        message = _("This key was used for another operation (%(number)s). Use a new one.")
+        words = {"number": same.reference_number}
+        raise InvalidOperation(Problem(code="key-reused", field="key", message=message % words))
+    return Begun(operation=same, call=None)
+
+
+def cost_of(lines: Mapping[int, int], order_lines: Mapping[int, Any], currency: str) -> Decimal:
+    """What so many of these lines cost in the order, discounts and tax included. Unknown lines cost nothing."""
+    cent = Decimal(1).scaleb(-currency_exponent(currency))
+    total = Decimal(0)
+    for key, quantity in lines.items():
+        line = order_lines.get(key)
+        if line is not None and line.quantity:
+            total += (line.line_price_incl_tax * quantity / line.quantity).quantize(cent, ROUND_HALF_UP)
+    return total
+
+
+def call_for(operation: PaymentOperation, payment: standing.Payment) -> Call:
+    """The request, made of what the row says."""
+    ids = {"reference_number": operation.reference_number, "idempotency_id": operation.idempotency_id}
+    money = {"amount": operation.amount, "currency": operation.currency}
+    at = operation.payment_id
+    match operation.kind:
+        case Kind.CAPTURE:
+            return calls.capture(at, sequence=sequence(operation, payment), **money, **ids)
+        case Kind.REFUND:
+            return calls.refund(at, of=resource(operation, payment), **money, **ids)
+        case Kind.VOID:
+            return calls.void(at, of=resource(operation, payment), **ids)
+        case Kind.REVERSE:
+            return calls.reverse(at, reason=operation.reason or "not needed", **money, **ids)
+    raise ValueError(operation.kind)
+
+
+def sequence(operation: PaymentOperation, payment: standing.Payment) -> tuple[int, int] | None:
+    """``(number, of how many)`` of one of several captures; a total that nobody knows yet is one more than this."""
+    number = 1 + sum(not one.is_voided for one in payment.captures)
+    number += sum(one.kind == Kind.CAPTURE for one in payment.under_way)
+    if number == 1 and operation.is_last:
+        return None
+    return number, number if operation.is_last else number + 1
+
+
+def resource(operation: PaymentOperation, payment: standing.Payment) -> Resource:
+    """What the id names at CyberSource: a sale is captured under the payment's own id."""
+    if operation.transaction.txn_type == Transaction.REFUND:
+        return Resource.REFUND
+    return Resource.PAYMENT if operation.payment_id == payment.source.reference else Resource.CAPTURE
+
+
+# -- the call, and how it ended --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How an operation ended, or that nobody knows yet, whoever found it out."""
+
+    state: State
+    request_id: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Ending:
+        if isinstance(outcome, NotSent):
+            return cls(state=State.NOT_SENT, reason=outcome.cause)
+        answer = outcome.answer
+        told = {
+            "request_id": answer.id,
+            "status": answer.status,
+            "reason": answer.reason,
+            "message": answer.message,
+        }
+        if isinstance(outcome, Processed):
+            return cls(state=State.DONE if outcome.succeeded else State.DECLINED, **told)
+        if isinstance(outcome, Refused):
+            # A repeat that is refused says that the first one arrived, and not how it ended.
+            return cls(state=State.UNKNOWN if outcome.is_duplicate else State.REFUSED, **told)
+        return cls(state=State.UNKNOWN, **told)
+
+
+def perform(operation: PaymentOperation, call: Call) -> PaymentOperation:
+    """Send the call of an operation that is written down, once, and record how it ended."""
+    exchange = gateway.send(call, order=operation.order, operation=operation, user=operation.user)
+    ending = Ending.of(exchange.outcome)
+    if ending.state == State.REFUSED and ending.reason in DONE_BEFORE and was_done(operation, ending.reason):
+        ending = replace(ending, state=State.DONE)
+    return conclude(operation.pk, ending, entry=exchange.entry)
+
+
+def was_done(operation: PaymentOperation, reason: str) -> bool:
+    """Whether CyberSource's books say that what was refused as a repetition has been done."""
+    looked = gateway.send(calls.look_up(operation.payment_id), order=operation.order, operation=operation)
+    return isinstance(looked.outcome, Processed) and looked.outcome.answer.status == DONE_BEFORE[reason]
+
+
+def conclude(operation_id: int, ending: Ending, *, entry: CyberSourceReply | None = None) -> PaymentOperation:
+    """Record how an operation ended, once: what ended before stays as it is. Locks the order, then the operation."""
+    return patience.persistently(lambda: _conclude(operation_id, ending, entry))
+
+
+@transaction.atomic
+def _conclude(operation_id: int, ending: Ending, entry: CyberSourceReply | None) -> PaymentOperation:
+    order = orders.locked(PaymentOperation.objects.values_list("order", flat=True).get(pk=operation_id))
+    operation = (
+        PaymentOperation.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("transaction__source", "transaction__token", "attempt", "user")
+        .get(pk=operation_id)
+    )
+    if operation.state not in UNDER_WAY:
+        return operation
+    operation.order = order
+    state = ending.state
+    if state == State.REFUSED and is_rest(operation) and ending.reason in NOT_IN_PARTS:
+        state = State.LAPSING
+    known_as_unknown = operation.state == state == State.UNKNOWN
+    operation.state = state
+    told = clipped(
+        PaymentOperation,
+        request_id=ending.request_id or operation.request_id,
+        rest_status=ending.status,
+        rest_reason=ending.reason,
+        message=mask_card_numbers("message", ending.message),
+    )
+    for name, value in told.items():
+        setattr(operation, name, value)
+    if entry is not None:
+        operation.log = entry
+    if state not in UNDER_WAY:
+        operation.date_settled = timezone.now()
+    with orders.in_the_shops_language():
+        if state in standing.ENDED_WELL:
+            RECORDED[Kind(operation.kind)](operation)
+        elif state not in UNDER_WAY and operation.transaction is not None:
+            record_failure(operation)
+        if not known_as_unknown:
+            orders.note(order, in_words(operation), user=operation.user)
+    operation.save()
+    if state not in UNDER_WAY:
+        announce(signals.operation_ended, sender=PaymentOperation, order=order, operation=operation)
+    return operation
+
+
+def is_rest(operation: PaymentOperation) -> bool:
+    """Whether a reversal is for what captures left of an authorization."""
+    on = operation.transaction
+    return operation.kind == Kind.REVERSE and on is not None and operation.amount < on.amount
+
+
+# -- what it does to Oscar's rows --------------------------------------------------------------------------------------
+
+
+def record_capture(operation: PaymentOperation) -> None:
+    operation.made = ledger.record_capture(
+        operation.order,
+        operation.transaction,
+        amount=operation.amount,
+        lines=quantities_of(operation),
+        **told(operation),
+    )
+
+
+def record_refund(operation: PaymentOperation) -> None:
+    operation.made = ledger.record_refund(
+        operation.order,
+        operation.transaction,
+        amount=operation.amount,
+        lines=quantities_of(operation),
+        **told(operation),
+    )
+    if operation.transaction.source.amount_refunded >= operation.transaction.source.amount_debited:
+        settle_attention(operation)
+
+
+def record_void(operation: PaymentOperation) -> None:
+    operation.made = ledger.record_void(operation.order, operation.transaction, **told(operation))
+
+
+def record_reversal(operation: PaymentOperation) -> None:
+    """The hold is gone: from the books, from the attempt, from what staff were asked to do about it."""
+    if operation.transaction is not None:
+        operation.made = ledger.record_reversal(
+            operation.order,
+            operation.transaction,
+            amount=operation.amount,
+            lapses=operation.state == State.LAPSING,
+            **told(operation),
+        )
+        if operation.transaction.status == standing.REVERSED:
+            give_attempt_back(operation)
+    settle_attention(operation)
+    decline_unless_charged(operation.order)
+
+
+RECORDED: dict[Kind, Callable[[PaymentOperation], None]] = {
+    Kind.CAPTURE: record_capture,
+    Kind.REFUND: record_refund,
+    Kind.VOID: record_void,
+    Kind.REVERSE: record_reversal,
+}
+
+
+def told(operation: PaymentOperation) -> dict[str, Any]:
+    """Under which id, when and by which log row a step is recorded."""
+    reference = operation.request_id or operation.reference_number
+    return {"reference": reference[:100], "at": timezone.now(), "log": operation.log}
+
+
+def quantities_of(operation: PaymentOperation) -> dict[int, int] | None:
+    """The lines of an operation; None, which is all of them, when it was for all that the payment had."""
+    if operation.lines:
+        return {int(line): quantity for line, quantity in operation.lines.items()}
+    return None if operation.amount == operation.transaction.amount else {}
+
+
+def give_attempt_back(operation: PaymentOperation) -> None:
+    """The attempt that made the payment holds nothing any more. A second charge leaves the first one's alone."""
+    held = (AttemptState.AUTHORIZED, AttemptState.REVIEW, AttemptState.PARTIAL)
+    attempts = PaymentAttempt.objects.filter(source=operation.source_id)
+    attempts.filter(state__in=held).update(state=AttemptState.REVERSED)
+    attempts.exclude(attention=Attention.NO_ANSWER).update(attention=Attention.NONE)
+
+
+def settle_attention(operation: PaymentOperation) -> None:
+    """What staff were asked to do about a charge is done."""
+    items = AttentionItem.objects.filter(order=operation.order, transaction_id=payment_id_of(operation))
+    words = {"what": operation.get_state_display(), "number": operation.reference_number}
+    needs.clear(items, _("%(what)s by operation %(number)s.") % words)
+
+
+def payment_id_of(operation: PaymentOperation) -> str:
+    """The id of the payment that an operation belongs to, whichever step of it the operation was about."""
+    on = operation.transaction
+    return on.source.reference if on is not None else operation.payment_id
+
+
+def record_failure(operation: PaymentOperation) -> None:
+    """A Transaction that moved nothing says that it was tried, under the id to search for at CyberSource."""
+    kind = rules.RULES[Kind(operation.kind)].makes
+    if kind:
+        operation.made = ledger.record_failure(operation.transaction, kind, operation.amount, **told(operation))
+
+
+def in_words(operation: PaymentOperation) -> str:
+    """The note on the order: who asked what, why, and how it ended."""
+    ending = {
+        State.UNKNOWN: _("Nobody knows yet whether it was done. It is being looked up; do not try it again."),
+        State.NOT_SENT: _("It never reached CyberSource, and nothing was done. It may be tried again."),
+    }.get(State(operation.state), operation.get_state_display())
+    message = _("%(what)s %(amount)s %(currency)s (%(number)s), asked by %(user)s. %(ending)s") % {
+        "what": operation.get_kind_display(),
+        "amount": format_amount(operation.amount, operation.currency),
+        "currency": operation.currency,
+        "number": operation.reference_number,
+        "user": operation.user_name or _("the shop itself"),
+        "ending": ending,
+    }
+    if operation.rest_reason and operation.state not in standing.ENDED_WELL:
+        message += f" ({operation.rest_reason})"
+    if operation.request_id:
+        message += " " + _("CyberSource's request id: %(id)s.") % {"id": operation.request_id}
+    if operation.reason:
+        message += " " + _("Reason: %(reason)s") % {"reason": operation.reason}
+    return message

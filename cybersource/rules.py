@@ -1,0 +1,283 @@
+"""Which operation is allowed on what, and what it does: a table, and the checks that go with it.
+
+The table of ``docs/operations.rst`` is made of :data:`RULES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from oscar.core.loading import get_model
+
+from .models import PaymentOperation
+from .protocol import AmountNotRepresentable, format_amount
+from .standing import REFUND_VOID, REVERSAL, VOID, Payment, Quantities, Standing
+
+Transaction = get_model("payment", "Transaction")
+
+Kind = PaymentOperation.Kind
+
+#: Amount columns have three decimals and twelve digits before them; the gateway takes no more on some processors.
+HIGHEST_AMOUNT = Decimal("999999999.999")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One reason why an operation was not begun. ``message`` is for people, ``code`` for programs."""
+
+    code: str
+    field: str  #: the argument it is about; empty for none
+    message: str
+
+
+class InvalidOperation(Exception):
+    """The operation was not begun, nothing was written and nothing was sent. ``problems`` says why, all of it."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(f"{problem.code}: {problem.message}" for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One operation: on which Transactions, in which standing, and its effect."""
+
+    acts_on: tuple[str, ...]  #: ``txn_type``
+    allowed: tuple[Standing, ...]
+    source: str  #: what becomes of the Source
+    makes: str  #: ``txn_type`` of the new Transaction; empty for none
+    changes: str  #: what becomes of the Transaction it acts on
+    event: str  #: type of the PaymentEvent, which has the quantities of the lines
+    order: str  #: what becomes of the order's status
+
+
+RULES: dict[Kind, Rule] = {
+    Kind.AUTHORIZE: Rule(
+        acts_on=(),
+        allowed=(),
+        source="a new one; amount_allocated + amount",
+        makes=Transaction.AUTHORISE,
+        changes="",
+        event=Transaction.AUTHORISE,
+        order="authorized once its total is covered",
+    ),
+    Kind.CAPTURE: Rule(
+        acts_on=(Transaction.AUTHORISE,),
+        allowed=(Standing.HELD, Standing.PART_CAPTURED),
+        source="amount_debited + amount",
+        makes=Transaction.DEBIT,
+        changes="",
+        event=Transaction.DEBIT,
+        order="stays",
+    ),
+    Kind.REFUND: Rule(
+        acts_on=(Transaction.DEBIT,),
+        allowed=(Standing.TAKEN, Standing.PART_REFUNDED),
+        source="amount_refunded + amount",
+        makes=Transaction.REFUND,
+        changes="",
+        event=Transaction.REFUND,
+        order="stays",
+    ),
+    Kind.VOID: Rule(
+        acts_on=(Transaction.DEBIT, Transaction.REFUND),
+        allowed=(Standing.TAKEN, Standing.GIVEN),
+        source="amount_debited - amount, or amount_refunded - amount",
+        makes=VOID,
+        changes="VOIDED",
+        event=f"{VOID}, or {REFUND_VOID}",
+        order="stays",
+    ),
+    Kind.REVERSE: Rule(
+        acts_on=(Transaction.AUTHORISE,),
+        allowed=(Standing.HELD, Standing.UNDER_REVIEW, Standing.REJECTED, Standing.PART_CAPTURED),
+        source="amount_allocated - amount, unless a reviewer had rejected it",
+        makes=REVERSAL,
+        changes="REVERSED, if nothing was captured",
+        event=REVERSAL,
+        order="declined, if it still waits for payment and nothing else is held for it",
+    ),
+    Kind.ACCEPT_REVIEW: Rule(
+        acts_on=(Transaction.AUTHORISE,),
+        allowed=(Standing.UNDER_REVIEW,),
+        source="amount_debited + amount, if captured with it",
+        makes="",
+        changes="ACCEPT",
+        event="Debit, if captured with it",
+        order="authorized once its total is covered",
+    ),
+    Kind.REJECT_REVIEW: Rule(
+        acts_on=(Transaction.AUTHORISE,),
+        allowed=(Standing.UNDER_REVIEW,),
+        source="amount_allocated - amount",
+        makes="",
+        changes="REJECT, or REVERSED if reversed with it",
+        event="Reversal, if reversed with it",
+        order="declined, unless other money covers it",
+    ),
+}
+
+#: A standing in words for staff.
+STANDINGS = {
+    Standing.HELD: gettext_lazy("held on the card"),
+    Standing.UNDER_REVIEW: gettext_lazy("under review"),
+    Standing.REJECTED: gettext_lazy("rejected by a reviewer"),
+    Standing.PART_CAPTURED: gettext_lazy("captured in part"),
+    Standing.CAPTURED: gettext_lazy("captured"),
+    Standing.RELEASED: gettext_lazy("given back"),
+    Standing.TAKEN: gettext_lazy("taken"),
+    Standing.PART_REFUNDED: gettext_lazy("refunded in part"),
+    Standing.REFUNDED: gettext_lazy("refunded"),
+    Standing.GIVEN: gettext_lazy("refunded"),
+    Standing.VOIDED: gettext_lazy("voided"),
+    Standing.FAILED: gettext_lazy("failed"),
+    Standing.FOREIGN: gettext_lazy("not a card payment of CyberSource"),
+}
+
+#: Why an amount is too high.
+LIMITS = {
+    Kind.CAPTURE: gettext_lazy("%(left)s %(currency)s can still be captured."),
+    Kind.REFUND: gettext_lazy("%(left)s %(currency)s can still be refunded."),
+    Kind.VOID: gettext_lazy("A void is for the whole %(left)s %(currency)s."),
+    Kind.REVERSE: gettext_lazy("%(left)s %(currency)s are held."),
+    Kind.ACCEPT_REVIEW: gettext_lazy("%(left)s %(currency)s are under review."),
+    Kind.REJECT_REVIEW: gettext_lazy("%(left)s %(currency)s are under review."),
+}
+
+
+def allowed(payment: Payment, transaction: Any) -> tuple[Kind, ...]:
+    """The operations that this Transaction may go through now; none while one is under way on it."""
+    standing = payment.standing(transaction)
+    found = []
+    for kind, rule in RULES.items():
+        if standing not in rule.allowed or blocked(kind, payment, transaction):
+            continue
+        if kind == Kind.CAPTURE and not payment.left_to_capture:
+            continue
+        if kind == Kind.REFUND and not payment.left_to_refund:
+            continue
+        found.append(kind)
+    return tuple(found)
+
+
+def blocked(kind: str, payment: Payment, transaction: Any) -> PaymentOperation | None:
+    """The operation under way that this one has to wait for.
+
+    Refunds of one capture, and captures of one authorization, go beside each other: their sums are checked. Whatever
+    undoes something waits for everything on it, and everything on it waits for that.
+    """
+    beside = {Kind.CAPTURE: (Kind.CAPTURE,), Kind.REFUND: (Kind.REFUND,)}.get(Kind(kind), ())
+    of_hold = transaction.txn_type == Transaction.AUTHORISE
+    for one in payment.under_way:
+        same = one.transaction_id == transaction.pk
+        # What gives a hold back, or decides over it, is about the captures too.
+        whole = of_hold and kind == Kind.REVERSE
+        if (same or whole) and one.kind not in beside:
+            return one
+    return None
+
+
+def check(
+    kind: Kind,
+    payment: Payment,
+    transaction: Any,
+    *,
+    amount: Decimal,
+    currency: str = "",
+    lines: Mapping[int, int] | None = None,
+    order_lines: Mapping[int, Any] | None = None,
+    quantities: Quantities | None = None,
+    seen: str = "",
+) -> list[Problem]:
+    """Every reason why ``kind`` may not be done to ``transaction`` now; empty when it may."""
+    standing = payment.standing(transaction)
+    rule = RULES[kind]
+    if standing == Standing.FOREIGN or transaction.txn_type not in rule.acts_on:
+        message = _("This is no transaction that can be asked to %(operation)s.")
+        return [Problem(code="not-possible", field="transaction", message=message % {"operation": kind.label.lower()})]
+    if seen and seen != payment.version:
+        message = _("Something happened to this payment since you looked. Look at it again, then decide.")
+        return [Problem(code="stale", field="seen", message=message)]
+    if waits_for := blocked(kind, payment, transaction):
+        message = _("Another operation is under way (%(number)s: %(what)s). Wait until its outcome is known.") % {
+            "number": waits_for.reference_number,
+            "what": waits_for.get_kind_display(),
+        }
+        return [Problem(code="under-way", field="transaction", message=message)]
+    if standing not in rule.allowed:
+        message = _("What is %(standing)s cannot be asked to %(operation)s.")
+        words = {"standing": STANDINGS[standing], "operation": kind.label.lower()}
+        return [Problem(code="wrong-state", field="transaction", message=message % words)]
+    return [
+        *amount_problems(kind, payment, transaction, amount, currency),
+        *line_problems(kind, lines or {}, order_lines or {}, quantities),
+    ]
+
+
+def amount_problems(
+    kind: Kind, payment: Payment, transaction: Any, amount: Decimal, currency: str
+) -> Iterator[Problem]:
+    if currency and currency != payment.currency:
+        message = _("This payment is in %(ours)s, not in %(told)s.")
+        yield Problem(
+            code="other-currency", field="currency", message=message % {"ours": payment.currency, "told": currency[:3]}
+        )
+        return
+    if not amount.is_finite() or amount <= 0:
+        yield Problem(code="amount-not-positive", field="amount", message=_("The amount must be more than nothing."))
+        return
+    if amount > HIGHEST_AMOUNT:
+        yield Problem(code="amount-too-high", field="amount", message=_("The amount is higher than any payment."))
+        return
+    try:
+        format_amount(amount, payment.currency)
+    except AmountNotRepresentable:
+        message = _("%(currency)s has no such fractions. Write the amount in whole units of it.")
+        yield Problem(code="amount-too-precise", field="amount", message=message % {"currency": payment.currency})
+        return
+    left = limit(kind, payment, transaction)
+    if amount > left:
+        message = LIMITS[kind] % {"left": format_amount(left, payment.currency), "currency": payment.currency}
+        yield Problem(code="amount-too-high", field="amount", message=message)
+
+
+def limit(kind: Kind, payment: Payment, transaction: Any) -> Decimal:
+    """The highest amount of an operation now, which is what it is about when no amount is named."""
+    match kind:
+        case Kind.CAPTURE:
+            return payment.left_to_capture
+        case Kind.REFUND:
+            taken = payment.capture(transaction)
+            return min(taken.left, payment.left_to_refund) if taken else Decimal(0)
+        case Kind.REVERSE if payment.standing(transaction) in (Standing.HELD, Standing.PART_CAPTURED):
+            return payment.held
+    return transaction.amount  # type: ignore[no-any-return]
+
+
+def line_problems(
+    kind: Kind, lines: Mapping[int, int], order_lines: Mapping[int, Any], quantities: Quantities | None
+) -> Iterator[Problem]:
+    if lines and kind not in (Kind.CAPTURE, Kind.REFUND):
+        yield Problem(code="no-lines", field="lines", message=_("This operation is about the whole amount."))
+        return
+    for key, quantity in lines.items():
+        line = order_lines.get(key)
+        if line is None:
+            message = _("The order has no line %(line)s.") % {"line": key}
+            yield Problem(code="unknown-line", field="lines", message=message)
+            continue
+        assert quantities is not None
+        left = quantities.left_to_capture(line) if kind == Kind.CAPTURE else quantities.left_to_refund(line)
+        if not 0 < quantity <= left:
+            words = {"title": line.title, "left": left}
+            message = (
+                _("Of “%(title)s” %(left)s can still be captured.")
+                if kind == Kind.CAPTURE
+                else _("Of “%(title)s” %(left)s can still be refunded.")
+            )
+            yield Problem(code="line-quantity", field="lines", message=message % words)
