@@ -66,7 +66,7 @@ def test_lines_are_captured_at_what_they_cost_and_never_twice(desk):
     assert done.amount == first.line_price_incl_tax
     assert events(order)[-1] == ("Debit", "10.00", [1])
     with pytest.raises(InvalidOperation) as refused:
-        operations.capture(hold, lines={first.pk: 1, second.pk: 2, 999: 1})
+        operations.capture(hold, amount=D("1.00"), lines={first.pk: 1, second.pk: 2, 999: 1})
     assert codes(refused) == ["line-quantity", "line-quantity", "unknown-line"]
 
 
