@@ -14,12 +14,15 @@ from werkzeug.wrappers import Response as AnyResponse
 from cybersource.simulator import cards
 from cybersource.simulator.courier import Courier
 from cybersource.simulator.faults import Fault, Plan, Rule, Step
+from cybersource.simulator.fields import money
 from cybersource.simulator.gateway import Gateway
 from cybersource.simulator.outcomes import AMOUNTS, AVS_CVNS, CVNS, SURNAMES, VERDICTS
 from cybersource.simulator.records import Payment
+from cybersource.simulator.rest.desk import NotAllowed
 from cybersource.simulator.settings import CardMask, MerchantPost, Processor, TokenFormat
 
 center = Blueprint("center", __name__)
+center.add_app_template_filter(money)
 
 PAGES = (
     ("center.payments", "Payments"),
@@ -140,6 +143,7 @@ def _payment_page(shown: Payment, *, tell: bool = False, problem: str = "") -> s
     return render_template(
         "simulator/payment.html",
         payment=shown,
+        money=_gateway().business_center.money(shown),
         case=shown.case,
         card_types=cards.CARD_TYPES,
         sent=shown.deliveries[-1] if tell and shown.deliveries else None,
@@ -165,6 +169,30 @@ def replay(payment_id: str) -> Response | tuple[str, int]:
     except ValueError as problem:
         return _payment_page(shown, problem=str(problem)), 409
     return Response(page.html, status=page.status, headers=list(page.headers))
+
+
+@center.post("/payments/<payment_id>/money/")
+def move_money(payment_id: str) -> AnyResponse | tuple[str, int]:
+    """What staff do here the shop is not asked about, and not told by any reply."""
+    shown, staff = _found(payment_id), _gateway().business_center
+    id, amount = request.form.get("id", ""), request.form.get("amount", "").strip() or None
+    if id not in {each.id for each, _, _ in staff.money(shown)}:
+        abort(404)
+    try:
+        match request.form.get("action"):
+            case "capture":
+                staff.capture(id, amount)
+            case "refund":
+                staff.refund(id, amount)
+            case "reverse":
+                staff.reverse(id, amount)
+            case "void":
+                staff.void(id)
+            case _:
+                abort(400)
+    except NotAllowed as problem:
+        return _payment_page(shown, problem=f"{problem.reason}: {problem}"), 409
+    return redirect(url_for("center.payment", payment_id=payment_id, _anchor="money"), 303)
 
 
 # -------------------------------------------------------------------- review

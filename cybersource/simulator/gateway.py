@@ -26,6 +26,7 @@ from cybersource.simulator.rest.access import RestAccess
 from cybersource.simulator.rest.services import RestServices
 from cybersource.simulator.review import Case, Followon, Note, Update, notification_xml
 from cybersource.simulator.settings import Profile, Settings
+from cybersource.simulator.staff import StaffDesk
 
 Seen = TypeVar("Seen")
 
@@ -41,6 +42,8 @@ class Gateway:
         self.faults = Faults()
         #: payments, captures, refunds, voids, reversals, look-up and search over the same records
         self.rest = RestServices(memory=self._memory, access=self._rest_access, clock=self.now, changed=self._changed)
+        #: staff who capture, refund, void and reverse behind the shop's back
+        self.business_center = StaffDesk(rest=self.rest, changed=self._changed)
 
     # ---------------------------------------------------------------- what can be seen
 

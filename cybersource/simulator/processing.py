@@ -297,6 +297,7 @@ class Processing:
             invalid_fields=told.get("invalid_fields", ""),
             required_fields=told.get("required_fields", ""),
             faults=frozenset(faults),
+            verdict=verdict,
             remarks=self.remarks,
             case=Case(original_decision="REVIEW", opened_at=self.now) if held else None,
         )

@@ -5,6 +5,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from cybersource.simulator.faults import Fault
+from cybersource.simulator.outcomes import Verdict
 from cybersource.simulator.page import Page
 from cybersource.simulator.reply import Pairs
 from cybersource.simulator.review import Case, notification_body
@@ -54,6 +55,7 @@ class Payment:
     invalid_fields: str
     required_fields: str
     faults: frozenset[Fault]
+    verdict: Verdict | None = field(default=None, repr=False)  #: how it truly ended, whatever the reply was made to say
     remarks: list[str] = field(default_factory=list)
     reply: Pairs = field(default_factory=list, repr=False)  #: what the browser was given, signed
     merchant_post: Pairs = field(default_factory=list, repr=False)  #: the server-to-server copy, signed

@@ -14,7 +14,7 @@ from joserfc import jws
 from joserfc.jwk import OctKey
 
 from cybersource.simulator import Gateway, cards
-from cybersource.simulator.rest.services import RestReply
+from cybersource.simulator.rest.wire import RestReply
 
 from .forms import card, create_token, pay
 

@@ -211,6 +211,76 @@ def test_a_reversal_is_for_the_whole_amount(merchant):
     assert reason(merchant.reverse(merchant.paid("50.00"), "49.99")) == (400, "INVALID_AMOUNT")
 
 
+def test_a_processor_that_reverses_parts_releases_the_rest_and_never_more_than_is_held():
+    merchant = with_access(partial_reversals=True)
+    id = merchant.paid("50.00")
+    assert merchant.reverse(id, "10.00")[1]["reversalAmountDetails"] == {
+        "reversedAmount": "10.00",
+        "originalTransactionAmount": "50.00",
+        "currency": "USD",
+    }
+    assert reason(merchant.capture(id, "40.01")) == (400, "EXCEEDS_AUTH_AMOUNT")
+    capture = merchant.capture(id, "25.00")[1]["id"]
+    assert reason(merchant.reverse(id, "15.01")) == (400, "INVALID_AMOUNT")
+    assert merchant.reverse(id, "15.00")[0] == 201
+    assert reason(merchant.reverse(id, "0.01")) == (400, "AUTH_ALREADY_REVERSED")
+    assert merchant.gateway.rest.status(id) == "AUTHORIZED", "a part of it was taken"
+    assert merchant.refund(capture, "25.00")[0] == 201
+
+
+def test_an_authorization_that_was_released_part_by_part_is_reversed_in_the_end():
+    merchant = with_access(partial_reversals=True)
+    id = merchant.paid("50.00")
+    for _ in range(2):
+        assert merchant.gateway.rest.status(id) == "AUTHORIZED"
+        assert merchant.reverse(id, "25.00")[0] == 201
+    assert merchant.gateway.rest.status(id) == "REVERSED"
+    assert reason(merchant.capture(id, "1.00")) == (400, "AUTH_ALREADY_REVERSED")
+
+
+def test_most_processors_release_no_rest_after_a_partial_capture(merchant):
+    id = merchant.paid("50.00")
+    merchant.capture(id, "20.00")
+    assert reason(merchant.reverse(id, "30.00")) == (400, "TRANSACTION_ALREADY_SETTLED")
+
+
+def test_a_voided_sale_leaves_the_hold_which_can_be_reversed_and_not_captured(merchant):
+    sale = merchant.paid("50.00", transaction_type="sale")
+    assert reason(merchant.reverse(sale, "50.00")) == (400, "TRANSACTION_ALREADY_SETTLED")
+    assert merchant.void("payments", sale)[1]["status"] == "VOIDED"
+    assert reason(merchant.capture(sale, "50.00")) == (400, "TRANSACTION_ALREADY_SETTLED")
+    assert merchant.reverse(sale, "50.00")[0] == 201
+    assert merchant.gateway.rest.status(sale) == "REVERSED"
+
+
+def numbered(number: object, count: object) -> dict[str, Any]:
+    options = {"captureSequenceNumber": number, "totalCaptureCount": count}
+    return {"processingInformation": {"captureOptions": options}}
+
+
+def test_captures_that_are_numbered_come_in_their_order_and_the_last_ends_the_series(merchant):
+    id = merchant.paid("50.00")
+    assert reason(merchant.capture(id, "10.00", **numbered(2, 3))) == (400, "INVALID_DATA")
+    assert merchant.capture(id, "10.00", **numbered(1, 2))[0] == 201
+    status, answer = merchant.capture(id, "10.00", **numbered(1, 2))
+    assert (status, answer["details"][0]["field"]) == (
+        400,
+        "processingInformation.captureOptions.captureSequenceNumber",
+    )
+    assert merchant.capture(id, "10.00", **numbered(2, 2))[0] == 201
+    assert reason(merchant.capture(id, "10.00", **numbered(3, 3))) == (400, "TRANSACTION_ALREADY_SETTLED")
+    assert reason(merchant.capture(id, "10.00")) == (400, "TRANSACTION_ALREADY_SETTLED")
+
+
+@pytest.mark.parametrize(("number", "count"), [(0, 1), (1, 0), (1, 100), ("one", 1), (None, 1)])
+def test_a_capture_sequence_that_is_none_is_refused(merchant, number, count):
+    assert reason(merchant.capture(merchant.paid(), "1.00", **numbered(number, count))) == (400, "INVALID_DATA")
+
+
+def test_an_amount_that_the_currency_cuts_to_nothing_is_refused(merchant):
+    assert reason(merchant.capture(merchant.paid(), "0.009")) == (400, "INVALID_DATA")
+
+
 def test_a_refund_can_be_voided_too(merchant):
     capture = merchant.capture(merchant.paid(), "50.00")[1]["id"]
     refund = merchant.refund(capture, "10.00")[1]["id"]
@@ -296,6 +366,19 @@ def test_a_partial_approval_tells_how_much_is_held(merchant):
     assert (details["authorizedAmount"], details["totalAmount"]) == ("25.00", "50.01")
 
 
+def test_a_payment_over_rest_stands_on_the_business_centers_list_with_its_card(merchant):
+    token = merchant.token()
+    id = merchant.authorize(token, "50.00", code="OSC-9")[1]["id"]
+    payment = merchant.gateway.payments[-1]
+    assert (payment.transaction_id, payment.reference_number, payment.decision) == (id, "OSC-9", "ACCEPT")
+    assert (payment.card_number, payment.shopper) == ("xxxxxxxxxxxx1111", "Maya Okafor")
+
+
+def test_a_payment_over_rest_that_is_held_waits_in_the_review_queue(merchant):
+    merchant.authorize(merchant.token(cards.REVIEW))
+    assert [each.decision for each in merchant.gateway.cases] == ["REVIEW"]
+
+
 def test_a_token_that_is_not_the_merchants_is_refused(merchant):
     status, answer = merchant.authorize("7" * 22)
     assert (status, answer["reason"]) == (400, "INVALID_DATA")
@@ -349,6 +432,120 @@ def test_a_look_up_tells_state_chain_and_services(merchant):
     assert answer["submitTimeUTC"].endswith("Z") and "submitTimeUtc" not in answer
     related = merchant.look_up(id)[1]["_links"]["relatedTransactions"]
     assert [each["href"] for each in related] == [f"/tss/v2/transactions/{capture}"]
+
+
+def test_the_rows_of_a_lost_browser_reply_can_be_rebuilt_from_a_look_up(merchant):
+    id = merchant.paid("50.00", transaction_type="authorization,create_payment_token", reference_number="OSC-5")
+    payment = merchant.gateway.payments[-1]
+    reply = dict(payment.reply)
+    told = merchant.look_up(id)[1]
+    assert told["processorInformation"]["approvalCode"] == reply["auth_code"]
+    assert told["processorInformation"]["responseCode"] == reply["auth_response"]
+    assert told["processorInformation"]["avs"] == {"code": reply["auth_avs_code"], "codeRaw": "I1"}
+    assert told["processorInformation"]["cardVerification"] == {"resultCode": reply["auth_cv_result"]}
+    assert told["paymentInformation"] == {
+        "card": {"suffix": "1111", "expirationMonth": "12", "expirationYear": "2031", "type": "001"},
+        "customer": {"id": reply["payment_token"]},
+    }
+    assert told["tokenInformation"] == {"customer": {"id": reply["payment_token"]}}
+    assert told["clientReferenceInformation"] == {"code": "OSC-5"}
+    assert told["orderInformation"]["amountDetails"]["authorizedAmount"] == reply["auth_amount"]
+    assert told["orderInformation"]["billTo"]["lastName"] == "Okafor"
+    assert [each["name"] for each in told["applicationInformation"]["applications"]] == [
+        "ics_auth",
+        "ics_pay_subscription_create",
+    ]
+    assert "partner" not in told["clientReferenceInformation"]
+
+
+def test_a_look_up_tells_what_happened_also_where_the_reply_was_spoiled(merchant):
+    for fault in ("unknown-decision", "unknown-code", "tampered"):
+        merchant.gateway.faults.next(fault)
+        id = merchant.paid("50.00")
+        told = merchant.look_up(id)[1]
+        assert told["applicationInformation"]["status"] == "AUTHORIZED"
+        assert told["orderInformation"]["amountDetails"]["authorizedAmount"] == "50.00"
+
+
+def test_the_state_of_each_kind_is_the_documented_word(merchant):
+    rest = merchant.gateway.rest
+    id, sale = merchant.paid("50.00"), merchant.paid("20.00", transaction_type="sale")
+    declined = merchant.paid(number=cards.DECLINED)
+    assert [rest.status(each) for each in (id, sale, declined)] == ["AUTHORIZED", "PENDING", "DECLINED"]
+    capture = merchant.capture(id, "50.00")[1]["id"]
+    refund = merchant.refund(capture, "5.00")[1]["id"]
+    assert [rest.status(each) for each in (id, capture, refund)] == ["AUTHORIZED", "PENDING", "PENDING"]
+    rest.advance(hours=7)
+    assert [rest.status(each) for each in (sale, capture, refund)] == ["TRANSMITTED"] * 3
+    held = merchant.paid("50.00")
+    reversal = merchant.reverse(held, "50.00")[1]["id"]
+    voided = merchant.capture(merchant.paid("9.00"), "9.00")[1]["id"]
+    void = merchant.void("captures", voided)[1]["id"]
+    assert [rest.status(each) for each in (held, reversal, voided, void)] == [
+        "REVERSED",
+        "REVERSED",
+        "VOIDED",
+        "VOIDED",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "summary"),
+    [
+        (cards.APPROVED, ("100", "1", "SOK")),
+        (cards.REVIEW, ("480", "0", "DREVIEW")),
+        (cards.REJECTED, ("481", "0", "DREJECT")),
+        (cards.DECLINED, ("203", "0", "DCARDREFUSED")),
+        (cards.UNKNOWN, ("150", "-1", "ESYSTEM")),
+    ],
+)
+def test_result_code_flag_and_reason_say_the_same_in_look_up_and_search(merchant, number, summary):
+    id = merchant.paid(number=number)
+    told = merchant.look_up(id)[1]["applicationInformation"]
+    assert (told["reasonCode"], told["rCode"], told["rFlag"]) == summary
+    (row,) = merchant.post("/tss/v2/searches", {"query": f"id:{id}"})[1]["_embedded"]["transactionSummaries"]
+    assert row["applicationInformation"]["applications"] == told["applications"]
+
+
+def test_the_banks_answer_and_the_fraud_screens_are_two_services(merchant):
+    told = merchant.look_up(merchant.paid(number=cards.REVIEW))[1]
+    services = {each["name"]: each["reasonCode"] for each in told["applicationInformation"]["applications"]}
+    assert services == {"ics_auth": "100", "ics_decision": "480"}
+    assert told["riskInformation"]["profile"]["decision"] == "REVIEW"
+
+
+@pytest.mark.parametrize(("decision", "status"), [("ACCEPT", "AUTHORIZED"), ("REJECT", "AUTHORIZED_RISK_DECLINED")])
+def test_a_look_up_shows_that_a_case_was_decided_and_the_hold_stays(merchant, decision, status):
+    id = merchant.paid("50.00", number=cards.REVIEW)
+    assert merchant.look_up(id)[1]["applicationInformation"]["status"] == "AUTHORIZED_PENDING_REVIEW"
+    merchant.gateway.decide(merchant.gateway.payments[-1].id, decision)
+    told = merchant.look_up(id)[1]
+    assert told["applicationInformation"]["status"] == status
+    assert told["riskInformation"]["profile"]["decision"] == decision
+    assert merchant.reverse(id, "50.00")[0] == 201
+
+
+def test_a_card_that_was_only_stored_is_found_under_the_reference_too_as_a_service_of_its_own(merchant):
+    token = merchant.token()
+    (row,) = merchant.post("/tss/v2/searches", {"query": "clientReferenceInformation.code:100018"})[1]["_embedded"][
+        "transactionSummaries"
+    ]
+    assert [each["name"] for each in row["applicationInformation"]["applications"]] == ["ics_pay_subscription_create"]
+    told = merchant.look_up(row["id"])[1]
+    assert told["tokenInformation"] == {"customer": {"id": token}}
+    assert reason(merchant.capture(row["id"], "1.00")) == (400, "MISSING_AUTH")
+
+
+def test_a_whole_day_is_read_page_by_page_by_time_and_merchant_alone(merchant):
+    day = merchant.gateway.now().date()
+    ids = [merchant.paid("1.00") for _ in range(7)]
+    merchant.gateway.rest.advance(days=1)
+    merchant.paid("1.00")
+    query = f"merchantId:acme_shop AND submitTimeUtc:[{day}T00:00:00Z TO {day + timedelta(days=1)}T00:00:00Z}}"
+    pages = [merchant.found(query, limit=3, offset=offset) for offset in (0, 3, 6, 9)]
+    assert [len(page) for page in pages] == [3, 3, 1, 0]
+    assert sorted(id for page in pages for id in page) == sorted(ids)
+    assert merchant.found(query.replace("acme_shop", "another")) == []
 
 
 def test_a_search_finds_both_doors_transactions_by_reference_newest_first(merchant):

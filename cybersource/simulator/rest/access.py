@@ -28,5 +28,6 @@ class RestAccess:
     index_lag: timedelta = timedelta(0)  #: how long look-up and search do not know of a transaction
     repeats_refused: timedelta = timedelta(days=60)  #: of clientReferenceInformation.transactionId
     several_captures: bool = True  #: an account feature
+    partial_reversals: bool = False  #: few processors release a part, or the rest after a partial capture
     refund_any_path: bool = False  #: take a capture's id on the payments path, as the real service was seen to
     slow_seconds: float = 3.0

@@ -1,10 +1,6 @@
-"""The book of all transactions, whichever door they came by, and what state each is in. The gateway's lock is held.
+"""The book of all transactions, whichever door they came by, and what state each is in. The gateway's lock is held."""
 
-Money is only ever taken where a real processor would: captures within the authorization. Refunds are *not* limited,
-because CyberSource does not limit them.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,7 +19,28 @@ SERVICES = {
     "refund": "ics_credit",
     "reversal": "ics_auth_reversal",
     "void": "ics_void",
+    "token": "ics_pay_subscription_create",
+    "token update": "ics_pay_subscription_update",
 }
+
+_DECIDED = {"ACCEPT": "AUTHORIZED", "REJECT": "AUTHORIZED_RISK_DECLINED"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """The card of a payment, as far as anybody is shown it, and what the bank said of it."""
+
+    number: str = ""  #: masked
+    type: str = ""
+    expiry: str = ""  #: ``MM-yyyy``
+    token: str = ""  #: under which the card is stored
+    approval_code: str = ""
+    response_code: str = ""
+    avs: str = ""
+    avs_raw: str = ""
+    cvn: str = ""
+    network_id: str = ""
+    bill_to: Mapping[str, str] = field(default_factory=dict, repr=False)  #: ``bill_to_*`` as given
 
 
 @dataclass(kw_only=True)
@@ -31,7 +48,7 @@ class Transaction:
     """One request that was processed."""
 
     id: str
-    kind: str  #: ``authorization``, ``sale``, ``capture``, ``refund``, ``reversal``, ``void``
+    kind: str  #: one of ``SERVICES``
     merchant_id: str
     amount: Decimal  #: held, captured, refunded, released or taken back; zero when declined
     asked: Decimal
@@ -39,19 +56,30 @@ class Transaction:
     status: str  #: as answered; :meth:`Book.status` tells today's
     reference: str
     at: datetime
+    by: str  #: at which door: ``Secure Acceptance``, ``REST``, ``Business Center``, ``Decision Manager``
     parent: str = ""
     root: str = ""
     idempotency_id: str = ""
     reason: str = ""
     reason_code: str = "100"
     undone: str = ""  #: ``REVERSED`` or ``VOIDED``, once it was
-    card_number: str = ""  #: masked
+    closed: bool = False  #: an authorization whose series of captures was said to have ended
+    card: Card = field(default=Card(), repr=False)
     payment: Payment | None = field(default=None, repr=False)
 
     @property
     def holds(self) -> bool:
         """Whether it began with money held on a card."""
         return self.kind in HOLDS and self.amount > 0
+
+    @property
+    def screened(self) -> str:
+        """What Decision Manager says of it today: ACCEPT, REVIEW or REJECT; empty where no case and no refusal is."""
+        if self.kind not in HOLDS:
+            return ""
+        if self.payment and self.payment.case:
+            return self.payment.case.decision or "REVIEW"
+        return "REJECT" if self.reason_code == "481" else ""
 
 
 class Book:
@@ -80,12 +108,25 @@ class Book:
                 return each
         return None
 
+    def chain(self, root: str) -> list[Transaction]:
+        """Return a payment and all that followed on it, oldest first."""
+        return [each for each in self if each.root == root]
+
     def children(self, parent: Transaction, kind: str) -> list[Transaction]:
         """Return the follow-ons of a kind that still stand."""
         return [each for each in self if each.parent == parent.id and each.kind == kind and not each.undone]
 
-    def captured(self, authorization: Transaction) -> Decimal:
-        return sum((each.amount for each in self.children(authorization, "capture")), Decimal(0))
+    def captured(self, payment: Transaction) -> Decimal:
+        if payment.kind == "sale":
+            return Decimal(0) if payment.undone else payment.amount
+        return sum((each.amount for each in self.children(payment, "capture")), Decimal(0))
+
+    def released(self, payment: Transaction) -> Decimal:
+        return sum((each.amount for each in self.children(payment, "reversal")), Decimal(0))
+
+    def left(self, payment: Transaction) -> Decimal:
+        """Return what of a payment is still held on the card and not captured."""
+        return payment.amount - self.captured(payment) - self.released(payment)
 
     @staticmethod
     def batched(transaction: Transaction, now: datetime, after: timedelta) -> bool:
@@ -97,4 +138,7 @@ class Book:
             return transaction.undone
         if transaction.amount and self.batched(transaction, now, after):
             return "TRANSMITTED"
-        return "PENDING" if transaction.kind == "sale" and transaction.amount else transaction.status
+        if transaction.kind == "sale" and transaction.amount:
+            return "PENDING"
+        # Not established at CyberSource: which word a look-up has for a case that was decided.
+        return _DECIDED.get(transaction.screened, transaction.status) if transaction.amount else transaction.status

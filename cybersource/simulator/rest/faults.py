@@ -1,7 +1,13 @@
 """Faults of the REST services on demand."""
 
+import json
 import threading
+from dataclasses import replace
+from datetime import UTC, datetime
 from enum import StrEnum
+
+from cybersource.simulator.rest.access import RestAccess
+from cybersource.simulator.rest.wire import RestReply, encoded, server_error
 
 
 class RestFault(StrEnum):
@@ -47,7 +53,7 @@ class RestFaults:
         self._next: list[tuple[RestFault, str]] = []
 
     def next(self, fault: RestFault | str, *, action: str = "") -> None:
-        """Make the next call go wrong, or the next whose last part of the path is ``action`` (``captures``)."""
+        """Make the next call go wrong, or the next whose path ends in ``action`` (``captures``), ids left out."""
         with self._lock:
             self._next.append((RestFault(fault), action))
 
@@ -64,3 +70,51 @@ class RestFaults:
                     del self._next[at]
                     return fault
         return None
+
+
+def not_processed(fault: RestFault) -> RestReply:
+    """Return what is answered to a request that a fault kept from being processed."""
+    match fault:
+        case RestFault.LOST:
+            return RestReply(status=0, drop=True)
+        case RestFault.SYSTEM_ERROR:
+            return RestReply(status=502, body=encoded(server_error("SYSTEM_ERROR", datetime.now(UTC))))
+        case RestFault.UNAVAILABLE:
+            return RestReply(status=503, headers=(("Retry-After", "7"),))
+        case RestFault.THROTTLED:
+            return RestReply(status=429, headers=(("Retry-After", "7"),))
+        case RestFault.FORBIDDEN:
+            return RestReply(status=403, body=b"<html><title>Forbidden</title></html>")
+    return RestReply(status=401, body=encoded({"response": {"rmsg": "Authentication Failed"}}))
+
+
+def spoiled(reply: RestReply, fault: RestFault, access: RestAccess) -> RestReply:
+    """Return what a fault makes of an answer to something that was processed."""
+    status, body = reply.status, reply.body
+    match fault:
+        case RestFault.NO_ANSWER:
+            return RestReply(status=0, drop=True)
+        case RestFault.SLOW:
+            return replace(reply, delay_seconds=access.slow_seconds)
+        case RestFault.BROKEN_OFF:
+            return replace(reply, break_off=True)
+        case RestFault.TRUNCATED:
+            return RestReply(status=status, body=body[: len(body) // 2])
+        case RestFault.EMPTY:
+            return RestReply(status=status)
+        case RestFault.HTML:
+            return RestReply(status=status, body=b"<!DOCTYPE html><title>Sign in to the network</title>")
+        case RestFault.SERVER_TIMEOUT:
+            return RestReply(status=502, body=encoded(server_error("SERVER_TIMEOUT", datetime.now(UTC))))
+        case RestFault.BAD_GATEWAY:
+            return RestReply(status=502, body=b"<html><h1>502 Bad Gateway</h1></html>")
+    answer = json.loads(body or b"{}")
+    if not isinstance(answer, dict):
+        answer = {"items": answer}
+    if fault is RestFault.UNKNOWN_FIELDS:
+        answer |= {"unheardOf": {"deep": [None, {"x": 1.5}]}, "details": {"field": 7}, "_links": {"odd": "text"}}
+    if fault is RestFault.UNKNOWN_STATUS:
+        answer["status"] = "SETTLED_TWICE_REMOVED"
+    if fault is RestFault.UNDECRYPTABLE:
+        answer = {"encryptedResponse": "e30.bm90.Zm9y.eW91.IQ"}
+    return RestReply(status=status, body=encoded(answer))

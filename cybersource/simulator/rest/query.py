@@ -17,7 +17,16 @@ _SMALLER = {
     "MINUTE": {"second": 0, "microsecond": 0},
 }
 
-FIELDS = frozenset({"clientReferenceInformation.code", "id", "submitTimeUtc", "merchantId", "reconciliationId"})
+FIELDS = frozenset(
+    {
+        "clientReferenceInformation.code",
+        "id",
+        "submitTimeUtc",
+        "merchantId",
+        "reconciliationId",
+        "orderInformation.amountDetails.totalAmount",
+    }
+)
 
 #: Tells whether a row, by field, is found.
 Predicate = Callable[[Mapping[str, object]], bool]
