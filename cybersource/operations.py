@@ -51,11 +51,10 @@ State = OperationState
 
 #: Refusals that say "that was done before": looked up, and then taken for done. Source: REST API field reference; one
 #: integrator treats them so.
-DONE_BEFORE = {
-    "AUTH_ALREADY_REVERSED": "REVERSED",
-    "CAPTURE_ALREADY_VOIDED": "VOIDED",
-    "TRANSACTION_ALREADY_REVERSED_OR_SETTLED": "REVERSED",
-}
+DONE_BEFORE = {"AUTH_ALREADY_REVERSED", "CAPTURE_ALREADY_VOIDED", "TRANSACTION_ALREADY_REVERSED_OR_SETTLED"}
+
+#: What a look-up says of a transaction that was undone. A sale's void gives its hold back too.
+UNDONE = {"REVERSED", "VOIDED"}
 
 #: Refusals of a reversal that is not for the whole amount: most processors release a rest by themselves, later.
 NOT_IN_PARTS = {
@@ -309,15 +308,15 @@ def perform(operation: PaymentOperation, call: Call) -> PaymentOperation:
     """Send the call of an operation that is written down, once, and record how it ended."""
     exchange = gateway.send(call, order=operation.order, operation=operation, user=operation.user)
     ending = Ending.of(exchange.outcome)
-    if ending.state == State.REFUSED and ending.reason in DONE_BEFORE and was_done(operation, ending.reason):
+    if ending.state == State.REFUSED and ending.reason in DONE_BEFORE and was_done(operation):
         ending = replace(ending, state=State.DONE)
     return conclude(operation.pk, ending, entry=exchange.entry)
 
 
-def was_done(operation: PaymentOperation, reason: str) -> bool:
+def was_done(operation: PaymentOperation) -> bool:
     """Whether CyberSource's books say that what was refused as a repetition has been done."""
     looked = gateway.send(calls.look_up(operation.payment_id), order=operation.order, operation=operation)
-    return isinstance(looked.outcome, Processed) and looked.outcome.answer.status == DONE_BEFORE[reason]
+    return isinstance(looked.outcome, Processed) and looked.outcome.answer.status in UNDONE
 
 
 def conclude(operation_id: int, ending: Ending, *, entry: CyberSourceReply | None = None) -> PaymentOperation:
@@ -368,9 +367,14 @@ def _conclude(operation_id: int, ending: Ending, entry: CyberSourceReply | None)
 
 
 def is_rest(operation: PaymentOperation) -> bool:
-    """Whether a reversal is for what captures left of an authorization."""
+    """Whether a reversal is for what captures left of an authorization, voided ones too: not of an untouched hold."""
     on = operation.transaction
-    return operation.kind == Kind.REVERSE and on is not None and operation.amount < on.amount
+    if operation.kind != Kind.REVERSE or on is None:
+        return False
+    return (
+        operation.amount < on.amount
+        or Transaction.objects.filter(source=on.source_id, txn_type=Transaction.DEBIT, status=standing.VOIDED).exists()
+    )
 
 
 # -- what it does to Oscar's rows --------------------------------------------------------------------------------------
