@@ -33,6 +33,15 @@ logger = logging.getLogger(__name__)
 #: How long a claimed confirmation may be under way before another process may take it over.
 LEASE = timedelta(minutes=10)
 
+#: Take the confirmation of an order if it is free. In SQL, since querysets need two statements and eight times as long.
+CLAIM = """\
+UPDATE {table} SET date_claimed = %(now)s
+WHERE id = (
+    SELECT id FROM {table}
+    WHERE order_id = %(order)s AND date_sent IS NULL AND (date_claimed IS NULL OR date_claimed < %(stale)s)
+    FOR NO KEY UPDATE SKIP LOCKED
+)"""
+
 
 def announce(signal: Signal, *, sender: Any, **arguments: Any) -> None:
     """Send a signal after the running transaction has committed, at once when there is none."""
@@ -97,16 +106,14 @@ def claim(order: Any) -> bool:
     us wait.
     """
     now = timezone.now()
-    unclaimed = Q(date_claimed=None) | Q(date_claimed__lt=now - LEASE)
+    table = connection.ops.quote_name(OrderConfirmation._meta.db_table)
     with transaction.atomic():
-        free = OrderConfirmation.objects.select_for_update(skip_locked=True, no_key=True).filter(unclaimed)
-        confirmation = free.filter(order=order, date_sent=None).first()
-        if confirmation is None:
-            return False
-        wait_for_keys(order)
-        confirmation.date_claimed = now
-        confirmation.save(update_fields=["date_claimed"])
-    return True
+        with connection.cursor() as cursor:
+            cursor.execute(CLAIM.format(table=table), {"order": order.pk, "now": now, "stale": now - LEASE})
+            claimed = cursor.rowcount == 1
+        if claimed:
+            wait_for_keys(order)
+    return claimed
 
 
 def wait_for_keys(order: Any) -> None:
@@ -115,13 +122,9 @@ def wait_for_keys(order: Any) -> None:
     Oscar records a mail in such rows once it has gone out. Whoever could not write them then would wait without end, or
     send the mail again. Nothing stays locked meanwhile: nobody should wait for a mail server.
     """
-    patience.limit()
-    quoted = connection.ops.quote_name
-    with connection.cursor() as cursor:
-        for model, key in ((Order, order.pk), (get_user_model(), order.user_id)):
-            if key is not None:
-                table, column = quoted(model._meta.db_table), quoted(model._meta.pk.column)
-                cursor.execute(f"SELECT 1 FROM {table} WHERE {column} = %s FOR KEY SHARE", [key])
+    patience.lock_row(Order, order.pk, "KEY SHARE")
+    if order.user_id is not None:
+        patience.lock_row(get_user_model(), order.user_id, "KEY SHARE")
 
 
 def mark_sent(order_id: int) -> None:

@@ -72,9 +72,7 @@ def lock(order_id: int) -> None:
 
     Not in this one: after a wait for a lock PostgreSQL joins the new row to its old neighbours.
     """
-    limits = patience.limits()
-    row = Order.objects.annotate(**limits).values_list("pk", *limits)
-    row.select_for_update(of=("self",), no_key=True).get(pk=order_id)
+    patience.lock_row(Order, order_id, "NO KEY UPDATE")
 
 
 def awaits_payment(order: Any) -> bool:

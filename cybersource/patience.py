@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
-from django.db.models import CharField, Func, Value
+from django.db.models import CharField, Func, Model, Value
 
 logger = logging.getLogger(__name__)
 
@@ -72,13 +72,29 @@ def limits() -> dict[str, Any]:
 
 def limit() -> None:
     """Limit the running transaction where its first statement locks rows by writing to them."""
-    told = _limits()
+    selected, told = _limits_in_sql()
     if told:
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT " + ", ".join(["set_config(%s, %s, true)"] * len(told)),
-                [part for setting in told.items() for part in setting],
-            )
+            cursor.execute(f"SELECT {selected}", told)
+
+
+def lock_row(model: type[Model], key: Any, strength: str) -> None:
+    """Lock a row without reading it, in a statement that limits itself and the transaction as :func:`limits` does.
+
+    In SQL, since every reply locks its order and a queryset takes ten times as long to say so.
+    """
+    quoted = connection.ops.quote_name
+    table, column = quoted(model._meta.db_table), quoted(model._meta.pk.column)
+    selected, told = _limits_in_sql()
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {selected} FROM {table} WHERE {column} = %s FOR {strength}", [*told, key])
+
+
+def _limits_in_sql() -> tuple[str, list[str]]:
+    """What to select, and its parameters."""
+    told = _limits()
+    selected = ", ".join(["set_config(%s, %s, true)"] * len(told)) or "1"
+    return selected, [part for setting in told.items() for part in setting]
 
 
 def _limits() -> dict[str, str]:

@@ -16,11 +16,11 @@ from tests.faults.servers import own_postgres
 #: When the process is killed -> the statement that it does not live to make.
 MOMENTS = {
     "before the reply is logged": 'INSERT INTO "cybersource_cybersourcereply"',
-    "between log and settlement": 'FOR NO KEY UPDATE OF "order_order"',
+    "between log and settlement": 'FROM "order_order" WHERE "id" = %s FOR NO KEY UPDATE',
     "in the middle of settling": 'INSERT INTO "payment_transaction"',
     "before the settlement is committed": 'UPDATE "cybersource_cybersourcereply"',
     "before the e-mail is claimed": "FOR NO KEY UPDATE SKIP LOCKED",
-    "between claim and e-mail": 'FROM "order_line"',
+    "between claim and e-mail": 'FROM "order_surcharge"',
 }
 
 
@@ -54,7 +54,6 @@ def test_a_process_killed_anywhere_in_a_reply_leaves_what_redelivery_or_reproces
             here.browser()
         expected = rows()
         for moment, words in MOMENTS.items():
-            # The last of its kind: the order's lines are read for the payment event, and once more for the mail.
             at = max(point for point, name in enumerate(undisturbed.names) if words in name)
             for redelivered in (False, True):
                 case = f"{moment}, {'redelivered' if redelivered else 'alone'}"
