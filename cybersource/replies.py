@@ -12,8 +12,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Case, Count, IntegerField, OuterRef, Subquery, When
-from django.db.models.functions import Coalesce
+from django.db.models import Case, Count, F, IntegerField, When
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -88,13 +87,8 @@ def act_on_verified(reply: Reply, reply_type: ReplyType) -> Receipt:
 @sensitive_variables()
 def logged(reply: Reply, reply_type: ReplyType) -> tuple[PaymentAttempt, CyberSourceReply]:
     """Return the attempt that a reply answers, and the log row that holds it: a new one, up to a ceiling."""
-    rows = CyberSourceReply.objects.filter(attempt=OuterRef("pk")).order_by().values("attempt")
-    attempt = (
-        PaymentAttempt.objects.select_related("order")
-        .annotate(rows=Coalesce(Subquery(rows.annotate(count=Count("pk")).values("count")), 0))
-        .filter(transaction_uuid=reply.transaction_uuid)
-        .first()
-    )
+    attempts = PaymentAttempt.objects.annotate(owner_id=F("order__user"), rows=Count("replies")).order_by()
+    attempt = attempts.filter(transaction_uuid=reply.transaction_uuid).first()
     misfit = why_not_ours(reply, attempt)
     if misfit and not worth_keeping(reply):
         raise NotOurs(misfit)
@@ -149,7 +143,6 @@ def log(
     reply: Reply, attempt: PaymentAttempt | None, reply_type: ReplyType, *, refused_because: str = ""
 ) -> CyberSourceReply:
     """Write the log row, in a commit of its own."""
-    order = attempt.order if attempt else None
     told = {
         "decision": reply.decision_text,
         "message": reply.message,
@@ -174,8 +167,8 @@ def log(
     )
     return CyberSourceReply.objects.create(
         reply_type=reply_type,
-        order=order,
-        user_id=order.user_id if order else None,
+        order_id=attempt.order_id if attempt else None,
+        user_id=attempt.owner_id if attempt else None,
         attempt=attempt,
         data=reply.for_storage(),
         reason_code=reply.reason_code,
