@@ -41,8 +41,8 @@ Result = CyberSourceReply.Result
 PAID = (AttemptState.AUTHORIZED, AttemptState.REVIEW)
 ENDED_BADLY = (AttemptState.DECLINED, AttemptState.FAILED, AttemptState.PARTIAL, AttemptState.REVERSED)
 
-#: The order as its lock made it ours, and what its status and the confirmation e-mail ask for, in one statement.
-WITH_ORDER = ("order__basket", "order__user", "order__shipping_address__country")
+#: The order as its lock made it ours, and what its status and every confirmation e-mail ask for, in one statement.
+WITH_ORDER = ("order__basket", "order__shipping_address__country")
 
 #: How an outcome that holds money leaves its attempt.
 STATES = {
@@ -82,7 +82,8 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
     """Money is held, in full, in part or under review; or a card is stored for the next step."""
     if attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN:
         return store_card(order, attempt, outcome, entry)
-    money = orders.money_of([order.pk])[order.pk]
+    # Most orders hold nothing yet, which is seen in a quarter of the time that all of it takes to read.
+    money = orders.money_of([order.pk])[order.pk] if order.sources.exists() else orders.Money()
     if outcome.transaction_id in money.references:
         return Result.REPEATED
     end_its_doubt(attempt, outcome)
