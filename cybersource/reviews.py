@@ -234,6 +234,8 @@ def apply_waiting(*, request_id: str = "") -> int:
     rows = ReviewNotificationUpdate.objects.filter(state__in=PENDING).order_by("pk")
     if request_id:
         rows = rows.filter(request_id=request_id[:64])
+        if not rows.exists():  # as after nearly every payment: half the time of reading none
+            return 0
     told = [(row, ReviewUpdate.from_json(row.payload)) for row in rows]
     looked_at = {row.notification_id for row, _update in told}
     moved = sum(state not in PENDING for state in apply_all(told, seconds=patience.FOR_A_RETRY))
