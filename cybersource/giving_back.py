@@ -144,8 +144,8 @@ def explain(kind: Kind, payment: Payment, on: Any, amount: Decimal, *, is_last: 
         case Kind.REVERSE:
             return (
                 _(
-                    "The hold of %(amount)s on the shopper's card is released. Nothing is charged; the bank may show the "
-                    "hold for some days."
+                    "The hold of %(amount)s on the shopper's card is released. Nothing is charged; the bank may show "
+                    "the hold for some days."
                 )
                 % words
             )

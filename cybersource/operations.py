@@ -9,6 +9,7 @@ Oscar's rows, is the table in :mod:`cybersource.rules`. Callers must not hold a 
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -22,8 +23,9 @@ from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
 from . import attention as needs
-from . import gateway, intents, ledger, orders, patience, rules, signals, standing
+from . import gateway, intents, ledger, orders, patience, reviews, rules, signals, standing
 from .announcements import announce
+from .conf import conf
 from .expiry import decline_unless_charged
 from .models import (
     UNDER_WAY,
@@ -36,7 +38,14 @@ from .models import (
     PaymentOperation,
     clipped,
 )
-from .protocol import currency_exponent, format_amount, mask_card_numbers
+from .protocol import (
+    Notification,
+    ReviewDecision,
+    ReviewUpdate,
+    currency_exponent,
+    format_amount,
+    mask_card_numbers,
+)
 from .protocol.rest import Call, NotSent, Outcome, Processed, Refused, Resource, calls
 from .rules import InvalidOperation, Problem
 
@@ -64,6 +73,11 @@ NOT_IN_PARTS = {
     "NOT_SUPPORTED",
     "INVALID_DATA",
 }
+
+
+#: What a reviewer decides by an operation, and how CyberSource calls the decision that stands.
+DECISIONS = {Kind.ACCEPT_REVIEW: ReviewDecision.ACCEPT, Kind.REJECT_REVIEW: ReviewDecision.REJECT}
+STANDING_DECISIONS = {"ACCEPTED": ReviewDecision.ACCEPT, "REJECTED": ReviewDecision.REJECT}
 
 
 # -- what can be asked ----------------------------------------------------------------------------------------------
@@ -113,6 +127,23 @@ def reverse(payment: Any, **asked: Any) -> PaymentOperation:
     no more of it, and the bank frees it in its own time.
     """
     return ask(Kind.REVERSE, payment, **asked)
+
+
+def accept_review(payment: Any, **asked: Any) -> PaymentOperation:
+    """Decide for a payment under review: it counts towards its order from then on. Capture it as any other.
+
+    ``reason`` goes to CyberSource as the reviewer's comment. Where another reviewer decided a moment before, his
+    decision stands and is recorded; the operation then ends as ``declined``.
+    """
+    return ask(Kind.ACCEPT_REVIEW, payment, **asked)
+
+
+def reject_review(payment: Any, **asked: Any) -> PaymentOperation:
+    """Decide against a payment under review; its order is declined unless other money covers it.
+
+    The hold stays on the card until it is reversed, which ``CYBERSOURCE_AUTO_REVERSE`` does by itself.
+    """
+    return ask(Kind.REJECT_REVIEW, payment, **asked)
 
 
 def ask(kind: Kind, payment: Any, **asked: Any) -> PaymentOperation:
@@ -253,6 +284,8 @@ def call_for(operation: PaymentOperation, payment: standing.Payment) -> Call:
             return calls.void(at, of=resource(operation, payment), **ids)
         case Kind.REVERSE:
             return calls.reverse(at, reason=operation.reason or "not needed", **money, **ids)
+        case Kind.ACCEPT_REVIEW | Kind.REJECT_REVIEW:
+            return calls.decide_review(at, DECISIONS[Kind(operation.kind)], comments=operation.reason)
     raise ValueError(operation.kind)
 
 
@@ -310,7 +343,33 @@ def perform(operation: PaymentOperation, call: Call) -> PaymentOperation:
     ending = Ending.of(exchange.outcome)
     if ending.state == State.REFUSED and ending.reason in DONE_BEFORE and was_done(operation):
         ending = replace(ending, state=State.DONE)
+    if operation.kind in DECISIONS and ending.state == State.DONE:
+        ending = tell_decision(operation, ending)
     return conclude(operation.pk, ending, entry=exchange.entry)
+
+
+def tell_decision(operation: PaymentOperation, ending: Ending) -> Ending:
+    """Let the decision that stands at CyberSource have its effect, by the way of everything told about reviews."""
+    stands = STANDING_DECISIONS.get(ending.status)
+    if stands is None:
+        return replace(ending, state=State.UNKNOWN)
+    asked = DECISIONS[Kind(operation.kind)]
+    update = ReviewUpdate(
+        reference_number=operation.order.number,
+        request_id=operation.payment_id,
+        original_decision="REVIEW",
+        new_decision=stands,
+        decision_text=stands.value,
+        reviewer=operation.user_name if stands == asked else "",
+        comments=operation.reason if stands == asked else "",
+        notes=(),
+        queue="",
+        profile="",
+        followon=None,
+    )
+    told = Notification(merchant_id=conf.merchant_id, name="", sent_at=timezone.now(), updates=(update,))
+    reviews.take(json.dumps(update.as_json()).encode(), told)
+    return replace(ending, state=State.DONE if stands == asked else State.DECLINED)
 
 
 def was_done(operation: PaymentOperation) -> bool:
@@ -427,6 +486,9 @@ RECORDED: dict[Kind, Callable[[PaymentOperation], None]] = {
     Kind.REFUND: record_refund,
     Kind.VOID: record_void,
     Kind.REVERSE: record_reversal,
+    # What a decision does was recorded with it, and by whoever told it first.
+    Kind.ACCEPT_REVIEW: lambda operation: None,
+    Kind.REJECT_REVIEW: lambda operation: None,
 }
 
 

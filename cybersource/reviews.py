@@ -116,6 +116,11 @@ def receive(body: bytes, content_type: str = "", *, remote_address: str | None =
     if conf.merchant_id and told.merchant_id != conf.merchant_id:
         keep_foreign(content, told, remote_address)
         raise OtherMerchant
+    return take(content, told, remote_address=remote_address)
+
+
+def take(content: bytes, told: Notification, *, remote_address: str | None = None) -> ReviewNotification:
+    """Store what was told of reviews, whoever told it, and act on each update; see :func:`receive`."""
     notification, rows, updates = patience.persistently(lambda: store(content, told, remote_address))
     states = apply_all(list(zip(rows, updates, strict=True)))
     for row, state in zip(rows, states, strict=True):

@@ -105,10 +105,10 @@ RULES: dict[Kind, Rule] = {
     Kind.ACCEPT_REVIEW: Rule(
         acts_on=(Transaction.AUTHORISE,),
         allowed=(Standing.UNDER_REVIEW,),
-        source="amount_debited + amount, if captured with it",
+        source="stays; its allocation counts from now on",
         makes="",
         changes="ACCEPT",
-        event="Debit, if captured with it",
+        event="",
         order="authorized once its total is covered",
     ),
     Kind.REJECT_REVIEW: Rule(
@@ -116,8 +116,8 @@ RULES: dict[Kind, Rule] = {
         allowed=(Standing.UNDER_REVIEW,),
         source="amount_allocated - amount",
         makes="",
-        changes="REJECT, or REVERSED if reversed with it",
-        event="Reversal, if reversed with it",
+        changes="REJECT",
+        event="",
         order="declined, unless other money covers it",
     ),
 }
