@@ -230,6 +230,7 @@ def review(payment_id: str) -> AnyResponse | tuple[str, int]:
                 comments=request.form.get("comments", "").strip(),
                 notes=[note] if note else [],
                 settle="settle" in request.form,
+                reverse="reverse" in request.form,
             )
     except ValueError as problem:
         return _payment_page(shown, problem=str(problem)), 409

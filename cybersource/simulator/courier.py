@@ -1,9 +1,11 @@
 """The courier: the only part that opens connections, and only to this machine.
 
-Merchant POSTs travel on threads of their own, review notifications while the reviewer waits. What became of each is
-recorded with the gateway. No retries: the real service documents none, so a shop must not learn to count on them.
+Merchant POSTs travel on threads of their own, review notifications while the reviewer waits; what nobody waits for lies
+in the gateway's outbox, and one thread takes it out in the order in which it is due. What became of each is recorded
+with the gateway. No retries: the real service documents none, so a shop must not learn to count on them.
 """
 
+import heapq
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from ssl import create_default_context
 from urllib.parse import urlsplit
 
 from cybersource.simulator.gateway import Gateway
+from cybersource.simulator.outbox import KEEP, Due
 from cybersource.simulator.records import Answer, Delivery, Notification, PlannedPost
 from cybersource.simulator.review import CONTENT_TYPE
 from cybersource.simulator.settings import NotLoopback, require_loopback
@@ -52,6 +55,13 @@ class Courier:
     _closing: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
     _threads: list[threading.Thread] = field(default_factory=list, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _rounds: threading.Condition = field(default_factory=threading.Condition, init=False, repr=False)
+    _due: list[tuple[float, int, Due]] = field(default_factory=list, init=False, repr=False)
+    _put: int = field(default=0, init=False, repr=False)
+    _rounder: threading.Thread | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.gateway.outbox.fetch = self._fetch
 
     def before_page(self, answer: Answer) -> None:
         """Send what comes before the page, then hold the page back as long as it is to be."""
@@ -81,8 +91,10 @@ class Courier:
     def close(self, timeout: float = 2.0) -> None:
         """Forget what is still waiting, and wait shortly for what is under way."""
         self._closing.set()
+        with self._rounds:
+            self._rounds.notify_all()
         with self._lock:
-            threads = list(self._threads)
+            threads = [*self._threads, *filter(None, [self._rounder])]
         for thread in threads:
             thread.join(timeout)
 
@@ -95,6 +107,27 @@ class Courier:
         with self._lock:
             self._threads = [each for each in self._threads if each.is_alive()] + [thread]
             thread.start()
+
+    def _fetch(self, due: Due) -> None:
+        with self._rounds:
+            self._put += 1
+            heapq.heappush(self._due, (time.monotonic() + due.after_seconds, self._put, due))
+            if len(self._due) > KEEP:
+                self._due.pop()  # the last of a heap is never its first
+            if self._rounder is None and not self._closing.is_set():
+                self._rounder = threading.Thread(target=self._go_round, name="simulator-outbox", daemon=True)
+                self._rounder.start()
+            self._rounds.notify_all()
+
+    def _go_round(self) -> None:
+        while not self._closing.is_set():
+            with self._rounds:
+                wait = self._due[0][0] - time.monotonic() if self._due else None
+                if wait is None or wait > 0:
+                    self._rounds.wait(wait)
+                    continue
+                due = heapq.heappop(self._due)[2]
+            self.notify(due.message)
 
     def _deliver(self, kind: str, payment_id: str, url: str, body: bytes) -> Delivery:
         at, began = self.gateway.now(), time.monotonic()

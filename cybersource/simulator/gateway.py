@@ -11,20 +11,22 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from cybersource.simulator import reply
 from cybersource.simulator.faults import NOT_PROCESSED, Faults
 from cybersource.simulator.fingerprint import Profiling
 from cybersource.simulator.memory import Memory
+from cybersource.simulator.outbox import Due, Outbox
 from cybersource.simulator.page import Page, refusal_page, reply_page
 from cybersource.simulator.processing import Processing
 from cybersource.simulator.records import Answer, Delivery, Notification, Payment, PlannedPost, Refusal
 from cybersource.simulator.reply import Pairs
 from cybersource.simulator.request import Refused, read
 from cybersource.simulator.rest.access import RestAccess
+from cybersource.simulator.rest.decisions import REVIEWER, Decisions
 from cybersource.simulator.rest.services import RestServices
-from cybersource.simulator.review import Case, Followon, Note, Update, notification_xml
+from cybersource.simulator.review import Update, notification_xml
+from cybersource.simulator.reviewing import Reviewing
 from cybersource.simulator.settings import Profile, Settings
 from cybersource.simulator.staff import StaffDesk
 
@@ -44,6 +46,15 @@ class Gateway:
         self.rest = RestServices(memory=self._memory, access=self._rest_access, clock=self.now, changed=self._changed)
         #: staff who capture, refund, void and reverse behind the shop's back
         self.business_center = StaffDesk(rest=self.rest, changed=self._changed)
+        self.outbox = Outbox()
+        self._reviewing = Reviewing(rest=self.rest, settings=lambda: self._settings, clock=self.now)
+        self.rest.offer(
+            Decisions(
+                payments=lambda: self._memory.payments,
+                decide=self._decided_by_rest,
+                comment=self._commented_by_rest,
+            ).routes
+        )
 
     # ---------------------------------------------------------------- what can be seen
 
@@ -205,15 +216,14 @@ class Gateway:
     def take_ownership(self, payment_id: str, reviewer: str) -> Notification:
         """Make ``reviewer`` the owner of a case; the shop is told so, without a decision."""
         with self._changed:
-            payment, case = self._case(payment_id)
-            case.owner = reviewer
-            return self._noted(payment, case, reviewer, "Took ownership.")
+            self._changed.notify_all()
+            return self._reviewing.take_ownership(self.payment(payment_id), reviewer)
 
     def add_note(self, payment_id: str, reviewer: str, comment: str) -> Notification:
         """Add a note to a case; the shop is told all notes so far, without a decision."""
         with self._changed:
-            payment, case = self._case(payment_id)
-            return self._noted(payment, case, reviewer, comment)
+            self._changed.notify_all()
+            return self._reviewing.add_note(self.payment(payment_id), reviewer, comment)
 
     def decide(
         self,
@@ -224,28 +234,35 @@ class Gateway:
         comments: str = "",
         notes: Iterable[str] = (),
         settle: bool = False,
+        reverse: bool = False,
     ) -> Notification:
-        """Decide a case, ``ACCEPT`` or ``REJECT``, also one decided before. ``settle`` captures with an ACCEPT.
+        """Decide a case, ``ACCEPT`` or ``REJECT``, also one decided before.
 
-        Source: Decision Manager guides: accepted orders can be rejected afterwards; a follow-on settlement is chosen
-        by the reviewer.
+        ``settle`` captures with an ACCEPT, ``reverse`` releases the hold with a REJECT.
         """
-        if decision not in {"ACCEPT", "REJECT"}:
-            raise ValueError("A case is decided ACCEPT or REJECT")
         with self._changed:
-            payment, case = self._case(payment_id)
-            now = self.now()
-            case.notes += [Note(at=now, added_by=reviewer, comment=note) for note in notes]
-            case.owner = case.owner or reviewer
-            original, case.original_decision = case.original_decision, decision
-            case.decision, case.comments, case.decided_at = decision, comments, now
-            case.followon = (
-                Followon(request_id=self._memory.next_request_id(now)) if settle and decision == "ACCEPT" else None
-            )
-            if case.followon:
-                self.rest.adopt_settlement(payment, case.followon.request_id)
             self._changed.notify_all()
-            return self._notification(payment, case, reviewer, original=original, told=decision)
+            return self._reviewing.decide(
+                self.payment(payment_id),
+                decision,
+                reviewer=reviewer,
+                comments=comments,
+                notes=notes,
+                settle=settle,
+                reverse=reverse,
+            )
+
+    def _decided_by_rest(self, payment: Payment, decision: str, comments: str, follow_on: bool) -> None:
+        self._due(
+            self.decide(payment.id, decision, reviewer=REVIEWER, comments=comments, settle=follow_on, reverse=follow_on)
+        )
+
+    def _commented_by_rest(self, payment: Payment, comments: str) -> None:
+        self._due(self.add_note(payment.id, REVIEWER, comments))
+
+    def _due(self, notification: Notification) -> None:
+        if notification.url and self._settings.rest.decisions_notified:
+            self.outbox.put(Due(message=notification, after_seconds=self._settings.after_seconds))
 
     def notification_xml(
         self, updates: Iterable[Update], *, merchant_id: str | None = None, at: datetime | None = None
@@ -253,39 +270,6 @@ class Gateway:
         """Return a genuine-looking order-status document about ``updates``."""
         return notification_xml(
             updates, merchant_id=merchant_id or self._settings.profiles[0].merchant_id, at=at or self.now()
-        )
-
-    def _case(self, payment_id: str) -> tuple[Payment, Case]:
-        payment = self.payment(payment_id)
-        if payment.case is None:
-            raise ValueError("This payment never went to review")
-        return payment, payment.case
-
-    def _noted(self, payment: Payment, case: Case, reviewer: str, comment: str) -> Notification:
-        case.notes.append(Note(at=self.now(), added_by=reviewer, comment=comment))
-        self._changed.notify_all()
-        return self._notification(payment, case, reviewer, original=case.original_decision)
-
-    def _notification(
-        self, payment: Payment, case: Case, reviewer: str, *, original: str, told: str = ""
-    ) -> Notification:
-        update = Update(
-            reference_number=payment.reference_number,
-            request_id=payment.transaction_id or "",
-            original_decision=original,
-            new_decision=told,
-            reviewer=reviewer,
-            comments=case.comments if told else "",
-            notes=tuple(case.notes),
-            queue=case.queue,
-            profile=case.profile,
-            followon=case.followon if told else None,
-        )
-        profile = next(each for each in self._settings.profiles if each.merchant_id == payment.merchant_id)
-        return Notification(
-            payment_id=payment.id,
-            url=_with_key(profile.notification_url, profile.notification_key),
-            xml=notification_xml([update], merchant_id=payment.merchant_id, at=self.now()),
         )
 
     # ---------------------------------------------------------------- device fingerprinting
@@ -302,11 +286,3 @@ def _decimal(text: str) -> Decimal | None:
         return Decimal(text)
     except InvalidOperation:
         return None
-
-
-def _with_key(url: str, key: str) -> str:
-    if not (url and key):
-        return url
-    parts = urlsplit(url)
-    query = "&".join(filter(None, [parts.query, urlencode({"key": key})]))
-    return urlunsplit(parts._replace(query=query))

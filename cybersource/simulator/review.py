@@ -25,8 +25,19 @@ class Note:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """One decision on a case, as the conversion report lists it."""
+
+    at: datetime
+    original: str
+    new: str
+    reviewer: str
+    comments: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Followon:
-    """The settlement that a reviewer started together with an ACCEPT."""
+    """The settlement that a reviewer started together with an ACCEPT, or the reversal with a REJECT."""
 
     request_id: str
     application: str = "Credit Card Settlement"
@@ -64,6 +75,7 @@ class Case:
     comments: str = ""
     decided_at: datetime | None = None
     notes: list[Note] = field(default_factory=list)  #: oldest first
+    conversions: list[Conversion] = field(default_factory=list)  #: every decision, oldest first
     followon: Followon | None = None
 
     @property

@@ -628,3 +628,13 @@ def test_the_page_of_docs_is_clean_and_its_table_of_faults_is_the_codes():
     assert parsed(docs)[1] == ""
     told = [(name, processed) for name, processed, _ in table("rest-faults-table", docs)]
     assert told == [(fault.value, "no" if fault in NOT_PROCESSED else "yes") for fault in RestFault]
+
+
+def test_the_table_of_services_names_every_service_that_answers_and_no_other(merchant):
+    rows = [name for name, _ in table("rest-services-table", ROOT / "docs" / "rest.rst")]
+    assert sorted(call for row in rows for call in row.split(", ")) == sorted(merchant.gateway.rest.services)
+
+
+def test_a_service_that_is_none_is_404_and_does_nothing(merchant):
+    for method, target in (("POST", "/pts/v2/credits"), ("GET", "/pts/v2/payments/1"), ("DELETE", "/tss/v2/searches")):
+        assert merchant.send(method, target).status == 404

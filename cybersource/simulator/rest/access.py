@@ -26,6 +26,9 @@ class RestAccess:
 
     batch_after: timedelta = timedelta(hours=6)  #: from then on a capture or refund cannot be voided
     index_lag: timedelta = timedelta(0)  #: how long look-up and search do not know of a transaction
+    conversion_lag: timedelta = timedelta(0)  #: how long the conversion report does not know of a decision
+    empty_report_is_404: bool = False  #: how it says that nothing was decided; not established
+    decisions_notified: bool = True  #: is a decision over REST also told by the order-status notification
     repeats_refused: timedelta = timedelta(days=60)  #: of clientReferenceInformation.transactionId
     several_captures: bool = True  #: an account feature
     partial_reversals: bool = False  #: few processors release a part, or the rest after a partial capture

@@ -23,7 +23,7 @@ from cybersource.simulator.records import Payment
 from cybersource.simulator.rest.access import RestAccess
 from cybersource.simulator.rest.adoption import adopted
 from cybersource.simulator.rest.book import Book, Transaction
-from cybersource.simulator.rest.desk import Asked, Desk
+from cybersource.simulator.rest.desk import Desk
 from cybersource.simulator.rest.faults import NOT_PROCESSED, RestFault, RestFaults, not_processed, spoiled
 from cybersource.simulator.rest.payments import Payments
 from cybersource.simulator.rest.reporting import Reporting
@@ -31,6 +31,7 @@ from cybersource.simulator.rest.verification import Authenticated, NotAuthentica
 from cybersource.simulator.rest.wire import Call, RestReply, Stop, encoded, invalid_request
 
 _HAS_DIGIT = re.compile(r"\d")
+_GROUP = re.compile(r"\(([^)]*)\)")
 _ENCRYPTED = b'{"encryptedRequest"'
 
 #: (method, pattern of the path, what answers it with (status, body))
@@ -84,6 +85,11 @@ class RestServices:
     # ---------------------------------------------------------------- for tests
 
     @property
+    def services(self) -> tuple[str, ...]:
+        """What is offered, as ``docs/rest.rst`` spells it: ``POST /pts/v2/payments/{id}/captures``."""
+        return tuple(f"{method} {_GROUP.sub(_placeholder, path.pattern)}" for method, path, _ in self._routes)
+
+    @property
     def calls(self) -> tuple[RestCall, ...]:
         """Requests that came in, oldest first, refused ones too."""
         with self._changed:
@@ -125,12 +131,6 @@ class RestServices:
         """Take what a browser did over the Silent Order POST into the book. The gateway's lock is held."""
         if transaction := adopted(payment, self.now()):
             self.book.add(transaction)
-
-    def adopt_settlement(self, payment: Payment, request_id: str) -> None:
-        """Take a capture into the book that a reviewer started with the decision. The gateway's lock is held."""
-        parent = self.book.get(payment.transaction_id or "", payment.merchant_id)
-        if parent and parent.holds and (left := self.book.left(parent)):
-            self.desk.capture(parent, left, Asked(by="Decision Manager", id=request_id))
 
     # ---------------------------------------------------------------- HTTP
 
@@ -252,3 +252,8 @@ class RestServices:
         kid = believed.response_kid
         body = wrapped(reply.body, certificate=access.response_certificates[kid], kid=kid, now=self._clock())
         return replace(reply, body=body)
+
+
+def _placeholder(group: re.Match[str]) -> str:
+    inside = group[1]
+    return f"{{{inside}}}" if "|" in inside else inside if inside.isalpha() else "{id}"
