@@ -47,7 +47,9 @@ class Gateway:
         #: staff who capture, refund, void and reverse behind the shop's back
         self.business_center = StaffDesk(rest=self.rest, changed=self._changed)
         self.outbox = Outbox()
-        self._reviewing = Reviewing(rest=self.rest, settings=lambda: self._settings, clock=self.now)
+        self._reviewing = Reviewing(
+            rest=self.rest, memory=self._memory, settings=lambda: self._settings, clock=self.now
+        )
         self.rest.offer(
             Decisions(
                 payments=lambda: self._memory.payments,

@@ -44,6 +44,11 @@ class Followon:
     status: str = "Success"
     decision: str = "Accept"
     reason_code: str = "100"
+    message: str = "Request was processed successfully."
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status == "Success"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,9 +129,9 @@ def _update(update: Update) -> list[str]:
             *_element("RequestID", update.followon.request_id, 6),
             *_element("Decision", update.followon.decision, 6),
             *_element("ReasonCode", update.followon.reason_code, 6),
-            *_element("RCode", "1", 6),
-            *_element("RFlag", "SOK", 6),
-            *_element("RMsg", "Request was processed successfully.", 6),
+            *_element("RCode", "1" if update.followon.succeeded else "0", 6),
+            *_element("RFlag", "SOK" if update.followon.succeeded else "DINVALIDDATA", 6),
+            *_element("RMsg", update.followon.message, 6),
             "    </FollowonResult>",
         ]
     lines.append("  </Update>")

@@ -5,23 +5,33 @@ A case has one state. Each change is told to the shop by an order-status notific
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from decimal import Decimal
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from cybersource.simulator.memory import Memory
 from cybersource.simulator.records import Notification, Payment
-from cybersource.simulator.rest.book import Transaction
 from cybersource.simulator.rest.desk import Asked, NotAllowed
 from cybersource.simulator.rest.services import RestServices
 from cybersource.simulator.review import Case, Conversion, Followon, Note, Update, notification_xml
 from cybersource.simulator.settings import Settings
 
 _ASKED = Asked(by="Decision Manager")
+_SETTLEMENT, _REVERSAL = "Credit Card Settlement", "Credit Card Authorization Reversal"
 
 
 class Reviewing:
     """What a reviewer does. The gateway's lock is held."""
 
-    def __init__(self, *, rest: RestServices, settings: Callable[[], Settings], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        rest: RestServices,
+        memory: Memory,
+        settings: Callable[[], Settings],
+        clock: Callable[[], datetime],
+    ) -> None:
         self._rest = rest
+        self._memory = memory
         self._settings = settings
         self._clock = clock
 
@@ -65,21 +75,25 @@ class Reviewing:
             case.followon = self._follow(payment, decision)
         return self._notification(payment, case, reviewer, original=original, told=decision)
 
-    def _follow(self, payment: Payment, decision: str) -> Followon | None:
+    def _follow(self, payment: Payment, decision: str) -> Followon:
         book, desk = self._rest.book, self._rest.desk
+        application = _SETTLEMENT if decision == "ACCEPT" else _REVERSAL
         held = book.get(payment.transaction_id or "", payment.merchant_id)
+        amount = (book.left(held) or held.amount) if held else Decimal(0)
         try:
-            if held is None:
-                raise NotAllowed("MISSING_AUTH", "Forgotten meanwhile.")
-            made: Transaction
-            if decision == "ACCEPT":
-                made = desk.capture(held, book.left(held) or held.amount, _ASKED)
-                return Followon(request_id=made.id)
-            made = desk.reverse(held, book.left(held) or held.amount, _ASKED)
-            return Followon(request_id=made.id, application="Credit Card Authorization Reversal")
+            made = (desk.capture if decision == "ACCEPT" else desk.reverse)(held, amount, _ASKED)
         except NotAllowed as problem:
-            payment.remarks.append(f"Decision Manager: {problem.reason}, no follow-on. {problem}")
-            return None
+            # How a failure is told is not established; the elements are those of a success.
+            payment.remarks.append(f"Decision Manager: {application} failed, {problem.reason}. {problem}")
+            return Followon(
+                request_id=self._memory.next_request_id(self._clock()),
+                application=application,
+                status="Failed",
+                decision="Reject",
+                reason_code="102",
+                message=problem.message,
+            )
+        return Followon(request_id=made.id, application=application)
 
     def _notification(
         self, payment: Payment, case: Case, reviewer: str, *, original: str, told: str = ""

@@ -91,7 +91,9 @@ def test_a_follow_on_that_cannot_be_done_fails_by_itself_and_the_decision_stands
     answer = act(merchant, id, decision, action)[1]
     assert answer["status"] == f"{decision}ED"
     assert list(answer["_embedded"].values()) == [{"status": "FAILED"}]
-    assert "no follow-on" in merchant.gateway.payments[-1].remarks[-1]
+    assert "AUTH_ALREADY_REVERSED" in merchant.gateway.payments[-1].remarks[-1]
+    (told,) = updates(merchant)
+    assert (told["NewDecision"], told["Status"], told["RCode"]) == (decision, "Failed", "0")
 
 
 @pytest.mark.parametrize("first", ["rest", "page"])
@@ -254,6 +256,6 @@ def test_the_business_centers_page_reverses_with_a_reject(merchant):
     client = create_app(merchant.gateway).test_client()
     data = {"action": "reject", "reviewer": "omar", "reverse": "yes"}
     page = client.post("/payments/1/review/", data=data, follow_redirects=True).text
-    assert "Reversed as" in page
+    assert "Credit Card Authorization Reversal" in page
     assert merchant.gateway.rest.status(id) == "REVERSED"
     assert json.dumps(act(merchant, id, "ACCEPT")[1]).count("has been decided") == 1

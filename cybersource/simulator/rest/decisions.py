@@ -102,7 +102,7 @@ def _embedded(payment: Payment, decision: str) -> dict[str, Any]:
     """Return what became of the capture or reversal. ``FAILED`` is our word: the guides show success only."""
     name, status = ("capture", "PENDING") if decision == "ACCEPT" else ("reversal", "REVERSED")
     followon = payment.case.followon if payment.case else None
-    if followon is None:
+    if followon is None or not followon.succeeded:
         return {name: {"status": "FAILED"}}
     return {name: {"status": status, "_links": {"self": link("GET", f"/pts/v2/{name}s/{followon.request_id}")}}}
 
