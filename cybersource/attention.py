@@ -19,7 +19,15 @@ from oscar.core.loading import get_model
 
 from . import orders, patience, signals
 from .announcements import announce
-from .models import WAITS_FOR_STAFF, Attention, AttentionItem, CyberSourceReply, PaymentAttempt, clipped
+from .models import (
+    WAITS_FOR_STAFF,
+    Attention,
+    AttentionItem,
+    CyberSourceReply,
+    PaymentAttempt,
+    PaymentOperation,
+    clipped,
+)
 from .protocol import Decision, Outcome, Reply, TransactionType
 
 Order = get_model("order", "Order")
@@ -77,6 +85,7 @@ def flag(
     attempt: PaymentAttempt | None,
     *,
     entry: CyberSourceReply | None = None,
+    operation: PaymentOperation | None = None,
     transaction_id: str = "",
     amount: Decimal | None = None,
     currency: str = "",
@@ -84,6 +93,7 @@ def flag(
     reference_number: str = "",
     transaction_uuid: str = "",
     detail: str = "",
+    evidence: dict[str, Any] | None = None,
 ) -> bool:
     """List one thing for staff. True when it is new: the same charge of the same attempt is listed once a kind.
 
@@ -103,6 +113,8 @@ def flag(
             "order": order,
             "attempt": attempt,
             "reply": entry,
+            "operation": operation,
+            "evidence": evidence or {},
             "amount": amount,
             "card_last4": card_number[-4:] if card_number[-4:].isdigit() else "",
             **clipped(AttentionItem, currency=currency, reference_number=reference_number, detail=detail),

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
@@ -25,7 +26,15 @@ from . import attention as needs
 from . import fingerprints, limits, orders, profiles, shopper, signals
 from .client_address import client_address
 from .conf import FLOWS, conf
-from .models import UNSETTLED_STATES, AttemptState, Attention, CyberSourceReply, PaymentAttempt, PaymentToken
+from .models import (
+    UNSETTLED_STATES,
+    AttemptState,
+    Attention,
+    CyberSourceReply,
+    OperationState,
+    PaymentAttempt,
+    PaymentToken,
+)
 from .protocol import Address, FormField, LineItem, PaymentRequest, TransactionType, reference_number_for
 
 Order = get_model("order", "Order")
@@ -42,7 +51,11 @@ FLOW_STEPS: Mapping[str, tuple[TransactionType, ...]] = {
     "one-step": (TransactionType.AUTHORIZATION_WITH_TOKEN,),
     "sale": (TransactionType.SALE,),
     "sale-with-token": (TransactionType.SALE_WITH_TOKEN,),
+    "token-then-server": (TransactionType.CREATE_PAYMENT_TOKEN, TransactionType.AUTHORIZATION),
 }
+
+#: The flow whose second step is a call of the shop's server.
+SERVER_FLOW = "token-then-server"
 
 #: What the client sees as the form's name.
 FORM_NAMES: Mapping[str, str] = {
@@ -155,6 +168,7 @@ def begin_next_step(attempt: PaymentAttempt, token: PaymentToken) -> PaymentAtte
         previous=attempt,
         token=token,
         transaction_type=following,
+        door=PaymentAttempt.Door.REST if attempt.flow == SERVER_FLOW else attempt.door,
         extra_fields=attempt.next_extra_fields,
         **{
             name: getattr(attempt, name)
@@ -300,11 +314,21 @@ def has_another_form(attempt: PaymentAttempt) -> bool:
 
 def form_to_show(attempt: PaymentAttempt) -> Form | None:
     """The attempt's form, or None, with an error in the log, while the shop has no key to sign it with."""
+    if attempt.door == PaymentAttempt.Door.REST:
+        return form_of_the_shop(attempt)
     try:
         return form_for(attempt)
     except profiles.NothingToSignWith as problem:
         logger.error("No form can be shown for order %s: %s", attempt.reference_number, problem)
         return None
+
+
+def form_of_the_shop(attempt: PaymentAttempt) -> Form | None:
+    """The form by which the browser asks the shop itself to authorize a stored card; None once that was asked."""
+    if attempt.operations.exclude(state__in=(OperationState.NOT_SENT, OperationState.REFUSED)).exists():
+        return None
+    url = reverse("cybersource-authorize", args=[attempt.transaction_uuid])
+    return Form(name=FORM_NAMES[attempt.transaction_type], url=url, fields=())
 
 
 def request_for(attempt: PaymentAttempt, order: Any) -> PaymentRequest:

@@ -18,7 +18,7 @@ from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
 from . import gateway, limits
-from .conf import FLOWS, HOSTS, REST_HOSTS, conf
+from .conf import AUTO_REVERSALS, FLOWS, HOSTS, REST_HOSTS, conf
 from .models import TransactionMixin
 from .protocol import (
     LOCALES,
@@ -100,6 +100,18 @@ def choices() -> Iterator[CheckMessage]:
         )
     if conf.flow not in FLOWS:
         yield Error("CYBERSOURCE_FLOW names no flow.", hint=f"Choose one of {', '.join(FLOWS)}.", id="cybersource.E004")
+    if conf.flow == "token-then-server" and not conf.has_rest:
+        yield Error(
+            "CYBERSOURCE_FLOW is 'token-then-server', and the shop has no key of the REST door.",
+            hint="Set CYBERSOURCE_REST_KEY_ID and CYBERSOURCE_REST_SHARED_SECRET, or choose 'two-step'.",
+            id="cybersource.E034",
+        )
+    if set(conf.auto_reverse) - set(AUTO_REVERSALS):
+        yield Error(
+            "CYBERSOURCE_AUTO_REVERSE names something that cannot be reversed by itself.",
+            hint=f"Use any of {', '.join(AUTO_REVERSALS)}; True for all, False for none.",
+            id="cybersource.E035",
+        )
     for name in ("ENDPOINT_PAY", "ENDPOINT_TOKEN_CREATE"):
         value = getattr(settings, f"CYBERSOURCE_{name}", None)
         if value and urlsplit(str(value)).scheme not in ("http", "https"):

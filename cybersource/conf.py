@@ -26,7 +26,7 @@ REST_HOSTS = {
     "production": "https://api.cybersource.com",
 }
 
-FLOWS = ("two-step", "one-step", "sale", "sale-with-token")
+FLOWS = ("two-step", "one-step", "sale", "sale-with-token", "token-then-server")
 
 #: What may be reversed by itself: the hold of a payment that was rejected after the bank had approved it, and a charge
 #: for an order that another one has paid.
@@ -90,6 +90,11 @@ class Settings:
         return self._get("ENDPOINT_TOKEN_CREATE") or f"{self.host}/silent/token/create"
 
     # -- the REST door ------------------------------------------------------------------------------------------
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether the shop has a key of the REST door at all; what is wrong with it the checks say."""
+        return bool(self.rest_key_id or self.rest_p12)
 
     @property
     def rest_auth(self) -> str:

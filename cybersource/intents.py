@@ -72,8 +72,9 @@ def next_reference_number(order: Any, kind: str) -> str:
     return f"{stem}-{LETTERS[Kind(kind)]}{count}"
 
 
-def queue_reversal(
+def queue(
     order: Any,
+    kind: str,
     *,
     payment_id: str,
     amount: Decimal,
@@ -82,16 +83,16 @@ def queue_reversal(
     attempt: PaymentAttempt | None = None,
     transaction: Any = None,
 ) -> PaymentOperation | None:
-    """Write down that a hold is to be given back; ``cybersource_reconcile`` sends it. None when that was asked before.
+    """Write down what the shop does by itself; ``cybersource_reconcile`` sends it. None when that was asked before.
 
-    Nothing is sent from here: a reply and a review are answered without waiting for a call of ours.
+    Nothing is sent from here: a reply and a review are answered without waiting for a call of ours. ``transaction`` is
+    what it acts on; a hold that was never recorded, since its payment was declined, has none.
     """
-    same = PaymentOperation.objects.filter(order=order, kind=Kind.REVERSE, payment_id=payment_id)
-    if not payment_id or same.exists():
+    if not payment_id or PaymentOperation.objects.filter(order=order, kind=kind, payment_id=payment_id).exists():
         return None
     return write(
         order,
-        Kind.REVERSE,
+        kind,
         amount=amount,
         currency=currency,
         state=OperationState.QUEUED,
@@ -100,4 +101,5 @@ def queue_reversal(
         attempt=attempt,
         transaction=transaction,
         source=transaction.source if transaction is not None else None,
+        is_automatic=True,
     )

@@ -97,8 +97,9 @@ def order_to_pay(request: Any, view: Any) -> str:
 class Cybersource(PaymentMethod):
     """Payment by card through CyberSource Secure Acceptance.
 
-    ``flow`` (``method_kwargs``) is one of ``two-step``, ``one-step``, ``sale`` and ``sale-with-token``; the default is
-    ``CYBERSOURCE_FLOW``. ``code`` and ``name`` let a shop offer the method more than once, say once a flow.
+    ``flow`` (``method_kwargs``) is one of ``two-step``, ``one-step``, ``sale``, ``sale-with-token`` and
+    ``token-then-server``; the default is ``CYBERSOURCE_FLOW``. ``code`` and ``name`` let a shop offer the method more
+    than once, say once a flow.
     """
 
     name = _("Credit Card")

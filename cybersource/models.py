@@ -621,6 +621,9 @@ class PaymentOperation(models.Model):
         _("Lines"), default=dict, blank=True, help_text=_("Quantities by the id of the order's line; empty: by amount.")
     )
     is_last = models.BooleanField(_("Last capture"), default=True)
+    is_automatic = models.BooleanField(
+        _("By the shop itself"), default=False, help_text=_("Asked by nobody: CYBERSOURCE_AUTO_REVERSE.")
+    )
     reason = models.CharField(_("Reason"), max_length=255, blank=True)
     reference = models.CharField(_("Shop's reference"), max_length=64, blank=True)
     user = models.ForeignKey(

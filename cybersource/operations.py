@@ -62,6 +62,9 @@ State = OperationState
 #: integrator treats them so.
 DONE_BEFORE = {"AUTH_ALREADY_REVERSED", "CAPTURE_ALREADY_VOIDED", "TRANSACTION_ALREADY_REVERSED_OR_SETTLED"}
 
+#: Refusals of a reversal that say that no hold is left.
+NOTHING_HELD = {*DONE_BEFORE, "MISSING_AUTH"}
+
 #: What a look-up says of a transaction that was undone. A sale's void gives its hold back too.
 UNDONE = {"REVERSED", "VOIDED"}
 
@@ -415,7 +418,7 @@ def _conclude(operation_id: int, ending: Ending, entry: CyberSourceReply | None)
     with orders.in_the_shops_language():
         if state in standing.ENDED_WELL:
             RECORDED[Kind(operation.kind)](operation)
-        elif state not in UNDER_WAY and operation.transaction is not None:
+        elif state not in UNDER_WAY:
             record_failure(operation)
         if not known_as_unknown:
             orders.note(order, in_words(operation), user=operation.user)
@@ -486,6 +489,8 @@ RECORDED: dict[Kind, Callable[[PaymentOperation], None]] = {
     Kind.REFUND: record_refund,
     Kind.VOID: record_void,
     Kind.REVERSE: record_reversal,
+    # An authorization is recorded by the settlement of its attempt.
+    Kind.AUTHORIZE: lambda operation: None,
     # What a decision does was recorded with it, and by whoever told it first.
     Kind.ACCEPT_REVIEW: lambda operation: None,
     Kind.REJECT_REVIEW: lambda operation: None,
@@ -527,9 +532,15 @@ def payment_id_of(operation: PaymentOperation) -> str:
 
 
 def record_failure(operation: PaymentOperation) -> None:
-    """A Transaction that moved nothing says that it was tried, under the id to search for at CyberSource."""
+    """A Transaction that moved nothing says that it was tried, under the id to search for at CyberSource.
+
+    Nobody waits for what the shop does by itself, so staff are told what it could not do.
+    """
     kind = rules.RULES[Kind(operation.kind)].makes
-    if kind:
+    if operation.is_automatic and operation.kind == Kind.REVERSE and operation.rest_reason not in NOTHING_HELD:
+        charge = {"transaction_id": operation.payment_id, "amount": operation.amount, "currency": operation.currency}
+        needs.flag(Attention.HOLD_LEFT, operation.order, operation.attempt, operation=operation, **charge)
+    if kind and operation.transaction is not None:
         operation.made = ledger.record_failure(operation.transaction, kind, operation.amount, **told(operation))
 
 

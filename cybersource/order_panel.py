@@ -65,6 +65,7 @@ FLOWS = {
     "one-step": gettext_lazy("One step: authorize and store the card"),
     "sale": gettext_lazy("Sale: debit at once"),
     "sale-with-token": gettext_lazy("Sale: debit at once and store the card"),
+    "token-then-server": gettext_lazy("Two steps: store the card, then authorize from the shop's server"),
 }
 
 #: How a state looks: Bootstrap's words for colours, beside words that say the same.

@@ -26,7 +26,7 @@ from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
 from . import attention as needs
-from . import ledger, orders, patience, signals
+from . import intents, ledger, orders, patience, signals
 from .announcements import announce
 from .conf import conf
 from .models import (
@@ -35,6 +35,7 @@ from .models import (
     Attention,
     FollowonResult,
     PaymentAttempt,
+    PaymentOperation,
     ReviewNotification,
     ReviewNotificationUpdate,
     clipped,
@@ -593,6 +594,17 @@ def reject(desk: Desk, one: Decided, held: Decimal) -> Fate:
     order, reviewed = one.order, one.reviewed
     attempt = attempt_of(reviewed)
     desk.move(attempt, reviewed, AttemptState.DECLINED)
+    if is_reversed_by_itself(one.update):
+        intents.queue(
+            order,
+            PaymentOperation.Kind.REVERSE,
+            payment_id=reviewed.reference,
+            amount=reviewed.amount,
+            currency=reviewed.source.currency,
+            reason=_("Rejected by Decision Manager"),
+            attempt=attempt,
+            transaction=reviewed,
+        )
     if orders.is_declined(order) or (attempt and orders.awaits_payment(order) and is_replaced(attempt)):
         return None
     if is_over(order) or held >= order.total_incl_tax:
@@ -689,6 +701,11 @@ def reversed_with(update: ReviewUpdate) -> bool:
     return bool(followon and followon.status.lower() == "success" and "revers" in followon.application.lower())
 
 
+def is_reversed_by_itself(update: ReviewUpdate) -> bool:
+    """Whether the shop is to give back a hold that the reviewer's rejection left on the card."""
+    return "rejected" in conf.auto_reverse and conf.has_rest and not reversed_with(update)
+
+
 # -- what staff read ---------------------------------------------------------------------------------------------------
 
 
@@ -699,7 +716,9 @@ def decided(reviewed: Any, update: ReviewUpdate) -> str:
         "id": reviewed.reference,
         "comments": update.comments,
     }
-    if update.new_decision == ReviewDecision.REJECT and not reversed_with(update):
+    if update.new_decision == ReviewDecision.REJECT and is_reversed_by_itself(update):
+        message += " " + _("The authorization will be reversed by itself.")
+    elif update.new_decision == ReviewDecision.REJECT and not reversed_with(update):
         message += " " + _("Reverse the authorization in the CyberSource Business Center unless the reviewer did.")
     return message
 

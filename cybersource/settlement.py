@@ -15,9 +15,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
+from oscar.core.loading import get_model
 
 from . import attention as needs
-from . import ledger, limits, orders, signals
+from . import intents, ledger, limits, orders, signals
 from .announcements import announce
 from .checkout import begin_next_step
 from .conf import conf
@@ -29,17 +30,25 @@ from .models import (
     Attention,
     CyberSourceReply,
     PaymentAttempt,
+    PaymentOperation,
     PaymentToken,
     ReplyType,
     clipped,
 )
 from .protocol import Outcome, OutcomeKind, Reply, TransactionType, reason_meaning
 
+Transaction = get_model("payment", "Transaction")
+
 Result = CyberSourceReply.Result
+Kind = PaymentOperation.Kind
 
 #: States of an attempt that holds money as it should, and of one that ended without.
 PAID = (AttemptState.AUTHORIZED, AttemptState.REVIEW)
 ENDED_BADLY = (AttemptState.DECLINED, AttemptState.FAILED, AttemptState.PARTIAL, AttemptState.REVERSED)
+
+#: Declines that may leave a hold on the card: the bank had approved, then Decision Manager rejected. What fails the
+#: account's own AVS and CVN rules is declined only where CyberSource reverses it. Source: Secure Acceptance guide.
+HOLD_MAY_REMAIN = (481,)
 
 #: The order as its lock made it ours, and what its status and every confirmation e-mail ask for, in one statement.
 WITH_ORDER = ("order__basket", "order__shipping_address__country")
@@ -119,12 +128,31 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         )
         orders.note(order, to_staff(attempt, outcome, attention))
         tell(signals.unexpected_charge, order, attempt, outcome, entry, attention=attention)
+        if attention == Attention.EXTRA_CHARGE and "second-charge" in conf.auto_reverse and conf.has_rest:
+            take_back(order, attempt, source)
     transaction.on_commit(lambda: limits.count_payment(limits.Who.of(attempt)), robust=True)
     if outcome.kind != OutcomeKind.PARTIAL:
         orders.authorize_if_covered(order, held, hostname=attempt.hostname)
     elif orders.awaits_payment(order) and not orders.is_retried(order, attempt):
         orders.decline(order, hostname=attempt.hostname)
     return Result.SETTLED
+
+
+def take_back(order: Any, attempt: PaymentAttempt, source: Any) -> None:
+    """Write down that a second charge is to be given back: a hold is reversed, a sale's debit voided."""
+    kind, made = Kind.REVERSE, Transaction.AUTHORISE
+    if source.amount_debited:
+        kind, made = Kind.VOID, Transaction.DEBIT
+    intents.queue(
+        order,
+        kind,
+        payment_id=source.reference,
+        amount=source.amount_allocated,
+        currency=source.currency,
+        reason=_("The order was paid already"),
+        attempt=attempt,
+        transaction=Transaction.objects.get(source=source, txn_type=made),
+    )
 
 
 def unexpected(order: Any, attempt: PaymentAttempt, outcome: Outcome) -> str:
@@ -192,6 +220,16 @@ def remember_token(order: Any, outcome: Outcome, entry: CyberSourceReply) -> Pay
 
 def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply) -> Result:
     """Declined, refused for its data, or cancelled. Never undoes anything that is paid or newer."""
+    if outcome.reason_code in HOLD_MAY_REMAIN and "rejected" in conf.auto_reverse and conf.has_rest:
+        intents.queue(
+            order,
+            Kind.REVERSE,
+            payment_id=outcome.transaction_id or "",
+            amount=attempt.amount,
+            currency=attempt.currency,
+            reason=_("Rejected by Decision Manager"),
+            attempt=attempt,
+        )
     end_its_doubt(attempt, outcome)
     if attempt.state in ENDED_BADLY:
         return Result.REPEATED

@@ -11,6 +11,7 @@ urlpatterns = [
     path("merchant-post/", views.merchant_post, name="cybersource-merchant-post"),
     path("return/<uuid:handle>/", views.return_to_shop, name="cybersource-return"),
     path("pending/<uuid:handle>/", views.pending, name="cybersource-pending"),
+    path("authorize/<uuid:handle>/", views.authorize, name="cybersource-authorize"),
     path("decision-manager-review-notification/", views.review_notification, name="cybersource-review-notification"),
     path("attention/", dashboard.attention_list, name="cybersource-attention"),
     path("attention/<int:pk>/", dashboard.attention_item, name="cybersource-attention-item"),

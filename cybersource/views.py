@@ -27,7 +27,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 from oscarapicheckout.views import CHECKOUT_ORDER_ID
 
-from . import checkout, explanations, fingerprints, orders, patience, posts, replies, reviews, shopper
+from . import authorizations, checkout, explanations, fingerprints, orders, patience, posts, replies, reviews, shopper
 from .client_address import client_address
 from .conf import conf
 from .encryption import Secret
@@ -35,6 +35,7 @@ from .error_reports import discreet, take_query_off
 from .models import UNSETTLED_STATES, WAITS_FOR_STAFF, AttemptState, PaymentAttempt, ReplyType, ReviewNotification
 from .protocol import PROFILING_KINDS, ProtocolError
 from .protocol.review import MAX_BODY_BYTES
+from .rules import InvalidOperation
 
 logger = logging.getLogger(__name__)
 
@@ -289,6 +290,28 @@ def pending(request: HttpRequest, handle: UUID) -> HttpResponse:
             "refresh_seconds": SOON if step.state in UNSETTLED_STATES else LATER,
         },
     )
+
+
+@csrf_exempt
+@discreet
+@require_POST
+@never_cache
+@transaction.non_atomic_requests
+def authorize(request: HttpRequest, handle: UUID) -> HttpResponse:
+    """The second step of a payment that the shop's server authorizes, asked for by the shopper's browser.
+
+    Needs no token against forgery: it takes nothing from the post, and only the session that began the payment, whose
+    cookie a foreign page's post does not bring, finds the step behind the URL. Asked twice, it is done once.
+    """
+    step = own_step(request, handle)
+    if step is None:
+        return stranger(request)
+    try:
+        if step.door == PaymentAttempt.Door.REST and step.state == AttemptState.OPEN and not step.has_stored_answer:
+            authorizations.authorize_step(step)
+    except InvalidOperation as refused:
+        logger.warning("The card of attempt %s was not authorized: %s", step.pk, refused)
+    return HttpResponseRedirect(reverse("cybersource-return", args=[handle]))
 
 
 def pending_url(step: PaymentAttempt) -> str:

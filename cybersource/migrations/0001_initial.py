@@ -432,6 +432,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("is_last", models.BooleanField(default=True, verbose_name="Last capture")),
+                (
+                    "is_automatic",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Asked by nobody: CYBERSOURCE_AUTO_REVERSE.",
+                        verbose_name="By the shop itself",
+                    ),
+                ),
                 ("reason", models.CharField(blank=True, max_length=255, verbose_name="Reason")),
                 ("reference", models.CharField(blank=True, max_length=64, verbose_name="Shop's reference")),
                 ("user_name", models.CharField(blank=True, max_length=150, verbose_name="Asked by, by name")),

@@ -165,17 +165,23 @@ def authorize(
     idempotency_id: str,
     capture: bool = False,
     commerce_indicator: str = "internet",
+    device_fingerprint_id: str = "",
+    customer_ip_address: str = "",
 ) -> Call:
     """Authorize a stored card; with ``capture`` take the money at once.
 
-    A success says ``AUTHORIZED`` either way, so the caller must remember whether it asked for capture.
+    A success says ``AUTHORIZED`` either way, so the caller must remember whether it asked for capture. The device is
+    what Decision Manager knows the shopper by.
     """
-    body = {
+    body: dict[str, Any] = {
         "clientReferenceInformation": _reference(reference_number, idempotency_id),
         "processingInformation": {"capture": capture, "commerceIndicator": commerce_indicator},
         "paymentInformation": {token_kind.value: {"id": _id(token, "token")}},
         "orderInformation": _amount(amount, currency),
     }
+    device = {"fingerprintSessionId": device_fingerprint_id, "ipAddress": customer_ip_address}
+    if told := {name: value for name, value in device.items() if value}:
+        body["deviceInformation"] = told
     return Call(operation=Operation.AUTHORIZE, method="post", target="/pts/v2/payments", body=body)
 
 

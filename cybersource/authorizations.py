@@ -1,0 +1,306 @@
+"""A stored card is authorized by the shop's server: the second step of the flow ``token-then-server``, or staff's own.
+
+    attempt (door REST) -> PaymentOperation (committed) -> sent once -> Outcome -> the settlement of every reply
+
+How it ends is settled as a browser's reply would be: the attempt, the order, the ledger and the confirmation do not
+know by which door the answer came. Callers must not hold a transaction open.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+from oscarapicheckout import settings as checkout_settings
+
+from . import gateway, intents, ledger, operations, orders, patience, settlement
+from .checkout import SERVER_FLOW
+from .conf import conf
+from .models import (
+    UNSETTLED_STATES,
+    AttemptState,
+    CyberSourceReply,
+    OperationState,
+    PaymentAttempt,
+    PaymentOperation,
+    PaymentToken,
+    clipped,
+)
+from .operations import Ending
+from .protocol import AmountNotRepresentable, Decision, Outcome, OutcomeKind, TransactionType, format_amount
+from .protocol.rest import Call, Processed, Refused, TokenKind, calls
+from .protocol.rest.payment import DECISIONS, payment_outcome
+from .rules import InvalidOperation, Problem
+
+logger = logging.getLogger(__name__)
+
+Kind = PaymentOperation.Kind
+State = OperationState
+
+#: How long the shopper's own browser has to ask for the second step before ``cybersource_reconcile`` does.
+A_MOMENT = timedelta(minutes=2)
+
+#: Ends of an operation after which the same authorization may be asked once more.
+NOTHING_DONE = (State.NOT_SENT, State.REFUSED)
+
+#: The field that CyberSource names when a token is not of the kind that it was sent as.
+WRONG_KIND = "paymentInformation.customer.id"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    operation: PaymentOperation
+    call: Call | None  #: None when somebody asked before
+
+
+def authorize(
+    order: Any,
+    token: PaymentToken,
+    *,
+    amount: Decimal | None = None,
+    capture: bool = False,
+    commerce_indicator: str = "internet",
+    method_key: str = "cybersource",
+    **asked: Any,
+) -> PaymentOperation:
+    """Authorize a stored card for an order: ``amount``, or what it still lacks; with ``capture`` take it at once.
+
+    ``commerce_indicator`` is CyberSource's word for how the order came (``moto`` for one by phone). ``asked`` as for
+    every operation: ``user``, ``reason``, ``reference``, ``key``. Raises
+    :class:`~cybersource.rules.InvalidOperation` when it was not begun.
+    """
+    operations.refuse_in_transaction()
+    require_rest()
+    key = asked.get("key", "")
+    if key and (same := PaymentOperation.objects.filter(key=key).first()):
+        if (same.kind, same.order_id) != (Kind.AUTHORIZE, order.pk) or amount not in (None, same.amount):
+            raise InvalidOperation(Problem(code="key-reused", field="key", message=_("This key was used before.")))
+        return same
+    attempt = patience.persistently(lambda: begin_attempt(order.pk, token, amount, capture, method_key))
+    return send(attempt, commerce_indicator=commerce_indicator, **asked)
+
+
+@transaction.atomic
+def begin_attempt(
+    order_id: int, token: PaymentToken, amount: Decimal | None, capture: bool, method_key: str
+) -> PaymentAttempt:
+    """Write an attempt of staff's own for what the order lacks."""
+    order = orders.locked(order_id)
+    missing = order.total_incl_tax - orders.money_held(order)
+    amount = missing if amount is None else amount
+    currency = order.currency or conf.default_currency
+    problems = []
+    if not orders.awaits_payment(order):
+        problems.append(Problem(code="wrong-state", field="order", message=_("The order does not wait for payment.")))
+    elif PaymentAttempt.objects.filter(order=order, state__in=(*UNSETTLED_STATES, AttemptState.REVIEW)).exists():
+        message = _("Another payment of the order is under way. Wait until its outcome is known.")
+        problems.append(Problem(code="under-way", field="order", message=message))
+    elif not 0 < amount <= missing:
+        message = _("The order lacks %(missing)s %(currency)s.") % {"missing": missing, "currency": currency}
+        problems.append(Problem(code="amount-too-high", field="amount", message=message))
+    else:
+        try:
+            format_amount(amount, currency)
+        except AmountNotRepresentable as problem:
+            problems.append(Problem(code="amount-too-precise", field="amount", message=problem.explanation))
+    if problems:
+        raise InvalidOperation(*problems)
+    if orders.is_declined(order):  # it waits for payment once more, as when a shopper tries again
+        with orders.in_the_shops_language():
+            orders.change_status(order, checkout_settings.ORDER_STATUS_PENDING)
+    return PaymentAttempt.objects.create(
+        order=order,
+        door=PaymentAttempt.Door.REST,
+        method_key=method_key,
+        flow=SERVER_FLOW,
+        transaction_type=TransactionType.SALE if capture else TransactionType.AUTHORIZATION,
+        reference_number=order.number[:50],
+        amount=amount,
+        currency=currency,
+        token=token,
+        is_limited=False,
+    )
+
+
+def authorize_step(attempt: PaymentAttempt) -> PaymentOperation:
+    """Authorize the card that the shopper has stored a moment ago. Safe to ask again: it is sent once.
+
+    Raises :class:`~cybersource.rules.InvalidOperation` when the attempt is not waiting for it.
+    """
+    operations.refuse_in_transaction()
+    require_rest()
+    return send(attempt, reason="")
+
+
+def authorize_waiting(*, at: datetime | None = None) -> int:
+    """Authorize the stored cards of shoppers who pressed "pay" and whose browser never came back. Returns how many."""
+    now = at or timezone.now()
+    asked = PaymentOperation.objects.filter(attempt=OuterRef("pk")).exclude(state__in=NOTHING_DONE)
+    waiting = PaymentAttempt.objects.filter(
+        ~Exists(asked),
+        door=PaymentAttempt.Door.REST,
+        state=AttemptState.OPEN,
+        date_created__lt=now - A_MOMENT,
+        date_created__gt=now - conf.attempt_timeout,
+    )
+    done = 0
+    for attempt in waiting.select_related("order", "token").order_by("pk"):
+        try:
+            authorize_step(attempt)
+            done += 1
+        except InvalidOperation as refused:
+            logger.warning("The card stored for attempt %s was not authorized: %s", attempt.pk, refused)
+    return done
+
+
+def require_rest() -> None:
+    try:
+        gateway.access()
+    except ImproperlyConfigured as problem:
+        raise InvalidOperation(Problem(code="not-configured", field="", message=str(problem))) from None
+
+
+# -- one authorization -----------------------------------------------------------------------------------------------
+
+
+@sensitive_variables()
+def send(attempt: PaymentAttempt, *, commerce_indicator: str = "internet", **asked: Any) -> PaymentOperation:
+    begun = patience.persistently(lambda: begin(attempt.pk, commerce_indicator, **asked))
+    if begun.call is None:
+        return begun.operation
+    ended = perform(begun.operation, begun.call)
+    if ended.state == State.REFUSED and corrected_kind(ended):
+        again = patience.persistently(lambda: begin(attempt.pk, commerce_indicator, **{**asked, "key": ""}))
+        return perform(again.operation, again.call) if again.call else again.operation
+    return ended
+
+
+@sensitive_variables()
+@transaction.atomic
+def begin(attempt_id: int, commerce_indicator: str, **asked: Any) -> Begun:
+    """Write the intent, with the order's and then the attempt's row locked; what was asked before is returned."""
+    order = orders.locked(PaymentAttempt.objects.values_list("order", flat=True).get(pk=attempt_id))
+    attempt = (
+        PaymentAttempt.objects.select_for_update(of=("self",), no_key=True).select_related("token").get(pk=attempt_id)
+    )
+    before = attempt.operations.exclude(state__in=NOTHING_DONE).order_by("-pk").first()
+    if before is not None:
+        return Begun(operation=before, call=None)
+    waits = orders.awaits_payment(order) and not orders.is_declined(order)
+    if attempt.state != AttemptState.OPEN or attempt.token is None or not waits:
+        message = _("The payment does not wait for its card to be authorized.")
+        raise InvalidOperation(Problem(code="wrong-state", field="attempt", message=message))
+    operation = intents.write(
+        order,
+        Kind.AUTHORIZE,
+        amount=attempt.amount,
+        currency=attempt.currency,
+        attempt=attempt,
+        date_sent=timezone.now(),
+        **asked,
+    )
+    if attempt.date_shown is None:  # from here on the card may be charged
+        attempt.date_shown = timezone.now()
+        attempt.save(update_fields=["date_shown"])
+    call = calls.authorize(
+        token=attempt.token.token,
+        token_kind=TokenKind(attempt.token.kind or TokenKind.CUSTOMER),
+        amount=attempt.amount,
+        currency=attempt.currency,
+        reference_number=operation.reference_number,
+        idempotency_id=operation.idempotency_id,
+        capture=attempt.transaction_type in ledger.SALES,
+        commerce_indicator=commerce_indicator,
+        device_fingerprint_id=attempt.device_fingerprint_id,
+        customer_ip_address=str(attempt.customer_ip_address or ""),
+    )
+    return Begun(operation=operation, call=call)
+
+
+@sensitive_variables()
+def perform(operation: PaymentOperation, call: Call) -> PaymentOperation:
+    """Send it, settle the attempt by what it came to, and end the operation."""
+    attempt = operation.attempt
+    exchange = gateway.send(call, order=operation.order, attempt=attempt, operation=operation, user=operation.user)
+    ending = Ending.of(exchange.outcome)
+    outcome = outcome_of(exchange.outcome, attempt)
+    if outcome is not None:
+        ending = settle(exchange.entry, attempt, outcome, ending)
+    ended = operations.conclude(operation.pk, ending, entry=exchange.entry)
+    if ended.state in NOTHING_DONE:
+        # It may be asked again, and if it never is, no charge can exist.
+        PaymentAttempt.objects.filter(pk=attempt.pk, state=AttemptState.OPEN).update(date_shown=None)
+    return ended
+
+
+def outcome_of(told: Any, attempt: PaymentAttempt) -> Outcome | None:
+    """What the answer means for the attempt; None where it goes on waiting, since nothing left or it may try again."""
+    if isinstance(told, Processed):
+        return payment_outcome(told.answer, asked=attempt.amount, currency=attempt.currency)
+    if isinstance(told, Refused) and not told.is_duplicate:
+        if told.is_not_authenticated or told.retry_after is not None or is_wrong_kind(told, attempt.token):
+            return None
+        return Outcome(kind=OutcomeKind.INVALID, message=told.answer.message)
+    if isinstance(told, Refused) or hasattr(told, "why"):
+        return Outcome(kind=OutcomeKind.UNKNOWN)
+    return None
+
+
+def settle(entry: CyberSourceReply, attempt: PaymentAttempt, outcome: Outcome, ending: Ending) -> Ending:
+    """Let the outcome have its effect by the way of every reply, and say in the log what it was."""
+    token = attempt.token
+    known = replace(
+        outcome,
+        payment_token=token.token,
+        card_number=token.masked_card_number,
+        card_type=token.card_type,
+        card_expiry=token.card_expiry_date,
+    )
+    decision = DECISIONS.get(outcome.kind)
+    entry.decision = decision.value if decision else ""
+    entry.reason_code = outcome.reason_code
+    for name, value in clipped(
+        CyberSourceReply,
+        card_number=token.masked_card_number,
+        card_type=token.card_type,
+        card_expiry_date=token.card_expiry_date,
+    ).items():
+        setattr(entry, name, value)
+    entry.save(update_fields=["decision", "reason_code", "card_number", "card_type", "card_expiry_date"])
+    patience.persistently(lambda: settlement.settle(entry, known))
+    if decision == Decision.ACCEPT or decision == Decision.REVIEW:
+        remember_kind(token)
+    if outcome.kind == OutcomeKind.UNKNOWN and ending.state == State.DONE:
+        return replace(ending, state=State.UNKNOWN)
+    return ending
+
+
+# -- what kind of token it is ------------------------------------------------------------------------------------------
+
+
+def remember_kind(token: PaymentToken) -> None:
+    if not token.kind:
+        PaymentToken.objects.filter(pk=token.pk, kind="").update(kind=PaymentToken.Kind.CUSTOMER)
+
+
+def is_wrong_kind(told: Refused, token: PaymentToken) -> bool:
+    """Whether a token whose kind nobody knew was refused as what it was taken for. Nothing was done then."""
+    return not token.kind and any(detail.field == WRONG_KIND for detail in told.answer.details)
+
+
+def corrected_kind(operation: PaymentOperation) -> bool:
+    """Learn from a refusal that a token is one of the older kind. True when it may be tried as that."""
+    token = operation.attempt.token
+    told = operation.log.data if operation.log else {}
+    if WRONG_KIND not in (told or {}).values():
+        return False
+    return bool(PaymentToken.objects.filter(pk=token.pk, kind="").update(kind=PaymentToken.Kind.LEGACY))

@@ -1,0 +1,141 @@
+"""A stored card is authorized by the shop's server, once, and settled like any other payment."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from cybersource import authorizations, expiry
+from cybersource.models import PaymentAttempt, PaymentOperation, PaymentToken
+from cybersource.rules import InvalidOperation
+from cybersource.simulator import cards
+from tests.desk import Order, events, source_of, transactions
+from tests.shop import Shopper, card
+from tests.threads import in_threads
+
+D = Decimal
+
+
+@pytest.fixture
+def buyer(desk, settings) -> Shopper:
+    settings.CYBERSOURCE_FLOW = "token-then-server"
+    return Shopper(gateway=desk.simulator.gateway)
+
+
+def store_card(buyer: Shopper, number: str = cards.APPROVED):
+    """The shopper's card is stored; what the shop's page says next."""
+    order = buyer.check_out("64.50")
+    page = buyer.deliver(buyer.submit(card(number)))
+    return order, page.headers["Location"]
+
+
+def ask(buyer: Shopper, **extra):
+    """The browser posts the next form, which is the shop's own."""
+    action = buyer.state()["required_action"]
+    assert action["fields"] == [] and action["name"] == "authorize"
+    return buyer.client.post(action["url"], follow=False, **extra)
+
+
+def fresh(order):
+    return Order.objects.get(pk=order.pk)
+
+
+def test_the_card_is_stored_by_the_browser_and_authorized_by_the_server(desk, buyer, mailoutbox):
+    order, pending = store_card(buyer)
+    page = buyer.client.get(pending)
+    assert b"data-cybersource-next" in page.content
+    there = ask(buyer)
+    shown = buyer.client.get(there.headers["Location"])
+    assert "thank-you" in shown.headers["Location"]
+    assert fresh(order).status == "Authorized" and len(mailoutbox) == 1
+    assert transactions(order) == [("Authorise", "69.50", "ACCEPT")] and events(order) == [("Authorise", "69.50", [1])]
+    operation = PaymentOperation.objects.get()
+    assert (operation.kind, operation.state, operation.reference_number) == ("authorize", "done", f"{order.number}-A1")
+    attempt = buyer.attempt()
+    assert (attempt.door, attempt.state, attempt.settling_reply) == ("rest", "authorized", operation.log)
+    assert attempt.token.kind == "customer" and attempt.source.label.endswith("1111")
+    desk.do("capture", desk.authorization(order))
+
+
+def test_a_form_that_is_posted_by_many_tabs_at_once_authorizes_once(desk, buyer):
+    order, _pending = store_card(buyer)
+    attempt = buyer.attempt()
+    in_threads(lambda _: authorizations.authorize_step(attempt), 6)
+    assert PaymentOperation.objects.count() == 1 and source_of(order)[0] == D("69.50")
+    assert len([call for call in desk.rest.calls if call.target == "/pts/v2/payments"]) == 1
+
+
+def test_another_visitor_with_the_url_authorizes_nothing(desk, buyer):
+    store_card(buyer)
+    url = buyer.state()["required_action"]["url"]
+    assert Client().post(url).status_code == 200 and not PaymentOperation.objects.exists()
+    assert buyer.client.get(url).status_code == 405
+
+
+@pytest.mark.parametrize(("number", "state"), [(cards.DECLINED, "declined"), (cards.REVIEW, "review")])
+def test_a_decline_and_a_review_are_settled_as_from_the_browser(desk, buyer, number, state):
+    order, _pending = store_card(buyer, number)
+    ask(buyer)
+    assert buyer.attempt().state == state
+    assert fresh(order).status == {"declined": "Payment Declined", "review": "Pending"}[state]
+
+
+def test_a_lost_answer_is_an_unknown_outcome_and_is_not_asked_again(desk, buyer):
+    order, _pending = store_card(buyer)
+    desk.rest.faults.next("no-answer", action="payments")
+    ask(buyer)
+    assert buyer.attempt().state == "unknown" and PaymentOperation.objects.get().state == "unknown"
+    assert buyer.state()["required_action"] is None and buyer.state()["status"] == "Pending"
+    assert fresh(order).status == "Pending"
+
+
+def test_what_never_left_may_be_asked_again_and_is_no_charge_if_it_never_is(desk, buyer, settings):
+    order, _pending = store_card(buyer)
+    there = settings.CYBERSOURCE_REST_ENDPOINT
+    settings.CYBERSOURCE_REST_ENDPOINT = "http://127.0.0.1:1"
+    ask(buyer)
+    assert PaymentOperation.objects.get().state == "not-sent" and buyer.attempt().state == "open"
+    assert expiry.expire(at=timezone.now() + timedelta(hours=2), dry_run=True) == {"given up, no charge possible": 1}
+    settings.CYBERSOURCE_REST_ENDPOINT = there
+    ask(buyer)
+    assert fresh(order).status == "Authorized"
+
+
+def test_a_browser_that_never_comes_back_is_paid_for_all_the_same(desk, buyer):
+    order = buyer.check_out("64.50")
+    buyer.deliver(buyer.submit(), follow=False)
+    assert authorizations.authorize_waiting() == 0  # the browser may still be on its way
+    later = timezone.now() + timedelta(minutes=5)
+    assert authorizations.authorize_waiting(at=later) == 1
+    assert authorizations.authorize_waiting(at=later) == 0
+    assert fresh(order).status == "Authorized"
+
+
+def test_staff_authorize_a_stored_card_for_what_an_order_lacks(desk, buyer):
+    order, _pending = store_card(buyer)
+    token = PaymentToken.objects.get()
+    with pytest.raises(InvalidOperation) as refused:
+        authorizations.authorize(order, token, user=desk.staff)
+    assert refused.value.problems[0].code == "under-way"  # the shopper is at it
+    expiry.expire(at=timezone.now() + timedelta(hours=2))
+    assert fresh(order).status == "Payment Declined"
+    with pytest.raises(InvalidOperation) as refused:
+        authorizations.authorize(order, token, amount=D("69.51"), user=desk.staff)
+    assert refused.value.problems[0].code == "amount-too-high"
+    done = authorizations.authorize(
+        order, token, capture=True, commerce_indicator="moto", user=desk.staff, key="phone-1", reason="by phone"
+    )
+    assert done.state == "done" and source_of(order) == (D("69.50"), D("69.50"), 0)
+    assert authorizations.authorize(order, token, key="phone-1").pk == done.pk
+    desk.do("refund", desk.debit(order), amount=D("1.00"))
+
+
+def test_without_rest_keys_the_step_waits_and_nothing_is_lost(desk, buyer, settings):
+    order, _pending = store_card(buyer)
+    settings.CYBERSOURCE_REST_KEY_ID = ""
+    assert ask(buyer).status_code == 302
+    assert PaymentAttempt.objects.filter(order=order, state="open", door="rest").exists()

@@ -1,0 +1,65 @@
+"""A hold that nobody wants is given back without anybody asking, and never from within a reply."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from cybersource.models import AttentionItem, PaymentOperation
+from cybersource.simulator import cards
+from tests.desk import source_of
+from tests.shop import Shopper, post_notification, post_reply
+
+D = Decimal
+
+
+def queued() -> list[tuple[str, str, Decimal, bool]]:
+    rows = PaymentOperation.objects.order_by("pk")
+    return [(one.kind, one.payment_id, one.amount, one.is_automatic) for one in rows if one.state == "queued"]
+
+
+def test_what_a_reviewer_rejects_is_to_be_reversed_unless_the_reviewer_did(desk):
+    order = desk.order(card=cards.REVIEW)
+    payment = desk.simulator.payments[-1]
+    hold = desk.authorization(order)
+    update = desk.simulator.gateway.decide(payment.id, "REJECT", reviewer="lena.review")
+    for _ in range(2):
+        assert post_notification(update.body).status_code == 200
+    assert queued() == [("reverse", hold.reference, D("69.50"), True)]
+    assert not desk.calls("reversals")  # nobody waited for it
+
+
+def test_a_decline_by_decision_manager_may_have_left_a_hold(desk):
+    shopper = Shopper(gateway=desk.simulator.gateway)
+    order = shopper.check_out("64.50")
+    shopper.deliver(shopper.submit())
+    reply = shopper.reply(decision="DECLINE", reason_code="481", auth_amount="")
+    for _ in range(2):
+        post_reply(reply)
+    ((kind, payment_id, amount, _automatic),) = queued()
+    assert (kind, amount) == ("reverse", D("69.50")) and dict(reply)["transaction_id"] == payment_id
+    assert PaymentOperation.objects.get().order == order
+
+
+@pytest.mark.parametrize(("flow", "kind"), [("one-step", "reverse"), ("sale", "void")])
+def test_a_second_charge_is_given_back_only_where_the_shop_says_so(desk, settings, flow, kind):
+    settings.CYBERSOURCE_FLOW = flow
+    shopper = Shopper(gateway=desk.simulator.gateway)
+    shopper.check_out("64.50")
+    shopper.pay()
+    post_reply(shopper.reply())
+    assert queued() == [] and AttentionItem.objects.get().kind == "extra-charge"
+    settings.CYBERSOURCE_AUTO_REVERSE = True
+    second = shopper.reply()
+    post_reply(second)
+    assert queued() == [(kind, dict(second)["transaction_id"], D("69.50"), True)]
+
+
+@pytest.mark.parametrize("setting", [("CYBERSOURCE_AUTO_REVERSE", False), ("CYBERSOURCE_REST_KEY_ID", "")])
+def test_nothing_is_reversed_by_itself_where_the_shop_does_not_want_it_or_has_no_key(desk, settings, setting):
+    setattr(settings, *setting)
+    order = desk.order(card=cards.REVIEW)
+    update = desk.simulator.gateway.decide(desk.simulator.payments[-1].id, "REJECT", reviewer="lena.review")
+    assert post_notification(update.body).status_code == 200
+    assert queued() == [] and source_of(order)[0] == 0
