@@ -29,6 +29,7 @@ from .calls import (
     timeout_void,
     void,
 )
+from .conversions import read_conversions
 from .keys import BadKeyMaterial, KeyStore, PrivateKey, PublicKey, SharedSecret
 from .message_encryption import Undecryptable, encrypt_request, open_response
 from .outcome import NotSent, Outcome, Processed, Refused, Unknown, Why, outcome_of
@@ -44,19 +45,25 @@ from .subscriptions import (
     webhook_key,
     webhook_products,
 )
+from .webhook import BadDelivery, Covered, Delivery, Event, NotBelieved, SignatureHeader, open_delivery
 
 __all__ = [
+    "KEPT",
+    "KEPT_OF_TOKENS",
     "Answer",
     "Application",
     "AuthMode",
+    "BadDelivery",
     "BadKeyMaterial",
     "Call",
+    "Covered",
+    "Delivery",
     "Detail",
+    "Event",
     "FollowOn",
-    "KEPT",
-    "KEPT_OF_TOKENS",
     "KeyStore",
     "NewKey",
+    "NotBelieved",
     "NotSent",
     "Operation",
     "Outcome",
@@ -69,6 +76,7 @@ __all__ = [
     "RestRequest",
     "SearchPage",
     "SharedSecret",
+    "SignatureHeader",
     "Subscription",
     "TokenKind",
     "Undecryptable",
@@ -87,9 +95,11 @@ __all__ = [
     "jwt_headers",
     "list_webhooks",
     "look_up",
+    "open_delivery",
     "open_response",
     "outcome_of",
     "parse",
+    "read_conversions",
     "read_customer",
     "refund",
     "reverse",

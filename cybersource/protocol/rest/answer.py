@@ -110,7 +110,7 @@ class Answer:
             ),
             message=_first(data, "errorInformation.message", "message", "errors.0.message", "response.rmsg"),
             details=tuple(_details(data)),
-            submitted_at=_time(_first(data, "submitTimeUtc", "submitTimeUTC")),
+            submitted_at=moment(_first(data, "submitTimeUtc", "submitTimeUTC")),
             reference_number=text(data, "clientReferenceInformation.code"),
             idempotency_id=text(data, "clientReferenceInformation.transactionId"),
             reconciliation_id=_first(
@@ -220,9 +220,10 @@ def _amount(data: Any, path: str) -> Decimal | None:
         return None
 
 
-def _time(text: str) -> datetime | None:
+def moment(written: str) -> datetime | None:
+    """Return an aware UTC time; one without a zone is taken as UTC, and what is no time is None."""
     try:
-        read = datetime.fromisoformat(text)
+        read = datetime.fromisoformat(written)
         return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

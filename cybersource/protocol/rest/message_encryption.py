@@ -47,17 +47,22 @@ def open_response(body: bytes, *, key: PrivateKey | None) -> bytes:
         return body
     if key is None:
         raise Undecryptable("reply-encrypted", "The reply is encrypted and no response key is configured.")
+    content = decrypted(token, key)
+    if content is None:
+        raise Undecryptable("reply-undecryptable", "The encrypted reply cannot be opened with our response key.")
+    return content
+
+
+def decrypted(token: str, key: PrivateKey) -> bytes | None:
+    """Return what a compact JWE holds, or None where it is for another key or broken: no error carries it along."""
     from joserfc import jwe
     from joserfc.errors import JoseError
     from joserfc.jwk import RSAKey
 
     try:
-        content = jwe.decrypt_compact(token, RSAKey.import_key(key.key), registry=_registry()).plaintext
+        return jwe.decrypt_compact(token, RSAKey.import_key(key.key), registry=_registry()).plaintext
     except (JoseError, ValueError, TypeError, KeyError):
-        content = None
-    if content is None:  # raised here, so that the error carries nothing of the reply along
-        raise Undecryptable("reply-undecryptable", "The encrypted reply cannot be opened with our response key.")
-    return content
+        return None
 
 
 def encrypted_part(body: bytes) -> str | None:
