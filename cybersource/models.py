@@ -386,6 +386,9 @@ class PaymentToken(models.Model):
         verbose_name=_("Owner"),
     )
     date_created = models.DateTimeField(_("Created"), default=timezone.now)
+    date_gone = models.DateTimeField(
+        _("Gone"), null=True, blank=True, help_text=_("When CyberSource was found not to keep the card any more.")
+    )
 
     class Meta:
         verbose_name = _("Payment token")
@@ -712,6 +715,15 @@ class WebhookDelivery(models.Model):
     reference_number = models.CharField(_("Reference number"), max_length=50, blank=True)
     status = models.CharField(_("Status"), max_length=64, blank=True)
     is_retry = models.BooleanField(_("Delivered again"), default=False)
+    fingerprint = models.CharField(
+        _("Fingerprint"),
+        max_length=64,
+        unique=True,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Of the signed message: the very same one is stored once, however often it is sent."),
+    )
     payload = models.JSONField(_("Payload"), default=dict, blank=True, help_text=_("Listed parts of it only."))
     remote_address = models.GenericIPAddressField(_("Sender"), null=True, blank=True)
     state = models.CharField(_("State"), max_length=16, choices=State.choices, default=State.RECEIVED)

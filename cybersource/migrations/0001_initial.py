@@ -725,6 +725,15 @@ class Migration(migrations.Migration):
                 ("card_expiry_date", models.CharField(blank=True, max_length=7, verbose_name="Card expiry")),
                 ("date_created", models.DateTimeField(default=django.utils.timezone.now, verbose_name="Created")),
                 (
+                    "date_gone",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When CyberSource was found not to keep the card any more.",
+                        null=True,
+                        verbose_name="Gone",
+                    ),
+                ),
+                (
                     "log",
                     models.ForeignKey(
                         blank=True,
@@ -939,6 +948,18 @@ class Migration(migrations.Migration):
                 ("reference_number", models.CharField(blank=True, max_length=50, verbose_name="Reference number")),
                 ("status", models.CharField(blank=True, max_length=64, verbose_name="Status")),
                 ("is_retry", models.BooleanField(default=False, verbose_name="Delivered again")),
+                (
+                    "fingerprint",
+                    models.CharField(
+                        blank=True,
+                        editable=False,
+                        help_text="Of the signed message: the very same one is stored once, however often it is sent.",
+                        max_length=64,
+                        null=True,
+                        unique=True,
+                        verbose_name="Fingerprint",
+                    ),
+                ),
                 (
                     "payload",
                     models.JSONField(
