@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -12,10 +13,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from cybersource.conversions import poll_conversions
 from cybersource.gateway import OpenTransaction
 from cybersource.models import CyberSourceReply, ReviewNotification, ReviewNotificationUpdate
+from cybersource.simulator.server import Server
 from tests.answering import says, server
 from tests.reviewing import Case, notes, tell, under_review
 
@@ -77,6 +80,25 @@ def test_a_decision_whose_notification_was_lost_releases_the_order(shopper, sett
         }
     ]
     assert len(case.reviewers_notes) == 1
+
+
+@pytest.mark.parametrize("quiet_is_404", [True, False])
+def test_what_was_decided_in_the_business_center_is_found_in_its_report(shopper, settings, quiet_is_404):
+    gateway = shopper.gateway
+    gateway.configure(rest=replace(gateway.settings.rest, empty_report_is_404=quiet_is_404))
+    settings.CYBERSOURCE_MERCHANT_ID = gateway.settings.profiles[0].merchant_id
+    settings.CYBERSOURCE_REST_KEY_ID = gateway.settings.rest.key_id
+    settings.CYBERSOURCE_REST_SHARED_SECRET = gateway.settings.rest.shared_secret
+    case = under_review(shopper)
+    an_hour_ago, soon = timezone.now() - timedelta(hours=1), timezone.now() + timedelta(hours=1)
+    with Server(gateway=gateway) as running:
+        settings.CYBERSOURCE_REST_ENDPOINT = running.url
+        assert poll_conversions(an_hour_ago, soon).is_complete and case.status == "Pending"
+        lost = case.reject(notes=["Called: number not in service"])
+        polled = poll_conversions(an_hour_ago, soon)
+    assert polled.states == {"recorded": 1} and case.status == "Payment Declined"
+    assert tell(lost) == 200, "and the notification comes after all"
+    assert case.told == ["recorded", "repeated"] and len(case.reviewers_notes) == 1
 
 
 def test_a_rejection_in_the_report_declines_the_order(shopper, settings):
