@@ -1,4 +1,4 @@
-"""Pages in Oscar's dashboard: what needs attention, and clearing it."""
+"""Pages in Oscar's dashboard: what needs attention, clearing it, and the connection test."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -18,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from . import worklist
+from . import diagnosis, worklist
 from .models import Attention, AttentionItem
 from .navigation import may_clear, may_look
 
@@ -152,3 +153,17 @@ def cleared(request: HttpRequest, item: AttentionItem, reason: str, *, no_charge
     if "order" in request.GET and item.order is not None:
         return HttpResponseRedirect(reverse("dashboard:order-detail", args=[item.order.number]))
     return HttpResponseRedirect(reverse("cybersource-attention"))
+
+
+@transaction.non_atomic_requests  # a REST call is logged in a commit of its own
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@for_staff
+def connection_test(request: HttpRequest) -> HttpResponse:
+    """The URLs to paste; posted to, what ``cybersource_check`` tells. Asks other machines only when posted to."""
+    report = diagnosis.run() if request.method == "POST" else None
+    return render(
+        request,
+        "cybersource/dashboard/connection_test.html",
+        {"report": report, "addresses": diagnosis.to_paste() if report is None else report.addresses},
+    )

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import io
 import logging
+import socket
 import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -67,6 +69,9 @@ READ_SECONDS = 15.0
 #: Bytes of one answer; a search page of 2500 rows has a few million.
 LONGEST_ANSWER = 16 * 1024 * 1024
 
+#: The ``cause`` of a call that was not sent because nobody knows the host's name.
+NAME_NOT_KNOWN = "NameNotKnown"
+
 RestOutcome = CyberSourceReply.RestOutcome
 
 
@@ -105,6 +110,7 @@ class Exchange:
 
     outcome: Outcome
     entry: CyberSourceReply
+    clock_ahead: timedelta | None = None  #: of this machine, before the gateway's clock; None: it did not tell the time
 
 
 @sensitive_variables()
@@ -209,11 +215,11 @@ def send(
     ours = access()
     entry = _begun(call, order=order, attempt=attempt, operation=operation, user=user)
     began = time.monotonic()
-    outcome, kept = _transmit(call, ours)
+    outcome, kept, ahead = _transmit(call, ours)
     _complete(entry, outcome, kept, milliseconds=round((time.monotonic() - began) * 1000))
     if isinstance(outcome, Unknown) and not call.operation.reads:
         logger.warning("REST %s, log row %s: unknown outcome (%s).", call.operation, entry.pk, outcome.why)
-    return Exchange(outcome=outcome, entry=entry)
+    return Exchange(outcome=outcome, entry=entry, clock_ahead=ahead)
 
 
 # ------------------------------------------------------------------------------------------------------ the network
@@ -230,8 +236,8 @@ class _Watched(io.BytesIO):
 
 
 @sensitive_variables()
-def _transmit(call: Call, ours: Access) -> tuple[Outcome, dict[str, str]]:
-    """Send the call once. Returns its outcome, and what of the answer may be kept."""
+def _transmit(call: Call, ours: Access) -> tuple[Outcome, dict[str, str], timedelta | None]:
+    """Send the call once. Returns its outcome, what of the answer may be kept, and how the clocks compare."""
     # Imported here: a process that makes no REST call does without its memory.
     import requests
     from urllib3.exceptions import HTTPError
@@ -244,11 +250,12 @@ def _transmit(call: Call, ours: Access) -> tuple[Outcome, dict[str, str]]:
     try:
         with requests.Session() as session:  # a connection of its own: a kept one may have died without telling
             response = _sent(session, call, ours, body, content, seconds)
+            ahead = _clock_ahead(response.headers.get("Date", ""))
             received = _received(response, time.monotonic() + seconds)
     except (requests.RequestException, HTTPError, OSError, _AnswerTooLong) as problem:
         if body is not None and not body.began or body is None and _never_connected(problem):
-            return NotSent(cause=type(problem).__name__), {}
-        return Unknown(why=Why.NO_ANSWER), {"no_answer": type(problem).__name__}
+            return NotSent(cause=_cause(problem)), {}, None
+        return Unknown(why=Why.NO_ANSWER), {"no_answer": type(problem).__name__}, None
     outcome = outcome_of(
         call.operation,
         http_status=response.status_code,
@@ -257,7 +264,8 @@ def _transmit(call: Call, ours: Access) -> tuple[Outcome, dict[str, str]]:
         retry_after=response.headers.get("Retry-After", ""),
         response_key=ours.response_key,
     )
-    return outcome, for_storage(outcome.content, kept_names=KEPT_OF_TOKENS if call.operation.names_a_token else KEPT)
+    names = KEPT_OF_TOKENS if call.operation.names_a_token else KEPT
+    return outcome, for_storage(outcome.content, kept_names=names), ahead
 
 
 @sensitive_variables()
@@ -322,6 +330,25 @@ def _never_connected(problem: Exception) -> bool:
         return True
     cause = problem.args[0] if problem.args else None
     return isinstance(getattr(cause, "reason", None), NewConnectionError)
+
+
+def _cause(problem: Exception) -> str:
+    """The class of a failure. That a name is not known is hidden in one that says "no connection"."""
+    link: BaseException | None = problem
+    while link is not None:
+        if isinstance(link, socket.gaierror):
+            return NAME_NOT_KNOWN
+        link = link.__cause__ or link.__context__
+    return type(problem).__name__
+
+
+def _clock_ahead(date: str) -> timedelta | None:
+    """How far this machine's clock is ahead of the one that wrote a Date header, to a second or two."""
+    try:
+        told = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    return datetime.now(UTC) - told if told.tzinfo else None
 
 
 def is_this_machine(url: str) -> bool:

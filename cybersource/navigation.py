@@ -23,5 +23,6 @@ DASHBOARD_ENTRY: dict[str, Any] = {
     "access_fn": may_look,
     "children": [
         {"label": _("Needs attention"), "url_name": "cybersource-attention", "access_fn": may_look},
+        {"label": _("Connection test"), "url_name": "cybersource-connection-test", "access_fn": may_look},
     ],
 }

@@ -15,5 +15,6 @@ urlpatterns = [
     path("decision-manager-review-notification/", views.review_notification, name="cybersource-review-notification"),
     path("attention/", dashboard.attention_list, name="cybersource-attention"),
     path("attention/<int:pk>/", dashboard.attention_item, name="cybersource-attention-item"),
+    path("connection-test/", dashboard.connection_test, name="cybersource-connection-test"),
     path("fingerprint/<str:url_type>/", views.fingerprint_redirect, name="cybersource-fingerprint-redirect"),
 ]

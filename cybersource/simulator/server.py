@@ -3,6 +3,8 @@
 import socket
 import threading
 from dataclasses import dataclass, field
+from email.utils import format_datetime
+from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -21,6 +23,11 @@ class _QuietHandler(WSGIRequestHandler):
 
     def log(self, type: str, message: str, *args: object) -> None:
         """Drop the line."""
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The Date header tells the clock by which the gateway judges forms and tokens."""
+        app: Any = self.server.app
+        return format_datetime(app.extensions["gateway"].now(), usegmt=True)
 
 
 @dataclass(kw_only=True)

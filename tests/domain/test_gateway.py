@@ -9,8 +9,9 @@ import socket
 import subprocess
 import sys
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -347,7 +348,7 @@ def test_nothing_was_sent_where_nobody_listens(far_side, settings):
 
 
 def test_nothing_was_sent_where_the_name_is_not_known(far_side, settings):
-    not_sent(settings, "http://no-such-name.localhost.invalid")
+    assert not_sent(settings, "http://no-such-name.localhost.invalid") == gateway.NAME_NOT_KNOWN
 
 
 def test_nothing_was_sent_where_the_other_side_speaks_no_tls(far_side, settings):
@@ -379,6 +380,23 @@ def test_a_connection_that_ends_while_the_body_leaves_is_unknown(far_side, setti
         settings.CYBERSOURCE_REST_ENDPOINT = f"http://127.0.0.1:{listening.getsockname()[1]}"
         outcome = gateway.send(capture("7", **TEN, **ids())).outcome
     assert isinstance(outcome, Unknown) and outcome.why is Why.NO_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("date", "ahead"),
+    [
+        (lambda: format_datetime(datetime.now(UTC) - timedelta(minutes=3), usegmt=True), timedelta(minutes=3)),
+        (lambda: format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), timedelta(hours=-1)),
+        (lambda: "yesterday", None),
+        (lambda: "Tue, 03 Mar 2026 09:26:53", None),  # of no time zone
+    ],
+)
+def test_the_answer_tells_how_far_this_machines_clock_is_ahead(far_side, settings, monkeypatch, date, ahead):
+    monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", lambda *_: date())
+    with server(says(201, b"{}")) as (url, _):
+        settings.CYBERSOURCE_REST_ENDPOINT = url
+        told = gateway.send(look_up("7")).clock_ahead
+    assert told is None if ahead is None else abs(told - ahead) < timedelta(seconds=30)
 
 
 def test_a_redirect_is_not_followed_and_is_unknown(far_side, settings):

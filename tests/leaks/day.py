@@ -620,6 +620,9 @@ def _(world: World) -> None:
     world.command("cybersource_rotate_encryption")
     world.command("remove_unreadable_cybersource_profiles", interactive=False)
     world.command("check", deploy=True)
+    world.command("cybersource_check", offline=True)
+    world.command("cybersource_check", offline=True, for_machines=True)
+    world.staff.get("/api/cybersource/connection-test/")
     world.command("dumpdata", "cybersource.SecureAcceptanceProfile")
     with override_settings(
         CYBERSOURCE_SECRET=f" {KEYS['secret key of the settings']}\n",
@@ -627,3 +630,4 @@ def _(world: World) -> None:
         CYBERSOURCE_DECISION_MANAGER_KEYS=KEYS["notification key"],
     ):
         world.command("check", deploy=True)
+        world.command("cybersource_check", offline=True)

@@ -133,6 +133,12 @@ def test_files_and_commands_that_the_readme_names_exist():
     assert ours == set(re.findall(r"manage\.py (\w*cybersource\w*)", TEXT))
 
 
+def test_going_live_names_the_connection_test():
+    _before, _title, after = TEXT.partition("\nGoing live\n==========\n")
+    steps, _title, _rest = after.partition("\n=====")
+    assert "manage.py cybersource_check" in steps
+
+
 def test_the_worked_example_of_the_states_is_what_the_editable_fields_table_explains():
     states = json.loads(code("payment-states"))
     fields = states["payment_method_states"]["cybersource"]["required_action"]["fields"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ProtocolError
@@ -53,6 +54,7 @@ class PrivateKey:
 
     key_id: str
     key: RSAPrivateKey = field(repr=False)
+    valid_until: datetime | None = None  #: of the certificate it came with, if it came with one
 
     @classmethod
     def from_pem(cls, pem: bytes, *, key_id: str, password: str = "") -> PrivateKey:
@@ -76,6 +78,7 @@ class PublicKey:
 
     key_id: str
     key: RSAPublicKey = field(repr=False)
+    valid_until: datetime | None = None  #: of its certificate
 
     @classmethod
     def from_certificate(cls, pem_or_der: bytes) -> PublicKey:
@@ -104,7 +107,7 @@ class PublicKey:
         key = certificate.public_key()
         if not isinstance(key, RSAPublicKey):
             raise BadKeyMaterial("key-not-rsa", "The certificate's key is not RSA.")
-        return cls(key_id=certificate_name(certificate), key=key)
+        return cls(key_id=certificate_name(certificate), key=key, valid_until=certificate.not_valid_after_utc)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +132,13 @@ class KeyStore:
         if store.key is None or store.cert is None:
             raise BadKeyMaterial("p12-incomplete", "The .p12 holds no private key with its certificate.")
         gateway = next((each for each in store.additional_certs if _common_name(each) == GATEWAY_CERTIFICATE), None)
+        certificate = store.cert.certificate
         return cls(
-            signing_key=PrivateKey(key_id=certificate_name(store.cert.certificate), key=_rsa_private(store.key)),
+            signing_key=PrivateKey(
+                key_id=certificate_name(certificate),
+                key=_rsa_private(store.key),
+                valid_until=certificate.not_valid_after_utc,
+            ),
             gateway_key=PublicKey._from(gateway.certificate) if gateway else None,
         )
 

@@ -1,0 +1,108 @@
+"""The hosts that the shop is served on, as far as anything names them, and the URLs to paste for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from django.apps import apps
+from django.conf import settings
+from django.http.request import validate_host
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from .. import gateway
+from ..models import SecureAcceptanceProfile
+from ..profiles import bare_hostname
+from .findings import Area, Finding, Reporter
+
+report = Reporter(area=Area.DOORS)
+
+#: URL name -> where the Business Center wants it.
+PASTED: Mapping[str, Promise] = {
+    "cybersource-reply": gettext_lazy("Secure Acceptance profile, customer response page"),
+    "cybersource-merchant-post": gettext_lazy("Secure Acceptance profile, merchant POST URL"),
+    "cybersource-review-notification": gettext_lazy("Decision Manager, merchant notification URL"),
+}
+
+#: Put in the place of the notification's key, which is a secret.
+MASKED_KEY = "KEY"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """One URL to paste."""
+
+    host: str
+    where: str
+    url: str
+
+
+def allowed() -> list[str]:
+    """ALLOWED_HOSTS, with what Django puts in the place of an empty one."""
+    if settings.DEBUG and not settings.ALLOWED_HOSTS:
+        return [".localhost", "127.0.0.1", "[::1]"]
+    return list(settings.ALLOWED_HOSTS)
+
+
+def is_allowed(host: str) -> bool:
+    return validate_host(bare_hostname(host), allowed())
+
+
+def domains_of_sites() -> list[str]:
+    """Oscar's mails link to the current site, which may be on another host than the request."""
+    if not apps.is_installed("django.contrib.sites"):
+        return []
+    from django.contrib.sites.models import Site
+
+    here = getattr(settings, "SITE_ID", None)
+    sites = Site.objects.filter(pk=here) if here else Site.objects.all()
+    return list(sites.order_by("pk").values_list("domain", flat=True)[:20])
+
+
+def known(rows: Iterable[SecureAcceptanceProfile], sites: Iterable[str]) -> list[str]:
+    """Every host that something names and Django lets in; this machine's names only where there is no other."""
+    named = [*(row.hostname for row in rows), *sites, *(host.removeprefix(".") for host in allowed() if host != "*")]
+    hosts = dict.fromkeys(host.strip().lower() for host in named if host and is_allowed(host))
+    public = [host for host in hosts if not is_here(host)]
+    return public or list(hosts)
+
+
+def is_here(host: str) -> bool:
+    return gateway.is_this_machine(f"http://{host}")
+
+
+def scheme(host: str) -> str:
+    return "http" if is_here(host) and not settings.SECURE_SSL_REDIRECT else "https"
+
+
+def look(hosts: Iterable[str], sites: Iterable[str]) -> Iterator[Finding]:
+    if not list(hosts):
+        yield report.warning(
+            "D011",
+            _("Nothing names a host of the shop."),
+            _("List the shop's host names in ALLOWED_HOSTS, and set the domain of the site in the admin."),
+        )
+        return
+    for domain in sites:
+        if not is_allowed(domain):
+            yield report.warning(
+                "D010",
+                _("The site's domain is %(domain)s, which ALLOWED_HOSTS does not let in.") % {"domain": domain},
+                _("Set the domain of the site in the admin: links in order confirmations lead there."),
+            )
+
+
+def addresses(hosts: Iterable[str]) -> list[Address]:
+    return [
+        Address(
+            host=host,
+            where=str(where),
+            url=f"{scheme(host)}://{host}{reverse(name)}"
+            + (f"?key={MASKED_KEY}" if name == "cybersource-review-notification" else ""),
+        )
+        for host in hosts
+        for name, where in PASTED.items()
+    ]
