@@ -25,7 +25,7 @@ __all__ = ["Address", "Area", "Finding", "Level", "Report", "run"]
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What was found, in the order of the areas, and the URLs to paste into the Business Center."""
+    """What was found, by area, and the URLs to paste into the Business Center."""
 
     findings: tuple[Finding, ...]
     addresses: tuple[Address, ...]
@@ -62,8 +62,12 @@ def run(*, network: bool = True) -> Report:
     if not has_errors(tables) and "cybersource.E015" not in ids:
         pasted = tuple(hosts.addresses(hosts_of_the_shop()))
     found = [finding for finding in found if finding.id not in settings.SILENCED_SYSTEM_CHECKS]
-    order = list(Area)
-    return Report(findings=tuple(sorted(found, key=lambda finding: order.index(finding.area))), addresses=pasted)
+    return Report(findings=tuple(sorted(found, key=in_order)), addresses=pasted)
+
+
+def in_order(finding: Finding) -> tuple[int, int]:
+    """By area, and what is wrong before what is good."""
+    return list(Area).index(finding.area), min(list(Level).index(finding.level), list(Level).index(Level.NOTE))
 
 
 def to_paste() -> tuple[Address, ...]:
