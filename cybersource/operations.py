@@ -39,6 +39,7 @@ from .models import (
     clipped,
 )
 from .protocol import (
+    InvalidRequest,
     Notification,
     ReviewDecision,
     ReviewUpdate,
@@ -273,8 +274,8 @@ def cost_of(lines: Mapping[int, int], order_lines: Mapping[int, Any], currency: 
     return total
 
 
-def call_for(operation: PaymentOperation, payment: standing.Payment) -> Call:
-    """The request, made of what the row says."""
+def call_for(operation: PaymentOperation, payment: standing.Payment | None) -> Call:
+    """The request, made of what the row says. A hold that was never recorded is reversed without a ``payment``."""
     ids = {"reference_number": operation.reference_number, "idempotency_id": operation.idempotency_id}
     money = {"amount": operation.amount, "currency": operation.currency}
     at = operation.payment_id
@@ -292,8 +293,9 @@ def call_for(operation: PaymentOperation, payment: standing.Payment) -> Call:
     raise ValueError(operation.kind)
 
 
-def sequence(operation: PaymentOperation, payment: standing.Payment) -> tuple[int, int] | None:
+def sequence(operation: PaymentOperation, payment: standing.Payment | None) -> tuple[int, int] | None:
     """``(number, of how many)`` of one of several captures; a total that nobody knows yet is one more than this."""
+    assert payment is not None
     number = 1 + sum(not one.is_voided for one in payment.captures)
     number += sum(one.kind == Kind.CAPTURE for one in payment.under_way)
     if number == 1 and operation.is_last:
@@ -301,8 +303,9 @@ def sequence(operation: PaymentOperation, payment: standing.Payment) -> tuple[in
     return number, number if operation.is_last else number + 1
 
 
-def resource(operation: PaymentOperation, payment: standing.Payment) -> Resource:
+def resource(operation: PaymentOperation, payment: standing.Payment | None) -> Resource:
     """What the id names at CyberSource: a sale is captured under the payment's own id."""
+    assert payment is not None
     if operation.transaction.txn_type == Transaction.REFUND:
         return Resource.REFUND
     return Resource.PAYMENT if operation.payment_id == payment.source.reference else Resource.CAPTURE
@@ -338,6 +341,16 @@ class Ending:
             # A repeat that is refused says that the first one arrived, and not how it ended.
             return cls(state=State.UNKNOWN if outcome.is_duplicate else State.REFUSED, **told)
         return cls(state=State.UNKNOWN, **told)
+
+
+def send(operation: PaymentOperation) -> PaymentOperation:
+    """Send an operation that was written down for later, and that the caller has claimed."""
+    payment = standing.of_source(operation.source) if operation.source_id else None
+    try:
+        call = call_for(operation, payment)
+    except InvalidRequest as problem:  # an id that could lead anywhere else
+        return conclude(operation.pk, Ending(state=State.REFUSED, reason=problem.rule))
+    return perform(operation, call)
 
 
 def perform(operation: PaymentOperation, call: Call) -> PaymentOperation:

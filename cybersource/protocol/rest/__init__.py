@@ -30,6 +30,7 @@ from .calls import (
     void,
 )
 from .conversions import read_conversions
+from .finding import Act, Fate, act_of, charge_outcome, decision_of, fate_of, is_sale
 from .keys import BadKeyMaterial, KeyStore, PrivateKey, PublicKey, SharedSecret
 from .message_encryption import Undecryptable, encrypt_request, open_response
 from .outcome import NotSent, Outcome, Processed, Refused, Unknown, Why, outcome_of
@@ -50,6 +51,7 @@ from .webhook import BadDelivery, Covered, Delivery, Event, NotBelieved, Signatu
 __all__ = [
     "KEPT",
     "KEPT_OF_TOKENS",
+    "Act",
     "Answer",
     "Application",
     "AuthMode",
@@ -60,6 +62,7 @@ __all__ = [
     "Delivery",
     "Detail",
     "Event",
+    "Fate",
     "FollowOn",
     "KeyStore",
     "NewKey",
@@ -82,16 +85,21 @@ __all__ = [
     "Undecryptable",
     "Unknown",
     "Why",
+    "act_of",
     "authorize",
     "capture",
+    "charge_outcome",
     "conversion_details",
     "create_webhook",
     "decide_review",
+    "decision_of",
     "delete_customer",
     "delete_webhook",
     "encrypt_request",
+    "fate_of",
     "for_storage",
     "http_signature_headers",
+    "is_sale",
     "jwt_headers",
     "list_webhooks",
     "look_up",

@@ -80,6 +80,10 @@ class Answer:
     avs_code: str = ""
     cvn_code: str = ""
     merchant_advice: str = ""  #: says whether a scheme forbids to retry a decline
+    card_number: str = field(default="", repr=False)  #: masked; look-ups and searches only, as is all of the card
+    card_type: str = ""
+    card_expiry: str = field(default="", repr=False)  #: ``MM-yyyy``
+    token: str = field(default="", repr=False)  #: under which the card is stored
     reason_code: str = ""  #: in Secure Acceptance's numbers; look-ups and searches only
     r_code: str = ""
     applications: tuple[Application, ...] = ()
@@ -134,6 +138,10 @@ class Answer:
             avs_code=text(data, "processorInformation.avs.code"),
             cvn_code=text(data, "processorInformation.cardVerification.resultCode"),
             merchant_advice=text(data, "processorInformation.merchantAdvice.code"),
+            card_number=_mask(text(data, "paymentInformation.card.suffix")),
+            card_type=text(data, "paymentInformation.card.type"),
+            card_expiry=_expiry(data),
+            token=_first(data, "tokenInformation.customer.id", "paymentInformation.customer.id"),
             reason_code=text(data, "applicationInformation.reasonCode"),
             r_code=text(data, "applicationInformation.rCode"),
             applications=tuple(_applications(data)),
@@ -227,6 +235,16 @@ def moment(written: str) -> datetime | None:
         return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def _mask(suffix: str) -> str:
+    """The last four digits as Secure Acceptance masks a card; anything longer is no suffix."""
+    return f"xxxxxxxxxxxx{suffix}" if len(suffix) == 4 and suffix.isascii() and suffix.isdecimal() else ""
+
+
+def _expiry(data: Any) -> str:
+    month, year = (text(data, f"paymentInformation.card.expiration{part}") for part in ("Month", "Year"))
+    return f"{month}-{year}" if len(month) == 2 and len(year) == 4 else ""
 
 
 def _details(data: Any) -> Iterator[Detail]:

@@ -1,0 +1,157 @@
+"""What a look-up, or a row of a search, says was done: which act, how it ended, and what a payment came to.
+
+Each transaction lists the services it went through, with a result each; that tells more reliably than its status, which
+may be absent and changes as batches run.
+
+Source: REST API field reference, transaction details; the service names and summary codes that the vendor's commerce
+plugin reads (100 success, 480 review, 481 reject).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from ..outcome import Outcome, OutcomeKind
+from ..vocabulary import INVALID_REASONS, PARTIAL_REASON, UNKNOWN_REASONS, Decision, ShopperMessage, shopper_message
+from .answer import Answer, Application
+
+REVIEW_REASON, REJECT_REASON = "480", "481"
+
+
+class Act(StrEnum):
+    """What one transaction at CyberSource did or tried."""
+
+    CHARGE = "charge"  #: an authorization, or a sale
+    CAPTURE = "capture"
+    REFUND = "refund"
+    REVERSAL = "reversal"
+    VOID = "void"
+    TOKEN = "token"  #: a card was stored and no money asked for
+    OTHER = "other"
+
+
+class Fate(StrEnum):
+    """How it stands with it."""
+
+    DONE = "done"
+    UNDONE = "undone"  #: done, and taken back since
+    DECLINED = "declined"
+    UNKNOWN = "unknown"
+
+
+#: The service that tells what a transaction is about, in the order in which they are looked for.
+SERVICES = {
+    "ics_auth": Act.CHARGE,
+    "ics_bill": Act.CAPTURE,
+    "ics_credit": Act.REFUND,
+    "ics_auth_reversal": Act.REVERSAL,
+    "ics_void": Act.VOID,
+    "ics_pay_subscription_create": Act.TOKEN,
+    # A fraud screen that rejected before any bank was asked.
+    "ics_decision": Act.CHARGE,
+}
+
+#: Statuses of what was taken back, by what it was.
+TAKEN_BACK = {
+    Act.CHARGE: frozenset({"REVERSED", "VOIDED"}),
+    Act.CAPTURE: frozenset({"VOIDED"}),
+    Act.REFUND: frozenset({"VOIDED"}),
+}
+
+_RESULTS = {"1": Fate.DONE, "0": Fate.DECLINED}
+_DECISIONS = {
+    OutcomeKind.ACCEPTED: Decision.ACCEPT,
+    OutcomeKind.PARTIAL: Decision.ACCEPT,
+    OutcomeKind.REVIEW: Decision.REVIEW,
+    OutcomeKind.DECLINED: Decision.DECLINE,
+    OutcomeKind.INVALID: Decision.DECLINE,
+    OutcomeKind.UNKNOWN: Decision.ERROR,
+}
+
+
+def act_of(answer: Answer) -> Act:
+    """Return what the transaction is about."""
+    main = _main(answer)
+    return SERVICES[main.name] if main else Act.OTHER
+
+
+def is_sale(answer: Answer) -> bool:
+    """Whether a charge took the money at once."""
+    return any(each.name == "ics_bill" and each.succeeded for each in answer.applications)
+
+
+def fate_of(answer: Answer) -> Fate:
+    """Return how it stands with the transaction, as far as it says. A charge under review is done: money is held."""
+    if answer.status in TAKEN_BACK.get(act_of(answer), ()):
+        return Fate.UNDONE
+    main = _main(answer)
+    if main is None or main.name == "ics_decision" and answer.reason_code != REJECT_REASON:
+        return Fate.UNKNOWN
+    fate = _RESULTS.get(main.r_code, Fate.UNKNOWN)
+    # The bank's answer never came, or the processor failed: no decline, though it is told as one.
+    if fate is Fate.DECLINED and _number(main.reason_code or answer.reason_code) in UNKNOWN_REASONS:
+        return Fate.UNKNOWN
+    return fate
+
+
+def charge_outcome(answer: Answer, *, asked: Decimal, currency: str) -> Outcome:
+    """Return what a charge, or a stored card, came to, told as the same outcome that a reply comes to.
+
+    What was held and given back since counts as declined: nothing is held, and the order is not paid by it.
+    """
+    fate = fate_of(answer)
+    code = _number(answer.reason_code)
+    held = answer.authorized_amount if answer.authorized_amount is not None else answer.total_amount
+    kind = OutcomeKind.UNKNOWN
+    match fate:
+        case Fate.DONE if answer.reason_code == REJECT_REASON:
+            kind = OutcomeKind.DECLINED
+        case Fate.DONE if answer.reason_code == REVIEW_REASON or answer.status.endswith("PENDING_REVIEW"):
+            kind = OutcomeKind.REVIEW
+        case Fate.DONE if act_of(answer) is Act.CHARGE and (code == PARTIAL_REASON or held is None or held < asked):
+            kind, code = OutcomeKind.PARTIAL, PARTIAL_REASON
+        case Fate.DONE:
+            kind, code = OutcomeKind.ACCEPTED, 100
+        case Fate.UNDONE:
+            kind, code = OutcomeKind.DECLINED, None
+        case Fate.DECLINED:
+            kind = OutcomeKind.INVALID if code in INVALID_REASONS else OutcomeKind.DECLINED
+    holds = act_of(answer) is Act.CHARGE and kind in (OutcomeKind.ACCEPTED, OutcomeKind.REVIEW, OutcomeKind.PARTIAL)
+    return Outcome(
+        kind=kind,
+        transaction_id=answer.id or None,
+        amount=held if holds else None,
+        currency=answer.currency or currency,
+        reason_code=code,
+        message=answer.message,
+        auth_code=answer.approval_code,
+        avs_code=answer.avs_code,
+        cvn_code=answer.cvn_code,
+        auth_at=answer.submitted_at,
+        payment_token=answer.token or None if kind in (OutcomeKind.ACCEPTED, OutcomeKind.REVIEW) else None,
+        card_number=answer.card_number,
+        card_type=answer.card_type,
+        card_expiry=answer.card_expiry,
+        shopper_message=_message(kind, code),
+    )
+
+
+def decision_of(outcome: Outcome) -> Decision:
+    """Return the decision that a reply would have told for this outcome."""
+    return _DECISIONS.get(outcome.kind, Decision.ERROR)
+
+
+def _main(answer: Answer) -> Application | None:
+    by_name = {each.name: each for each in reversed(answer.applications)}
+    return next((by_name[name] for name in SERVICES if name in by_name), None)
+
+
+def _number(code: str) -> int | None:
+    return int(code) if code.isascii() and code.isdecimal() and len(code) < 7 else None
+
+
+def _message(kind: OutcomeKind, code: int | None) -> ShopperMessage | None:
+    if kind is OutcomeKind.PARTIAL:
+        return ShopperMessage.OTHER_CARD
+    return shopper_message(_DECISIONS[kind], code)

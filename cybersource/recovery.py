@@ -1,0 +1,278 @@
+"""Operations that nobody knows the end of are sent, looked for, or taken back, until it is known.
+
+    queued -> claimed -> sent once
+    sent by a process that died, or unknown -> searched for by its own reference number -> found: recorded
+                                                                    -> not found in time: taken back by its own id
+
+What moves money is never sent again. A capture or refund that cannot be found is voided by the id that only it was
+sent under, which undoes it if it arrived and nothing else; an authorization is reversed so. Whether a void or a
+reversal arrived shows on what it was to undo. A reviewer's decision may be sent again: the answer tells which stands.
+
+Source: REST response-code table (look a lost call up before anything else) and payments guides on time-out voids and
+reversals. When to look is not documented; the times are ours.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from . import attention as needs
+from . import enquiries, gateway, operations, orders
+from .enquiries import NoAnswer
+from .models import Attention, AttentionItem, OperationState, PaymentOperation
+from .operations import Ending
+from .protocol.rest import Act, Answer, Fate, Outcome, Processed, Refused, act_of, calls, fate_of
+
+logger = logging.getLogger(__name__)
+
+Kind = PaymentOperation.Kind
+State = OperationState
+
+#: How long after it was sent an operation is looked for, each time once.
+LOOKS = (
+    timedelta(seconds=10),
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+    timedelta(hours=1),
+    *(timedelta(days=days) for days in (1, 2, 3, 7)),
+)
+
+#: A call takes less. What was sent and has no outcome by then belongs to a process that died.
+LEASE = timedelta(minutes=2)
+
+#: From then on what was not found is taken back, and soon after that it is taken for never arrived.
+TAKEN_BACK_AFTER = timedelta(minutes=15)
+GIVEN_UP_AFTER = timedelta(hours=1)
+
+#: From then on staff are asked about what is still unknown.
+LISTED_AFTER = timedelta(days=1)
+
+#: How many operations are read at a time.
+BATCH = 200
+
+#: Why an operation ended that was never found: ours, where CyberSource's reasons stand otherwise.
+NOT_FOUND = "NOT_FOUND"
+
+#: Refusals that are about the account or the processor, and tell nothing of what was asked.
+NOT_ABOUT_IT = {"INVALID_MERCHANT_CONFIGURATION", "NOT_SUPPORTED", "PROCESSOR_UNAVAILABLE"}
+
+#: By which act an operation is recognised at CyberSource.
+ACTS = {
+    Kind.AUTHORIZE: Act.CHARGE,
+    Kind.CAPTURE: Act.CAPTURE,
+    Kind.REFUND: Act.REFUND,
+    Kind.VOID: Act.VOID,
+    Kind.REVERSE: Act.REVERSAL,
+}
+
+#: How an operation ended that was found.
+ENDINGS = {Fate.DONE: State.DONE, Fate.UNDONE: State.UNDONE, Fate.DECLINED: State.DECLINED}
+
+#: What undoes something, and shows on it.
+UNDOING = (Kind.VOID, Kind.REVERSE)
+
+
+class Became(StrEnum):
+    """What became of one operation."""
+
+    SENT = "sent"
+    ENDED = "found out"
+    UNKNOWN = "still unknown"
+    LISTED = "still unknown, staff asked"
+    NOT_DUE = "not due, or another process was quicker"
+    WOULD_BE_SENT = "would be sent"
+    WOULD_BE_ASKED = "would be looked up"
+
+
+def recover(*, at: datetime | None = None, dry_run: bool = False) -> Counter[str]:
+    """Send what is queued, and find out how every other operation under way ended. Returns how many ended how.
+
+    Safe at any time and on several machines at once: each operation is claimed by one of them.
+    """
+    at = at or timezone.now()
+    counts = enquiries.go_round(in_state(State.QUEUED), lambda one: send(one, dry_run=dry_run))
+    sought = in_state(State.SENT, State.UNKNOWN)
+    counts += enquiries.go_round(sought, lambda one: look_for(one, at, dry_run=dry_run))
+    if not dry_run:
+        clear_known()
+    del counts[Became.NOT_DUE]
+    return counts
+
+
+def in_state(*states: str) -> Iterator[PaymentOperation]:
+    """The operations in these states, oldest first."""
+    rows = PaymentOperation.objects.filter(state__in=states).order_by("pk")
+    rows = rows.select_related("order", "user", "attempt", "source__source_type", "transaction")
+    last = 0
+    while batch := list(rows.filter(pk__gt=last)[:BATCH]):
+        yield from batch
+        last = batch[-1].pk
+
+
+def send(operation: PaymentOperation, *, dry_run: bool = False) -> Became:
+    """Send an operation that waits for it: whoever claims its row sends it, once."""
+    if dry_run:
+        return Became.WOULD_BE_SENT
+    now = timezone.now()
+    waiting = PaymentOperation.objects.filter(pk=operation.pk, state=State.QUEUED)
+    if not waiting.update(state=State.SENT, date_sent=now):
+        return Became.NOT_DUE
+    operation.state, operation.date_sent = State.SENT, now
+    operations.send(operation)
+    return Became.SENT
+
+
+def look_for(operation: PaymentOperation, at: datetime, *, dry_run: bool = False) -> Became:
+    """Find out how an operation ended, if it is time to look."""
+    sent = operation.date_sent or operation.date_created
+    age = at - sent
+    looks = sum(wait <= age for wait in LOOKS)
+    if looks <= operation.look_ups or (operation.state == State.SENT and age < LEASE):
+        return Became.NOT_DUE
+    if dry_run:
+        return Became.WOULD_BE_ASKED
+    mine = PaymentOperation.objects.filter(pk=operation.pk, state=operation.state, look_ups=operation.look_ups)
+    if not mine.update(look_ups=looks, date_looked_up=at):
+        return Became.NOT_DUE
+    try:
+        state = find_out(operation, at, age)
+    except NoAnswer:
+        # Nothing was learnt, so it is not counted as a look: it is due again at once.
+        PaymentOperation.objects.filter(pk=operation.pk, look_ups=looks).update(look_ups=operation.look_ups)
+        if age >= LISTED_AFTER:
+            list_unknown(operation)
+        raise
+    if state not in (State.SENT, State.UNKNOWN):
+        return Became.ENDED
+    if age >= LISTED_AFTER:
+        list_unknown(operation)
+        return Became.LISTED
+    return Became.UNKNOWN
+
+
+def find_out(operation: PaymentOperation, at: datetime, age: timedelta) -> str:
+    """Ask CyberSource how an operation ended, and record what it says. Returns the state that it is in now."""
+    if operation.kind in operations.DECISIONS:
+        return str(operations.send(operation).state)
+    if found := search(operation, at):
+        return adopt(operation, found)
+    if operation.kind in UNDOING and (undone := was_undone(operation)):
+        return undone
+    if age < TAKEN_BACK_AFTER:
+        return end(operation, Ending(state=State.UNKNOWN))
+    if operation.kind in UNDOING:
+        # It shows nowhere, and would on what it was to undo: it never arrived, and may be asked for again.
+        return end(operation, Ending(state=State.NOT_SENT, reason=NOT_FOUND))
+    return take_back(operation, age)
+
+
+def search(operation: PaymentOperation, at: datetime) -> list[Answer]:
+    """What CyberSource did under the operation's reference number, which no other has."""
+    found = enquiries.search(
+        [operation.reference_number],
+        since=operation.date_sent or operation.date_created,
+        at=at,
+        order=operation.order,
+        operation=operation,
+    )
+    return [each for each in found if act_of(each) is ACTS[Kind(operation.kind)]]
+
+
+def adopt(operation: PaymentOperation, found: Sequence[Answer]) -> str:
+    """Record how an operation ended that was found. One that succeeded tells more than one that did not."""
+    told = next((each for each in found if fate_of(each) is Fate.DONE), found[0])
+    looked = enquiries.look_up(told.id, order=operation.order, operation=operation)
+    answer = looked.answer if looked else told
+    ending = Ending(
+        state=ENDINGS.get(fate_of(answer), State.UNKNOWN),
+        request_id=answer.id,
+        status=answer.status,
+        reason=answer.reason,
+        message=answer.message,
+    )
+    return end(operation, ending, looked.entry if looked else None)
+
+
+def was_undone(operation: PaymentOperation) -> str:
+    """Whether what a void or reversal was to undo is undone; empty when it is not."""
+    looked = enquiries.look_up(operation.payment_id, order=operation.order, operation=operation)
+    if looked is None or fate_of(looked.answer) is not Fate.UNDONE:
+        return ""
+    return end(operation, Ending(state=State.DONE, status=looked.answer.status), looked.entry)
+
+
+def take_back(operation: PaymentOperation, age: timedelta) -> str:
+    """Undo a call that may have arrived, by the id that it was sent under. It undoes that call and no other."""
+    names = {
+        "reference_number": f"{operation.reference_number}-T",
+        "lost_idempotency_id": operation.idempotency_id,
+    }
+    if operation.kind == Kind.AUTHORIZE:
+        money = {"amount": operation.amount, "currency": operation.currency}
+        call = calls.timeout_reverse(reason="no answer", **money, **names)
+    else:
+        call = calls.timeout_void(**names)
+    exchange = gateway.send(call, order=operation.order, operation=operation)
+    outcome = exchange.outcome
+    if isinstance(outcome, Processed) and outcome.succeeded:
+        told = {"request_id": outcome.answer.id, "status": outcome.answer.status}
+        return end(operation, Ending(state=State.UNDONE, **told), exchange.entry)
+    if not says_nothing_is_there(outcome):
+        raise NoAnswer(f"REST {call.operation}, log row {exchange.entry.pk}")
+    if age < GIVEN_UP_AFTER:
+        # There is nothing to take back, as it seems. Its own search once more, before that is believed.
+        return end(operation, Ending(state=State.UNKNOWN))
+    return end(operation, Ending(state=State.NOT_SENT, reason=NOT_FOUND), exchange.entry)
+
+
+def says_nothing_is_there(outcome: Outcome) -> bool:
+    """Whether a refusal says that there is nothing to take back. Its reason is not documented; what it is not, is."""
+    if not isinstance(outcome, Refused) or outcome.http_status not in (400, 404):
+        return False
+    return bool(outcome.answer.reason) and outcome.answer.reason not in NOT_ABOUT_IT
+
+
+def end(operation: PaymentOperation, ending: Ending, entry: Any = None) -> str:
+    return str(operations.conclude(operation.pk, ending, entry=entry).state)
+
+
+def list_unknown(operation: PaymentOperation) -> bool:
+    """Ask staff about an operation of which nobody can find out how it ended. Once."""
+    with orders.in_the_shops_language():
+        new = needs.flag(
+            Attention.UNKNOWN_OPERATION,
+            operation.order,
+            operation.attempt,
+            operation=operation,
+            transaction_uuid=operation.idempotency_id,
+            amount=operation.amount,
+            currency=operation.currency,
+            reference_number=operation.reference_number,
+            detail=operation.kind,
+        )
+        if new:
+            message = _("%(what)s %(number)s: %(why)s. %(advice)s")
+            words = {
+                "what": operation.get_kind_display(),
+                "number": operation.reference_number,
+                "why": Attention.UNKNOWN_OPERATION.label,
+                "advice": needs.ADVICE[Attention.UNKNOWN_OPERATION],
+            }
+            orders.note(operation.order, message % words)
+    return new
+
+
+def clear_known() -> None:
+    """What staff were asked about and is known now needs nobody any more."""
+    asked = AttentionItem.objects.filter(kind=Attention.UNKNOWN_OPERATION, operation__isnull=False)
+    known = asked.exclude(operation__state__in=(State.QUEUED, State.SENT, State.UNKNOWN))
+    needs.clear(known, _("How it ended was found out."))

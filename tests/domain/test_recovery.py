@@ -1,0 +1,220 @@
+"""An operation whose end nobody heard of ends all the same: found, taken back, or never arrived; sent twice never."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from cybersource import intents, operations, orders, recovery
+from cybersource.models import Attention, AttentionItem, PaymentOperation
+from cybersource.simulator.rest import RestAccess
+from tests.desk import notes, source_of, transactions
+from tests.threads import in_threads
+
+D = Decimal
+
+
+def recover(desk, **later):
+    """What ``cybersource_reconcile`` does about operations, after so long a time."""
+    return recovery.recover(at=desk.rest.advance(**later) if later else desk.rest.now())
+
+
+def lose(desk, fault, action, operation, on, **asked):
+    """An operation whose answer does not come."""
+    desk.rest.faults.next(fault, action=action)
+    unknown = getattr(operations, operation)(on, user=desk.staff, **asked)
+    assert unknown.state == "unknown"
+    return unknown
+
+
+def fresh(operation):
+    return PaymentOperation.objects.get(pk=operation.pk)
+
+
+# -- what arrived is found --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["no-answer", "broken-off", "html", "server-timeout", "unknown-status"])
+def test_a_capture_that_arrived_is_found_by_its_reference_number_and_recorded_once(desk, fault):
+    order = desk.order("64.50")
+    lost = lose(desk, fault, "captures", "capture", desk.authorization(order), amount=D("20.00"), is_last=False)
+    assert recover(desk, seconds=11) == {"found out": 1}
+    found = fresh(lost)
+    assert (found.state, found.made.amount, found.made.reference) == ("done", D("20.00"), found.request_id)
+    assert desk.rest.status(found.request_id) == "PENDING"
+    assert source_of(order) == (D("69.50"), D("20.00"), D("0.00"))
+    assert recover(desk, days=30) == {}
+    assert len(desk.calls("captures")) == 1 and len(transactions(order)) == 2
+
+
+def test_refunds_voids_and_reversals_that_arrived_are_found_as_well(desk):
+    order = desk.captured("64.50")
+    refund = lose(desk, "no-answer", "refunds", "refund", desk.debit(order), amount=D("9.50"))
+    recover(desk, seconds=11)
+    void = lose(desk, "no-answer", "voids", "void", fresh(refund).made)
+    recover(desk, seconds=11)
+    assert source_of(order) == (D("69.50"), D("69.50"), D("0.00"))
+    other = desk.order("64.50")
+    reversal = lose(desk, "no-answer", "reversals", "reverse", desk.authorization(other))
+    recover(desk, seconds=11)
+    assert source_of(other)[0] == 0
+    assert [fresh(one).state for one in (refund, void, reversal)] == ["done"] * 3
+    assert [len(desk.calls(kind)) for kind in ("refunds", "voids", "reversals")] == [1, 1, 1]
+
+
+def test_what_the_search_does_not_know_yet_is_looked_for_later_and_less_and_less_often(desk):
+    desk.simulator.configure(rest=RestAccess(index_lag=timedelta(minutes=12)))
+    order = desk.order("64.50")
+    lost = lose(desk, "no-answer", "captures", "capture", desk.authorization(order))
+    assert recover(desk, seconds=5) == {}
+    looked = [recover(desk, seconds=30) == {"still unknown": 1} for _again in range(14)]
+    assert sum(looked) == 3 and fresh(lost).look_ups == 3  # at 10 seconds, a minute and five minutes
+    assert recover(desk, minutes=9) == {"found out": 1}
+    assert fresh(lost).state == "done" and len(desk.calls("searches")) == 4
+
+
+def test_a_process_that_died_between_the_commit_and_the_answer_is_not_waited_for(desk):
+    order = desk.order("64.50")
+    begun = operations.begin(operations.Kind.CAPTURE, desk.authorization(order).pk)
+    operations.gateway.send(begun.call, order=order, operation=begun.operation)
+    assert recover(desk, seconds=60) == {}  # its answer may still come
+    assert recover(desk, seconds=61) == {"found out": 1}
+    assert source_of(order)[1] == D("69.50") and len(desk.calls("captures")) == 1
+
+
+# -- what did not arrive ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("operation", "action"), [("capture", "captures"), ("refund", "refunds")])
+def test_what_never_arrived_is_asked_to_be_taken_back_and_then_may_be_tried_again(desk, operation, action):
+    order = desk.order("64.50") if operation == "capture" else desk.captured("64.50")
+    on = desk.authorization(order) if operation == "capture" else desk.debit(order)
+    before = source_of(order)
+    lost = lose(desk, "lost", action, operation, on)
+    assert recover(desk, minutes=16) == {"still unknown": 1}
+    assert recover(desk, minutes=45) == {"found out": 1}
+    assert (fresh(lost).state, fresh(lost).rest_reason) == ("not-sent", "NOT_FOUND")
+    assert "never reached CyberSource" in notes(order) and source_of(order) == before
+    taken_back = [call for call in desk.rest.calls if call.target == "/pts/v2/voids"]
+    assert {call.idempotency_id for call in taken_back} == {lost.idempotency_id} and len(taken_back) == 2
+    desk.do(operation, on)
+
+
+@pytest.mark.parametrize(("operation", "action"), [("capture", "captures"), ("refund", "refunds")])
+def test_what_arrived_and_cannot_be_found_is_taken_back_by_its_own_id_and_nothing_else_is(desk, operation, action):
+    """A search index that lags for a day: the only safe end is that nothing happened."""
+    desk.simulator.configure(rest=RestAccess(index_lag=timedelta(days=1)))
+    order = desk.order("64.50") if operation == "capture" else desk.captured("64.50")
+    on = desk.authorization(order) if operation == "capture" else desk.debit(order)
+    desk.do(operation, on, amount=D("5.00"), **({"is_last": False} if operation == "capture" else {}))
+    before = source_of(order)
+    lost = lose(desk, "no-answer", action, operation, on, amount=D("10.00"))
+    assert recover(desk, minutes=16) == {"found out": 1}
+    assert fresh(lost).state == "undone" and source_of(order) == before
+    there = {one.amount: one.undone for one in desk.rest.transactions if one.kind == operation}
+    assert (there[D("5.00")], there[D("10.00")]) == ("", "VOIDED")
+
+
+def test_a_void_that_never_arrived_shows_on_what_it_was_to_undo_and_is_not_sent_again(desk):
+    order = desk.captured("64.50")
+    lost = lose(desk, "lost", "voids", "void", desk.debit(order))
+    assert recover(desk, minutes=5) == {"still unknown": 1}
+    assert recover(desk, minutes=11) == {"found out": 1}
+    assert fresh(lost).state == "not-sent" and len(desk.calls("voids")) == 1
+    desk.do("void", desk.debit(order))
+
+
+def test_a_reversal_that_only_shows_on_its_hold_is_done(desk):
+    """Found by no reference number, as when staff pressed the same button in the Business Center."""
+    order = desk.order("64.50")
+    lost = lose(desk, "lost", "reversals", "reverse", desk.authorization(order))
+    ids = {"reference_number": "BY-HAND", "idempotency_id": "byhand1"}
+    by_hand = operations.calls.reverse(lost.payment_id, amount=D("69.50"), currency="USD", reason="by hand", **ids)
+    assert operations.gateway.send(by_hand).outcome.succeeded
+    assert recover(desk, seconds=11) == {"found out": 1}
+    assert fresh(lost).state == "done" and source_of(order)[0] == 0
+
+
+def test_nothing_is_concluded_from_a_gateway_that_does_not_answer_and_staff_are_asked_in_the_end(desk, settings):
+    order = desk.order("64.50")
+    lost = lose(desk, "no-answer", "captures", "capture", desk.authorization(order))
+    there = settings.CYBERSOURCE_REST_ENDPOINT
+    settings.CYBERSOURCE_REST_ENDPOINT = "http://127.0.0.1:1"
+    assert recover(desk, hours=2) == {"no answer, next time": 1}
+    assert fresh(lost).state == "unknown" and not AttentionItem.objects.exists()
+    for _again in range(2):
+        assert recover(desk, days=1) == {"no answer, next time": 1}
+    item = AttentionItem.objects.get()
+    assert (item.kind, item.operation, item.order) == (Attention.UNKNOWN_OPERATION, lost, order)
+    assert item.reference_number == lost.reference_number and lost.reference_number in notes(order)
+    settings.CYBERSOURCE_REST_ENDPOINT = there
+    assert recover(desk) == {"found out": 1}
+    item.refresh_from_db()
+    assert fresh(lost).state == "done" and item.date_cleared and item.reason == "How it ended was found out."
+
+
+@pytest.mark.parametrize("fault", ["throttled", "unauthorized", "forbidden", "system-error", "lost"])
+def test_only_a_word_about_the_call_itself_says_that_there_is_nothing_to_take_back(desk, fault):
+    order = desk.order("64.50")
+    lost = lose(desk, "lost", "captures", "capture", desk.authorization(order))
+    desk.rest.faults.next(fault, action="voids")
+    assert recover(desk, hours=2) == {"no answer, next time": 1}
+    assert fresh(lost).state == "unknown"
+    assert recover(desk) == {"found out": 1}
+
+
+# -- what waits to be sent --------------------------------------------------------------------------------------------
+
+
+def queued(desk, order, *, recorded=True):
+    authorization = desk.authorization(order)
+    with operations.transaction.atomic():
+        return intents.queue_reversal(
+            orders.locked(order.pk),
+            payment_id=authorization.reference,
+            amount=authorization.amount,
+            currency="USD",
+            reason="paid twice",
+            transaction=authorization if recorded else None,
+        )
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_what_waits_is_sent_once_by_whoever_comes_first(desk, recorded):
+    order = desk.order("64.50")
+    operation = queued(desk, order, recorded=recorded)
+    ended = in_threads(lambda _: recover(desk)["sent"], 4)
+    assert sum(ended) == 1 and len(desk.calls("reversals")) == 1
+    assert fresh(operation).state == "done"
+    assert desk.rest.status(operation.payment_id) == "REVERSED"
+    assert source_of(order)[0] == (0 if recorded else D("69.50"))
+
+
+def test_whoever_claimed_what_waits_and_died_leaves_it_to_be_looked_for(desk):
+    order = desk.order("64.50")
+    operation = queued(desk, order)
+    PaymentOperation.objects.filter(pk=operation.pk).update(state="sent", date_sent=desk.rest.now())
+    assert recover(desk, minutes=3) == {"still unknown": 1}
+    assert recover(desk, minutes=14) == {"found out": 1}
+    assert fresh(operation).state == "not-sent" and not desk.calls("reversals")
+
+
+def test_one_that_fails_keeps_none_of_the_others_waiting(desk):
+    bad, good = desk.order("64.50"), desk.order("64.50")
+    first, second = queued(desk, bad), queued(desk, good)
+    PaymentOperation.objects.filter(pk=first.pk).update(payment_id="../../payments")
+    assert recover(desk) == {"sent": 2}
+    assert (fresh(first).state, fresh(first).rest_reason) == ("refused", "id")
+    assert fresh(second).state == "done"
+
+
+def test_a_dry_run_asks_nothing_and_changes_nothing(desk):
+    order = desk.order("64.50")
+    lose(desk, "no-answer", "captures", "capture", desk.authorization(order), amount=D("5.00"))
+    queued(desk, desk.order("64.50"))
+    calls = len(desk.rest.calls)
+    told = recovery.recover(at=desk.rest.advance(hours=2), dry_run=True)
+    assert told == {"would be sent": 1, "would be looked up": 1}
+    assert len(desk.rest.calls) == calls
