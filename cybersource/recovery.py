@@ -25,11 +25,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from . import attention as needs
-from . import enquiries, gateway, operations, orders
+from . import authorizations, enquiries, gateway, operations, orders
 from .enquiries import NoAnswer
-from .models import Attention, AttentionItem, OperationState, PaymentOperation
+from .models import Attention, AttentionItem, CyberSourceReply, OperationState, PaymentOperation
 from .operations import Ending
-from .protocol.rest import Act, Answer, Fate, Outcome, Processed, Refused, act_of, calls, fate_of
+from .protocol import Outcome, OutcomeKind
+from .protocol.rest import Act, Answer, Fate, Processed, Refused, act_of, calls, charge_outcome, fate_of
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ def recover(*, at: datetime | None = None, dry_run: bool = False) -> Counter[str
 def in_state(*states: str) -> Iterator[PaymentOperation]:
     """The operations in these states, oldest first."""
     rows = PaymentOperation.objects.filter(state__in=states).order_by("pk")
-    rows = rows.select_related("order", "user", "attempt", "source__source_type", "transaction")
+    rows = rows.select_related("order", "user", "attempt__token", "source__source_type", "transaction")
     last = 0
     while batch := list(rows.filter(pk__gt=last)[:BATCH]):
         yield from batch
@@ -190,7 +191,7 @@ def search(operation: PaymentOperation, at: datetime) -> list[Answer]:
 def adopt(operation: PaymentOperation, found: Sequence[Answer]) -> str:
     """Record how an operation ended that was found. One that succeeded tells more than one that did not."""
     told = next((each for each in found if fate_of(each) is Fate.DONE), found[0])
-    looked = enquiries.look_up(told.id, order=operation.order, operation=operation)
+    looked = enquiries.look_up(told.id, order=operation.order, operation=operation, attempt=operation.attempt)
     answer = looked.answer if looked else told
     ending = Ending(
         state=ENDINGS.get(fate_of(answer), State.UNKNOWN),
@@ -199,6 +200,12 @@ def adopt(operation: PaymentOperation, found: Sequence[Answer]) -> str:
         reason=answer.reason,
         message=answer.message,
     )
+    if operation.kind == Kind.AUTHORIZE and ending.state != State.UNKNOWN:
+        if looked is None:
+            return end(operation, Ending(state=State.UNKNOWN))  # the search knows it, the rest follows
+        attempt = operation.attempt
+        outcome = charge_outcome(answer, asked=attempt.amount, currency=attempt.currency)
+        ending = authorizations.settle(looked.entry, attempt, outcome, ending)
     return end(operation, ending, looked.entry if looked else None)
 
 
@@ -225,16 +232,23 @@ def take_back(operation: PaymentOperation, age: timedelta) -> str:
     outcome = exchange.outcome
     if isinstance(outcome, Processed) and outcome.succeeded:
         told = {"request_id": outcome.answer.id, "status": outcome.answer.status}
-        return end(operation, Ending(state=State.UNDONE, **told), exchange.entry)
+        return end_without_effect(operation, Ending(state=State.UNDONE, **told), exchange.entry)
     if not says_nothing_is_there(outcome):
         raise NoAnswer(f"REST {call.operation}, log row {exchange.entry.pk}")
     if age < GIVEN_UP_AFTER:
         # There is nothing to take back, as it seems. Its own search once more, before that is believed.
         return end(operation, Ending(state=State.UNKNOWN))
-    return end(operation, Ending(state=State.NOT_SENT, reason=NOT_FOUND), exchange.entry)
+    return end_without_effect(operation, Ending(state=State.NOT_SENT, reason=NOT_FOUND), exchange.entry)
 
 
-def says_nothing_is_there(outcome: Outcome) -> bool:
+def end_without_effect(operation: PaymentOperation, ending: Ending, entry: CyberSourceReply) -> str:
+    """Nothing was moved. A payment that waited for its card to be authorized is told so, as by a refusal."""
+    if operation.kind == Kind.AUTHORIZE and operation.attempt is not None:
+        authorizations.settle(entry, operation.attempt, Outcome(kind=OutcomeKind.INVALID), ending)
+    return end(operation, ending, entry)
+
+
+def says_nothing_is_there(outcome: Any) -> bool:
     """Whether a refusal says that there is nothing to take back. Its reason is not documented; what it is not, is."""
     if not isinstance(outcome, Refused) or outcome.http_status not in (400, 404):
         return False

@@ -171,8 +171,9 @@ def test_only_a_word_about_the_call_itself_says_that_there_is_nothing_to_take_ba
 def queued(desk, order, *, recorded=True):
     authorization = desk.authorization(order)
     with operations.transaction.atomic():
-        return intents.queue_reversal(
+        return intents.queue(
             orders.locked(order.pk),
+            operations.Kind.REVERSE,
             payment_id=authorization.reference,
             amount=authorization.amount,
             currency="USD",
