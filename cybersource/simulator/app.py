@@ -51,7 +51,7 @@ def create_app(settings: Settings | Gateway | None = None, *, courier: Courier |
     app.add_url_rule("/health", view_func=_health)
     for path in ASSETS:
         app.add_url_rule(path, view_func=_fingerprint, endpoint=path)
-    for root in ("/pts/", "/tss/", "/risk/", "/reporting/"):
+    for root in ("/pts/", "/tss/", "/tms/", "/risk/", "/reporting/", "/kms/", "/notification-subscriptions/"):
         app.add_url_rule(f"{root}<path:service>", view_func=_rest, methods=METHODS, endpoint=root)
     app.register_blueprint(center)
     return app

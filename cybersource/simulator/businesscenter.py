@@ -31,6 +31,7 @@ PAGES = (
     ("center.cards_page", "Test cards"),
     ("center.refusals", "Refused forms"),
     ("center.devices", "Devices"),
+    ("center.webhooks", "Webhooks"),
 )
 
 _SELECTS = {
@@ -353,6 +354,45 @@ def _text(plan: Plan) -> str:
     told += sorted(fault.value.replace("-", " ") for fault in plan.faults)
     told += [f"merchant POST {plan.merchant_post.value}"] if plan.merchant_post else []
     return ", ".join(told)
+
+
+# -------------------------------------------------------------------- webhooks
+
+
+@center.route("/webhooks/", methods=["GET", "POST"])
+def webhooks() -> str | AnyResponse | tuple[str, int]:
+    hub = _gateway().webhooks
+    if request.method == "GET":
+        return _webhooks_page()
+    acts = {
+        "approve": hub.approve,
+        "block": hub.block,
+        "activate": lambda id: hub.set_status(id, "ACTIVE"),
+        "deactivate": lambda id: hub.set_status(id, "INACTIVE"),
+        "test": hub.test,
+    }
+    act = acts.get(request.form.get("action", ""))
+    if act is None:
+        abort(400)
+    try:
+        act(request.form.get("id", ""))
+    except KeyError:
+        abort(404)
+    except ValueError as problem:
+        return _webhooks_page(problem=str(problem)), 409
+    return redirect(url_for("center.webhooks"), 303)
+
+
+def _webhooks_page(problem: str = "") -> str:
+    gateway = _gateway()
+    sent = [each for each in gateway.deliveries[::-1] if each.kind in {"webhook", "health check"}]
+    return render_template(
+        "simulator/webhooks.html",
+        subscriptions=gateway.webhooks.subscriptions,
+        key=gateway.webhooks.key,
+        sent=sent[:100],
+        problem=problem,
+    )
 
 
 # -------------------------------------------------------------------- the rest

@@ -2,30 +2,42 @@
 
 Merchant POSTs travel on threads of their own, review notifications while the reviewer waits; what nobody waits for lies
 in the gateway's outbox, and one thread takes it out in the order in which it is due. What became of each is recorded
-with the gateway. No retries: the real service documents none, so a shop must not learn to count on them.
+with the gateway. Only webhooks are tried again: for the other messages the real service documents no retries, so a
+shop must not learn to count on them.
 """
 
 import heapq
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from ssl import create_default_context
+from typing import Any
 from urllib.parse import urlsplit
 
 from cybersource.simulator.gateway import Gateway
 from cybersource.simulator.outbox import KEEP, Due
-from cybersource.simulator.records import Answer, Delivery, Notification, PlannedPost
+from cybersource.simulator.records import (
+    Answer,
+    Delivery,
+    HealthCheck,
+    Notification,
+    PlannedPost,
+    PlannedWebhook,
+)
 from cybersource.simulator.review import CONTENT_TYPE
 from cybersource.simulator.settings import NotLoopback, require_loopback
 
-#: (url, body, timeout in seconds) -> HTTP status. Raises OSError or HTTPException when there is no answer.
-Transport = Callable[[str, bytes, float], int]
+#: (url, body, timeout in seconds) -> HTTP status; ``method`` and ``headers`` where it is no form that is posted.
+#: Raises OSError or HTTPException when there is no answer.
+Transport = Callable[..., int]
+
+FORM = {"Content-Type": CONTENT_TYPE}
 
 
-def post(url: str, body: bytes, timeout: float) -> int:
-    """POST a form to a loopback URL and return the status. Follows no redirect and asks no proxy."""
+def send(url: str, body: bytes, timeout: float, *, method: str = "POST", headers: Mapping[str, str] = FORM) -> int:
+    """Send a request to a loopback URL and return the status. Follows no redirect and asks no proxy."""
     parts = urlsplit(require_loopback(url))
     connection: HTTPConnection
     if parts.scheme == "https":
@@ -38,7 +50,7 @@ def post(url: str, body: bytes, timeout: float) -> int:
         connection = HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("POST", target, body=body, headers={"Content-Type": CONTENT_TYPE, "Accept": "*/*"})
+        connection.request(method, target, body=body or None, headers={"Accept": "*/*", **headers})
         response = connection.getresponse()
         response.read(65536)
         return response.status
@@ -51,7 +63,7 @@ class Courier:
     """Delivers for one gateway."""
 
     gateway: Gateway
-    transport: Transport = post
+    transport: Transport = send
     _closing: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
     _threads: list[threading.Thread] = field(default_factory=list, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
@@ -127,15 +139,49 @@ class Courier:
                     self._rounds.wait(wait)
                     continue
                 due = heapq.heappop(self._due)[2]
-            self.notify(due.message)
+            self._send_due(due)
 
-    def _deliver(self, kind: str, payment_id: str, url: str, body: bytes) -> Delivery:
+    def _send_due(self, due: Due) -> None:
+        match due.message:
+            case Notification():
+                self.notify(due.message)
+            case PlannedWebhook() as planned:
+                self._send_webhook(planned)
+            case HealthCheck() as check:
+                self._check(check)
+
+    def _send_webhook(self, planned: PlannedWebhook) -> None:
+        hub = self.gateway.webhooks
+        envelope = hub.envelope(planned)
+        if envelope is None:
+            return
+        for _copy in range(planned.copies):
+            delivery = self._deliver(
+                "webhook",
+                planned.payment_id,
+                planned.url,
+                envelope.body,
+                about=planned.event,
+                headers=envelope.headers,
+            )
+        hub.answered(planned, delivery.succeeded)
+
+    def _check(self, check: HealthCheck) -> None:
+        answers = [
+            self._deliver("health check", "", check.url, b"", about=method, method=method, headers={})
+            for method in ("GET", "POST")
+        ]
+        self.gateway.webhooks.health_checked(check, all(answer.succeeded for answer in answers))
+
+    def _deliver(
+        self, kind: str, payment_id: str, url: str, body: bytes, *, about: str = "", **request: Any
+    ) -> Delivery:
         at, began = self.gateway.now(), time.monotonic()
         status, error = None, ""
         try:
             if not url:
                 raise NotLoopback("The profile has no URL for this")
-            status = self.transport(url, body, self.gateway.settings.delivery_timeout)
+            status = self.transport(url, body, self.gateway.settings.delivery_timeout, **request)
         except TimeoutError:
             error = "The shop did not answer in time"
         except ConnectionRefusedError:
@@ -152,6 +198,7 @@ class Courier:
             status=status,
             error=error,
             seconds=round(time.monotonic() - began, 3),
+            about=about,
         )
         self.gateway.record_delivery(delivery)
         return delivery

@@ -29,6 +29,8 @@ from cybersource.simulator.review import Update, notification_xml
 from cybersource.simulator.reviewing import Reviewing
 from cybersource.simulator.settings import Profile, Settings
 from cybersource.simulator.staff import StaffDesk
+from cybersource.simulator.webhooks.hub import Webhooks
+from cybersource.simulator.webhooks.services import WebhookServices
 
 Seen = TypeVar("Seen")
 
@@ -46,10 +48,26 @@ class Gateway:
         self.rest = RestServices(memory=self._memory, access=self._rest_access, clock=self.now, changed=self._changed)
         #: staff who capture, refund, void and reverse behind the shop's back
         self.business_center = StaffDesk(rest=self.rest, changed=self._changed)
-        self.outbox = Outbox()
-        self._reviewing = Reviewing(
-            rest=self.rest, memory=self._memory, settings=lambda: self._settings, clock=self.now
+        self.outbox = Outbox()  #: what is due to the shop and nobody waits for
+        self.webhooks = Webhooks(
+            settings=lambda: self._settings,
+            merchant_id=lambda: self._rest_access()[1],
+            memory=self._memory,
+            clock=self.now,
+            outbox=self.outbox,
+            changed=self._changed,
         )
+        self.rest.book.heard = self.webhooks.transaction
+        self.rest.desk.refused = self.webhooks.refused
+        self.rest.batched = self.webhooks.batched
+        self._reviewing = Reviewing(
+            rest=self.rest,
+            memory=self._memory,
+            settings=lambda: self._settings,
+            clock=self.now,
+            announce=self.webhooks.case,
+        )
+        self.rest.offer(WebhookServices(hub=self.webhooks).routes)
         self.rest.offer(
             Decisions(
                 payments=lambda: self._memory.payments,

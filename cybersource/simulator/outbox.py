@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cybersource.simulator.records import Notification
+from cybersource.simulator.records import HealthCheck, Notification, PlannedWebhook
 
 KEEP = 1000
 
@@ -16,7 +16,7 @@ KEEP = 1000
 class Due:
     """One message, and how long from now it is to be sent."""
 
-    message: Notification
+    message: Notification | PlannedWebhook | HealthCheck
     after_seconds: float = 0.0
 
 

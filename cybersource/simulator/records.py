@@ -1,7 +1,9 @@
 """What a gateway remembers and returns: payments, refusals, answers, what is due to the shop and what was sent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from cybersource.simulator.faults import Fault
@@ -15,13 +17,14 @@ from cybersource.simulator.review import Case, notification_body
 class Delivery:
     """One message that was sent to the shop's server, and what came of it."""
 
-    kind: str  #: ``merchant POST`` or ``review notification``
+    kind: str  #: ``merchant POST``, ``review notification``, ``webhook`` or ``health check``
     payment_id: str
     url: str  #: without its query, which holds the shop's key
     at: datetime
     status: int | None = None  #: None: nothing was answered
     error: str = ""
     seconds: float = 0.0
+    about: str = ""  #: a webhook's event type
 
     @property
     def succeeded(self) -> bool:
@@ -126,3 +129,29 @@ class Notification:
     @property
     def body(self) -> bytes:
         return notification_body(self.xml)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedWebhook:
+    """A webhook's delivery that is due; it is written and signed when it is sent."""
+
+    payment_id: str
+    subscription_id: str
+    url: str
+    product: str
+    event: str
+    data: Mapping[str, Any] = field(repr=False)
+    at: datetime
+    trace_id: str  #: another one for each attempt
+    attempt: int = 0
+    shape: str = ""  #: of the payload, if not the switched one
+    fault: str = ""
+    copies: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthCheck:
+    """A look at a webhook's health URL that is due: it must answer GET and POST."""
+
+    subscription_id: str
+    url: str

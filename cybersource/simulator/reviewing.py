@@ -29,8 +29,10 @@ class Reviewing:
         memory: Memory,
         settings: Callable[[], Settings],
         clock: Callable[[], datetime],
+        announce: Callable[[Payment, str], None],
     ) -> None:
         self._rest = rest
+        self._announce = announce  #: of a payment's case: what was decided, or nothing but a note
         self._memory = memory
         self._settings = settings
         self._clock = clock
@@ -42,6 +44,7 @@ class Reviewing:
     def add_note(self, payment: Payment, reviewer: str, comment: str) -> Notification:
         case = _case(payment)
         case.notes.append(Note(at=self._clock(), added_by=reviewer, comment=comment))
+        self._announce(payment, "")
         return self._notification(payment, case, reviewer, original=case.original_decision)
 
     def decide(
@@ -73,6 +76,7 @@ class Reviewing:
         case.followon = None
         if (settle and decision == "ACCEPT") or (reverse and decision == "REJECT"):
             case.followon = self._follow(payment, decision)
+        self._announce(payment, decision)
         return self._notification(payment, case, reviewer, original=original, told=decision)
 
     def _follow(self, payment: Payment, decision: str) -> Followon:

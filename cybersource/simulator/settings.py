@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from cybersource.simulator.rest.access import RestAccess
+from cybersource.simulator.webhooks.switches import WebhookSwitches
 
 
 class CardMask(StrEnum):
@@ -160,6 +161,7 @@ class Settings:
     shuffled_signing: bool = False  #: sign the browser's reply in an arbitrary order, as some real replies are
 
     rest: RestAccess = RestAccess()  #: keys and behaviour of the REST services
+    webhooks: WebhookSwitches = WebhookSwitches()
 
     merchant_post: MerchantPost = MerchantPost.AFTER
     after_seconds: float = 0.5  #: between the reply page and a merchant POST that comes after it

@@ -20,12 +20,19 @@ class ListeningShop:
         self.location = ""
         self.received: list[tuple[str, str]] = []
         self.headers: list[dict[str, str]] = []
+        self.looked: list[str] = []  #: paths of GET requests
         self._changed = threading.Condition()
         shop = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                shop.looked.append(self.path)
+                self.send_response(shop.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
                 with shop._changed:
                     shop.received.append((self.path, body))
                     shop.headers.append(dict(self.headers))

@@ -41,7 +41,7 @@ class Merchant:
             "v-c-jwt-version": "2",
             "v-c-merchant-id": merchant_id,
         }
-        if method == "POST":
+        if method in {"POST", "PUT", "PATCH"}:
             digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
             claims |= {"digest": digest, "digestAlgorithm": "SHA-256"}
         return claims
@@ -67,6 +67,10 @@ class Merchant:
     def post(self, target: str, data: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         answer = self.send("POST", target, json.dumps(data).encode())
         return answer.status, json.loads(answer.body or b"{}")
+
+    def call(self, method: str, target: str, data: Mapping[str, Any] | None = None) -> tuple[int, Any]:
+        answer = self.send(method, target, b"" if data is None else json.dumps(data).encode())
+        return answer.status, json.loads(answer.body or b"null")
 
     def get(self, target: str) -> tuple[int, dict[str, Any]]:
         answer = self.send("GET", target)

@@ -11,7 +11,7 @@ from cybersource.simulator.faults import Plan
 from cybersource.simulator.settings import CardMask
 from tests.simulator.forms import Clock, card, form, pay
 
-PAGES = ["/", "/review/", "/switches/", "/cards/", "/refused/", "/devices/"]
+PAGES = ["/", "/review/", "/switches/", "/cards/", "/refused/", "/devices/", "/webhooks/"]
 
 
 @pytest.fixture

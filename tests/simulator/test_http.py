@@ -9,7 +9,7 @@ import pytest
 
 from cybersource.simulator import Gateway, Profile, Settings, cards
 from cybersource.simulator.app import MAX_BODY, create_app
-from cybersource.simulator.courier import Courier, post
+from cybersource.simulator.courier import Courier, send
 from cybersource.simulator.server import PortInUse, Server
 from cybersource.simulator.settings import MerchantPost, NotLoopback
 from tests.simulator.forms import Clock, card, form, verified
@@ -164,19 +164,19 @@ def test_a_delivery_keeps_the_url_without_its_key(gateway, client, sent):
 
 def test_a_post_goes_out_as_a_form_and_follows_no_redirect(shop):
     shop.status, shop.location = 302, "https://shop.example/"
-    assert post(f"{shop.url}/notify/?a=b", b"c=d", 5) == 302
+    assert send(f"{shop.url}/notify/?a=b", b"c=d", 5) == 302
     assert shop.received == [("/notify/?a=b", "c=d")]
     assert shop.headers[0]["Content-Type"] == "application/x-www-form-urlencoded"
 
 
 def test_a_post_asks_no_proxy(shop, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    assert post(shop.url, b"", 5) == 200
+    assert send(shop.url, b"", 5) == 200
 
 
 def test_a_post_to_another_machine_is_refused_before_it_is_sent():
     with pytest.raises(NotLoopback):
-        post("http://shop.example/", b"", 1)
+        send("http://shop.example/", b"", 1)
 
 
 def test_a_shop_with_a_certificate_of_its_own_is_spoken_to():
@@ -191,7 +191,7 @@ def test_a_shop_with_a_certificate_of_its_own_is_spoken_to():
         thread = threading.Thread(target=hang_up)
         thread.start()
         with pytest.raises(OSError, match="."):
-            post(f"https://127.0.0.1:{port}/", b"", 5)
+            send(f"https://127.0.0.1:{port}/", b"", 5)
         thread.join(5)
 
 

@@ -1,6 +1,6 @@
 """The book of all transactions, whichever door they came by, and what state each is in. The gateway's lock is held."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -87,6 +87,7 @@ class Book:
 
     def __init__(self) -> None:
         self._by_id: dict[str, Transaction] = {}
+        self.heard: Callable[[Transaction], None] = lambda transaction: None  #: told of every new one
 
     def __iter__(self) -> Iterator[Transaction]:
         return iter(list(self._by_id.values()))
@@ -95,6 +96,7 @@ class Book:
         self._by_id[transaction.id] = transaction
         while len(self._by_id) > KEEP:
             del self._by_id[next(iter(self._by_id))]
+        self.heard(transaction)
         return transaction
 
     def get(self, id: str, merchant_id: str) -> Transaction | None:

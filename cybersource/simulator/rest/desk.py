@@ -6,7 +6,8 @@ because CyberSource does not limit them.
 Source: payments guides; REST API field reference for the reasons. Where those are silent the reasons are ours.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -54,64 +55,79 @@ class Desk:
         self._access = access
         self._clock = clock
         self._now = now
+        #: told of every follow-on that was refused: its kind, on what, who asked, why
+        self.refused: Callable[[str, Transaction, Asked, NotAllowed], None] = lambda *told: None
 
     def capture(
         self, payment: Transaction | None, amount: Decimal, asked: Asked, *, sequence: tuple[int, int] | None = None
     ) -> Transaction:
         """Take what was held. ``sequence`` is (number of this capture, how many there will be)."""
-        if payment is None or not payment.holds:
-            raise NotAllowed("MISSING_AUTH", "There is no such authorization.")
-        if payment.undone == "REVERSED":
-            raise NotAllowed("AUTH_ALREADY_REVERSED", "The authorization has been reversed.")
-        captured = self.book.captured(payment)
-        if payment.kind == "sale" or payment.closed or (captured and not self._access().several_captures):
-            raise NotAllowed("TRANSACTION_ALREADY_SETTLED", "The authorization has been captured.")
-        if sequence:
-            self._check_sequence(payment, *sequence)
-        if amount > self.book.left(payment):
-            raise NotAllowed(
-                "EXCEEDS_AUTH_AMOUNT", "More than was authorized.", "orderInformation.amountDetails.totalAmount"
-            )
-        made = self._follow(payment, "capture", amount, "PENDING", asked)
-        payment.closed = bool(sequence and sequence[0] == sequence[1])
-        return made
+        with self._telling("capture", payment, asked):
+            if payment is None or not payment.holds:
+                raise NotAllowed("MISSING_AUTH", "There is no such authorization.")
+            if payment.undone == "REVERSED":
+                raise NotAllowed("AUTH_ALREADY_REVERSED", "The authorization has been reversed.")
+            captured = self.book.captured(payment)
+            if payment.kind == "sale" or payment.closed or (captured and not self._access().several_captures):
+                raise NotAllowed("TRANSACTION_ALREADY_SETTLED", "The authorization has been captured.")
+            if sequence:
+                self._check_sequence(payment, *sequence)
+            if amount > self.book.left(payment):
+                raise NotAllowed(
+                    "EXCEEDS_AUTH_AMOUNT", "More than was authorized.", "orderInformation.amountDetails.totalAmount"
+                )
+            made = self._follow(payment, "capture", amount, "PENDING", asked)
+            payment.closed = bool(sequence and sequence[0] == sequence[1])
+            return made
 
     def refund(self, captured: Transaction | None, amount: Decimal, asked: Asked) -> Transaction:
         """Give money back of a capture or of a sale. No look at what was given back before."""
-        if captured is None or not captured.amount or captured.kind not in {"capture", "sale"}:
-            raise NotAllowed("INVALID_DATA", "There is nothing captured under this id.", "id")
-        if captured.undone:
-            raise NotAllowed("CAPTURE_ALREADY_VOIDED", "The capture has been voided.")
-        return self._follow(captured, "refund", amount, "PENDING", asked)
+        with self._telling("refund", captured, asked):
+            if captured is None or not captured.amount or captured.kind not in {"capture", "sale"}:
+                raise NotAllowed("INVALID_DATA", "There is nothing captured under this id.", "id")
+            if captured.undone:
+                raise NotAllowed("CAPTURE_ALREADY_VOIDED", "The capture has been voided.")
+            return self._follow(captured, "refund", amount, "PENDING", asked)
 
     def void(self, target: Transaction | None, asked: Asked) -> Transaction:
         """Take back a capture, a sale or a refund that is in no batch yet. The hold of a capture stays."""
-        voidable = target is not None and target.kind in {"sale", "capture", "refund"} and target.amount
-        after = self._access().batch_after
-        if target is None or not voidable or target.undone or self.book.batched(target, self._now(), after):
-            raise NotAllowed("NOT_VOIDABLE", "It is in a batch already, or was voided, or is nothing to void.")
-        made = self._follow(target, "void", target.amount, "VOIDED", asked)
-        target.undone = "VOIDED"
-        return made
+        with self._telling("void", target, asked):
+            voidable = target is not None and target.kind in {"sale", "capture", "refund"} and target.amount
+            after = self._access().batch_after
+            if target is None or not voidable or target.undone or self.book.batched(target, self._now(), after):
+                raise NotAllowed("NOT_VOIDABLE", "It is in a batch already, or was voided, or is nothing to void.")
+            made = self._follow(target, "void", target.amount, "VOIDED", asked)
+            target.undone = "VOIDED"
+            return made
 
     def reverse(self, payment: Transaction | None, amount: Decimal, asked: Asked) -> Transaction:
         """Release what is held: the whole, or a part where the processor takes that."""
-        if payment is None or not payment.holds:
-            raise NotAllowed("MISSING_AUTH", "There is no such authorization.")
-        captured, left = self.book.captured(payment), self.book.left(payment)
-        if payment.undone == "REVERSED" or (not left and self.book.released(payment)):
-            raise NotAllowed("AUTH_ALREADY_REVERSED", "The authorization has been reversed.")
-        partial = self._access().partial_reversals and payment.kind != "sale"
-        if not left or (captured and not partial):
-            raise NotAllowed("TRANSACTION_ALREADY_SETTLED", "The authorization has been captured.")
-        if amount > left:
-            raise NotAllowed("INVALID_AMOUNT", "More than is held.")
-        if amount != left and not partial:
-            raise NotAllowed("INVALID_AMOUNT", "A reversal is for the whole amount.")
-        made = self._follow(payment, "reversal", amount, "REVERSED", asked)
-        if self.book.released(payment) == payment.amount:
-            payment.undone = "REVERSED"
-        return made
+        with self._telling("reversal", payment, asked):
+            if payment is None or not payment.holds:
+                raise NotAllowed("MISSING_AUTH", "There is no such authorization.")
+            captured, left = self.book.captured(payment), self.book.left(payment)
+            if payment.undone == "REVERSED" or (not left and self.book.released(payment)):
+                raise NotAllowed("AUTH_ALREADY_REVERSED", "The authorization has been reversed.")
+            partial = self._access().partial_reversals and payment.kind != "sale"
+            if not left or (captured and not partial):
+                raise NotAllowed("TRANSACTION_ALREADY_SETTLED", "The authorization has been captured.")
+            if amount > left:
+                raise NotAllowed("INVALID_AMOUNT", "More than is held.")
+            if amount != left and not partial:
+                raise NotAllowed("INVALID_AMOUNT", "A reversal is for the whole amount.")
+            made = self._follow(payment, "reversal", amount, "REVERSED", asked)
+            if self.book.released(payment) == payment.amount:
+                payment.undone = "REVERSED"
+            return made
+
+    @contextmanager
+    def _telling(self, kind: str, on: Transaction | None, asked: Asked) -> Iterator[None]:
+        try:
+            yield
+        except NotAllowed as problem:
+            if on is not None:
+                self.refused(kind, on, asked, problem)
+            raise
 
     def _check_sequence(self, payment: Transaction, number: int, count: int) -> None:
         """Refuse a number that is not the next. Voided captures had theirs.

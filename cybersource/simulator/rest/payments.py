@@ -84,26 +84,26 @@ class Payments:
             held = (amount / 2).quantize(Decimal(1).scaleb(-decimals(currency)), ROUND_DOWN)
         approved = status != "DECLINED"
         sale = at(call.data, "processingInformation.capture") is True and status == "AUTHORIZED"
-        made = self._book.add(
-            Transaction(
-                id=self._memory.next_request_id(call.now),
-                kind="sale" if sale else "authorization",
-                merchant_id=call.merchant_id,
-                amount=held if approved else Decimal(0),
-                asked=amount,
-                currency=currency,
-                status=status,
-                reason=reason,
-                reason_code=code,
-                reference=call.reference,
-                idempotency_id=call.idempotency_id,
-                at=call.now,
-                by="REST",
-                card=_card(stored, approved=approved, code=code),
-            )
+        id = self._memory.next_request_id(call.now)
+        made = Transaction(
+            id=id,
+            root=id,
+            kind="sale" if sale else "authorization",
+            merchant_id=call.merchant_id,
+            amount=held if approved else Decimal(0),
+            asked=amount,
+            currency=currency,
+            status=status,
+            reason=reason,
+            reason_code=code,
+            reference=call.reference,
+            idempotency_id=call.idempotency_id,
+            at=call.now,
+            by="REST",
+            card=_card(stored, approved=approved, code=code),
         )
-        made.root = made.id
         made.payment = self._listed(call, made, stored)
+        self._book.add(made)
         return 201, _authorized(made)
 
     def capture(self, call: Call, resource: str, id: str) -> tuple[int, dict[str, Any]]:

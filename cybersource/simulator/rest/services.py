@@ -72,6 +72,8 @@ class RestServices:
         self._tokens_seen: dict[str, datetime] = {}
         self._calls: deque[RestCall] = deque(maxlen=1000)
         self._routes: list[tuple[str, re.Pattern[str], Callable[..., tuple[int, Any]]]] = []
+        #: told of every sale, capture and refund that goes into the batch when the clock is moved
+        self.batched: Callable[[Transaction], None] = lambda transaction: None
         self.faults = RestFaults()
         self.book = Book()
         self.desk = Desk(book=self.book, memory=memory, access=lambda: access()[0], clock=clock, now=self.now)
@@ -108,7 +110,12 @@ class RestServices:
     def advance(self, **time: float) -> datetime:
         """Move that time ahead, as ``timedelta`` takes it: ``advance(hours=7)`` has the batch run."""
         with self._changed:
+            before = self.now()
             self._ahead += timedelta(**time)
+            for each in self.book:
+                waited = not each.undone and each.amount and not self.book.batched(each, before, self.batch_after)
+                if waited and self.book.batched(each, self.now(), self.batch_after):
+                    self.batched(each)
             return self.now()
 
     @property

@@ -1,0 +1,6 @@
+"""Webhooks: subscriptions, the events of all doors, and signed deliveries. ``docs/rest.rst`` says how it plays."""
+
+from cybersource.simulator.webhooks.faults import WebhookFault, WebhookFaults
+from cybersource.simulator.webhooks.switches import PayloadShape, Signed, WebhookSwitches
+
+__all__ = ["PayloadShape", "Signed", "WebhookFault", "WebhookFaults", "WebhookSwitches"]
