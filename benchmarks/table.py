@@ -47,6 +47,9 @@ def budgets() -> Iterator[tuple[str, str, str, str] | None]:
         yield line(f"... of {size} decisions on orders that were not held", logs("decided", size), 10 + 2 * size)
         yield line(f"... of {size} releases, without paying and mailing", logs("released", size), 10 + 2 * size)
         yield line("... all in all", logs("released whole", size))
+    for operation in ("authorize", "capture", "refund", "void", "reverse"):
+        yield line(f"{operation}, statements", sizes(f"{operation} statements"))
+        yield line("... ms, without CyberSource's own", [milli((operation, size)) for size in SIZES])
     for page in ("log", "attempts", "refused posts", "notifications", "tokens"):
         yield line(f"list of {page}, statements at 0 / 100,000 / 1,000,000", logs(f"{page} statements"), 12)
         yield line("... times its own time with an empty log", against_empty(f"{page} list"), 1.5)
