@@ -1,7 +1,7 @@
 """Staff of the shop who move money in the Business Center, behind the shop's back: nothing of it is told by a reply.
 
-Each act is named by the id of what it follows on, as the buttons of a transaction's page are, and carries the payment's
-own reference number, because nobody at the Business Center knows the shop's other names. What is not allowed raises
+Each act is named by the id of what it follows on, and carries its reference number too, because nobody at the Business
+Center knows what the shop would have called it. What is not allowed raises
 :class:`~cybersource.simulator.rest.desk.NotAllowed` and does nothing.
 """
 

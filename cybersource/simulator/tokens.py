@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cybersource.simulator.cards import luhn
 from cybersource.simulator.settings import TokenFormat
@@ -26,6 +26,7 @@ class StoredCard:
     tag: str  #: which test card it was made from, see ``cards.TEST_CARDS``
     mark: str = field(repr=False)  #: one-way: tells the same card again, says nothing of its number
     echo: Mapping[str, str] = field(repr=False)  #: bill_to_* as given, echoed with each payment by token
+    removed: bool = False  #: the card was taken from the customer, who is still there
 
 
 class Tokens:
@@ -33,16 +34,35 @@ class Tokens:
 
     def __init__(self) -> None:
         self._stored: dict[str, StoredCard] = {}
+        self._deleted: set[tuple[str, str]] = set()
         self._key = secrets.token_bytes(32)
 
     def get(self, token: str, merchant_id: str) -> StoredCard | None:
-        """Return what stands behind ``token``, if it is this merchant's."""
+        """Return the card that pays under ``token``, if it is this merchant's."""
+        stored = self.customer(token, merchant_id)
+        return stored if stored and not stored.removed else None
+
+    def customer(self, token: str, merchant_id: str) -> StoredCard | None:
+        """Return what stands behind ``token``, also where its card was taken away."""
         stored = self._stored.get(token)
         return stored if stored and stored.merchant_id == merchant_id else None
+
+    def delete(self, stored: StoredCard) -> None:
+        """Forget a token; only that it was there is remembered."""
+        del self._stored[stored.token]
+        self._deleted.add((stored.token, stored.merchant_id))
+
+    def was_deleted(self, token: str, merchant_id: str) -> bool:
+        return (token, merchant_id) in self._deleted
+
+    def remove_card(self, stored: StoredCard) -> None:
+        """Take the card from a customer and leave the customer."""
+        self._stored[stored.token] = replace(stored, mask="", expiry="", echo={}, removed=True)
 
     def put(self, stored: StoredCard) -> None:
         """Keep ``stored``, in place of what had its token."""
         self._stored[stored.token] = stored
+        self._deleted.discard((stored.token, stored.merchant_id))
 
     def mark(self, number: str) -> str:
         """Return a mark of the card under a key that dies with this process."""

@@ -28,7 +28,7 @@ def client(merchant):
     return create_app(merchant.gateway).test_client()
 
 
-def test_what_staff_did_is_found_by_the_shop_under_the_payments_own_reference(merchant, staff):
+def test_what_staff_did_is_found_by_the_shop_under_the_reference_of_what_it_follows_on(merchant, staff):
     id = merchant.paid("50.00", reference_number="OSC-3")
     capture = staff.capture(id, "30.00")
     refund = staff.refund(capture.id, "12.00")
@@ -84,7 +84,7 @@ def test_the_page_shows_what_followed_on_a_payment_by_whom_and_in_which_state(me
     page = client.get("/payments/1/").text
     for told in (id, capture, refund.id, "OSC-1-C1", "30.00 USD", "10.00 USD", "REST", "Business Center"):
         assert told in page
-    rows = re.findall(r'<th scope="row" data-label="What">(\w+)</th>', page)
+    rows = re.findall(r'<th scope="row" data-label="What"><span>(\w+) <', page)
     assert rows == ["authorization", "capture", "refund"]
 
 

@@ -3,10 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 
 #: Keys of nobody, for the sandbox.
 SANDBOX_KEY_ID = "6f5a3a0e-0d5c-4f1c-9a57-3b1f4c9d2e10"
 SANDBOX_SHARED_SECRET = "dGhyb3dhd2F5LXNhbmRib3gtc2VjcmV0LW9mLW5vYm9keS0wMDE="
+
+
+class Vault(StrEnum):
+    """What the account's token vault has under a token of Secure Acceptance."""
+
+    EITHER = "either"  #: a customer that is also known as a legacy token, as after a migration
+    CUSTOMER = "customer"
+    LEGACY = "legacyToken"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,4 +42,5 @@ class RestAccess:
     several_captures: bool = True  #: an account feature
     partial_reversals: bool = False  #: few processors release a part, or the rest after a partial capture
     refund_any_path: bool = False  #: take a capture's id on the payments path, as the real service was seen to
+    vault: Vault = Vault.EITHER
     slow_seconds: float = 3.0

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from cybersource.simulator.fields import money
 from cybersource.simulator.memory import Memory
 from cybersource.simulator.rest.access import RestAccess
 from cybersource.simulator.rest.book import Book, Transaction
@@ -144,7 +143,7 @@ class Desk:
     def _follow(self, parent: Transaction, kind: str, amount: Decimal, status: str, asked: Asked) -> Transaction:
         # A timeout reversal or void names the call it undoes; that name is not its own.
         own = not (kind in {"void", "reversal"} and asked.idempotency_id == parent.idempotency_id)
-        made = self.book.add(
+        return self.book.add(
             Transaction(
                 id=asked.id or self._memory.next_request_id(self._clock()),
                 kind=kind,
@@ -163,7 +162,3 @@ class Desk:
                 payment=parent.payment,
             )
         )
-        if made.payment:
-            told = f"{asked.by}: {kind} of {money(amount, made.currency)} {made.currency}, {made.id}"
-            made.payment.remarks.append(told)
-        return made

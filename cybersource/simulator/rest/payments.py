@@ -12,6 +12,7 @@ from cybersource.simulator import cards
 from cybersource.simulator.fields import decimals, money
 from cybersource.simulator.memory import Memory
 from cybersource.simulator.records import Payment
+from cybersource.simulator.rest.access import Vault
 from cybersource.simulator.rest.book import HOLDS, Book, Card, Transaction
 from cybersource.simulator.rest.desk import Asked, Desk, NotAllowed
 from cybersource.simulator.rest.wire import Call, Stop, at, link, server_error, text, time
@@ -187,7 +188,8 @@ class Payments:
     def _stored(self, call: Call) -> StoredCard:
         information = at(call.data, "paymentInformation")
         name = next((each for each in ("customer", "legacyToken") if text(information, f"{each}.id")), "")
-        stored = self._memory.tokens.get(text(information, f"{name}.id"), call.merchant_id) if name else None
+        named = name and call.access.vault in {Vault.EITHER, name}
+        stored = self._memory.tokens.get(text(information, f"{name}.id"), call.merchant_id) if named else None
         if not stored:
             field_name = f"paymentInformation.{name or 'customer'}.id"
             raise call.refusal("INVALID_DATA" if name else "MISSING_FIELD", "There is no such token.", field_name)

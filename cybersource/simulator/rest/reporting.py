@@ -10,7 +10,7 @@ from typing import Any
 from cybersource.simulator.fields import money
 from cybersource.simulator.rest.book import HOLDS, SERVICES, Book, Transaction
 from cybersource.simulator.rest.query import BadQuery, parse
-from cybersource.simulator.rest.wire import Call, Stop, link, time
+from cybersource.simulator.rest.wire import BILL_TO, Call, Stop, link, time
 
 _FLAGS = {
     "100": "SOK",
@@ -31,18 +31,6 @@ _FLAGS = {
     "481": "DREJECT",
 }
 _RESULTS = {"S": "1", "D": "0", "E": "-1"}
-_BILL_TO = {
-    "bill_to_forename": "firstName",
-    "bill_to_surname": "lastName",
-    "bill_to_email": "email",
-    "bill_to_phone": "phoneNumber",
-    "bill_to_address_line1": "address1",
-    "bill_to_address_line2": "address2",
-    "bill_to_address_city": "locality",
-    "bill_to_address_state": "administrativeArea",
-    "bill_to_address_postal_code": "postalCode",
-    "bill_to_address_country": "country",
-}
 
 
 class Reporting:
@@ -83,7 +71,7 @@ class Reporting:
             answer["applicationInformation"]["status"] = status
         if found.kind in HOLDS:
             answer["processorInformation"] = _processor(found)
-        bill_to = {_BILL_TO[name]: value for name, value in found.card.bill_to.items() if name in _BILL_TO}
+        bill_to = {BILL_TO[name]: value for name, value in found.card.bill_to.items() if name in BILL_TO}
         if bill_to:
             answer["orderInformation"]["billTo"] = bill_to
         if found.card.token:

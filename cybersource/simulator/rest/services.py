@@ -27,6 +27,7 @@ from cybersource.simulator.rest.desk import Desk
 from cybersource.simulator.rest.faults import NOT_PROCESSED, RestFault, RestFaults, not_processed, spoiled
 from cybersource.simulator.rest.payments import Payments
 from cybersource.simulator.rest.reporting import Reporting
+from cybersource.simulator.rest.vault import TokenServices
 from cybersource.simulator.rest.verification import Authenticated, NotAuthenticated, verify
 from cybersource.simulator.rest.wire import Call, RestReply, Stop, encoded, invalid_request
 
@@ -79,6 +80,7 @@ class RestServices:
         self.desk = Desk(book=self.book, memory=memory, access=lambda: access()[0], clock=clock, now=self.now)
         self.offer(Payments(book=self.book, desk=self.desk, memory=memory).routes)
         self.offer(Reporting(book=self.book).routes)
+        self.offer(TokenServices(memory=memory).routes)
 
     def offer(self, routes: tuple[Route, ...]) -> None:
         """Add services."""

@@ -9,6 +9,20 @@ from urllib.parse import parse_qsl
 
 from cybersource.simulator.rest.access import RestAccess
 
+#: field of a form -> member of ``billTo``
+BILL_TO = {
+    "bill_to_forename": "firstName",
+    "bill_to_surname": "lastName",
+    "bill_to_email": "email",
+    "bill_to_phone": "phoneNumber",
+    "bill_to_address_line1": "address1",
+    "bill_to_address_line2": "address2",
+    "bill_to_address_city": "locality",
+    "bill_to_address_state": "administrativeArea",
+    "bill_to_address_postal_code": "postalCode",
+    "bill_to_address_country": "country",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
