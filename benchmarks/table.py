@@ -1,11 +1,12 @@
-"""The budgets of issue "Nothing lost, nobody let in" and what was measured, as one table."""
+"""The budgets of the issues and what was measured, as one table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-#: What was measured: seconds, statements, bytes. Keys are a name and, where it matters, lines or updates, and log rows.
+#: What was measured: seconds, statements, bytes, megabytes. Keys are a name and, where it matters, lines or updates,
+#: and log rows.
 FIGURES: dict[Any, float] = {}
 
 SIZES = (1, 10, 100)
@@ -60,6 +61,18 @@ def budgets() -> Iterator[tuple[str, str, str, str] | None]:
     yield line("statements that read a whole table at 1,000,000 log rows", [get("whole tables")], 0)
     yield line("one reply on 2 gunicorn workers, in empty requests", [ratio("empty rate", "reply rate")], 25.0)
     yield line("... replies, empty requests per second", [get("reply rate"), get("empty rate")])
+    yield line("import cybersource, ms", [milli("import")], 100.0)
+    yield line(
+        "a worker's start takes longer by, ms of CPU: setup(), and with URLs",
+        [milli("worker setup"), milli("worker start")],
+    )
+    yield line("... without the app", [milli("worker setup without"), milli("worker start without")])
+    yield line(
+        "a worker has more memory by, MB: started, after a REST call",
+        [get("worker memory"), get("worker memory after a REST call")],
+        20.0,
+    )
+    yield line("... without the app", [get("worker memory without")])
 
 
 def line(work: str, measured: list[Any], budget: Any = None) -> tuple[str, str, str, str] | None:

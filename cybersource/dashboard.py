@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from . import diagnosis, worklist
+from . import worklist
 from .models import Attention, AttentionItem
 from .navigation import may_clear, may_look
 
@@ -161,6 +161,8 @@ def cleared(request: HttpRequest, item: AttentionItem, reason: str, *, no_charge
 @for_staff
 def connection_test(request: HttpRequest) -> HttpResponse:
     """The URLs to paste; posted to, what ``cybersource_check`` tells. Asks other machines only when posted to."""
+    from . import diagnosis  # imported here: most web processes never need it
+
     report = diagnosis.run() if request.method == "POST" else None
     return render(
         request,
