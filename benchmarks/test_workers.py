@@ -1,4 +1,9 @@
-"""Replies on two gunicorn workers, in units of a request that does nothing."""
+"""Replies on two gunicorn workers, in units of a request that does nothing, and of the floor.
+
+The unit depends on who asks, since clients share the machine with the workers: one that costs as much as the request
+itself makes every reply look half as dear. These are bare sockets, and cost next to nothing. The floor is measured in
+the same unit, so that it can be told from one of somebody else's measuring.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from statistics import median
 from urllib.parse import urlencode
 
 import pytest
@@ -21,7 +27,7 @@ from tests.shop import REPLY
 
 pytest.importorskip("gunicorn")
 
-REPLIES, EMPTY, CLIENTS = 150, 3000, 4
+ROUNDS, REPLIES, EMPTY, CLIENTS = 5, 50, 1000, 4
 
 
 @pytest.fixture
@@ -88,13 +94,35 @@ def rate(port: int, messages: Sequence[bytes], expected: bytes) -> float:
     return len(messages) / (time.perf_counter() - begun)
 
 
+def rates_in_turn(port: int, works: dict[str, Callable[[], tuple[Sequence[bytes], bytes]]]) -> dict[str, float]:
+    """The median rate of each work, all of them measured in turn, so that a busy machine is busy for all."""
+    measured: dict[str, list[float]] = {name: [] for name in works}
+    for _round in range(ROUNDS):
+        for name, work in works.items():
+            measured[name].append(rate(port, *work()))
+    return {name: median(found) for name, found in measured.items()}
+
+
 def test_replies_on_two_workers(port):
     empty = [request("GET", "/empty/")]
-    attempts = [order_to_pay(1) for _ in range(REPLIES + 20)]
-    replies = [request("POST", REPLY, urlencode(reply_to(attempt))) for attempt in attempts]
-    rate(port, replies[:20], b" 303 ")
+    attempts: list[PaymentAttempt] = []
+
+    def posts(url: str, number: int = REPLIES) -> list[bytes]:
+        ordered = [order_to_pay(1) for _ in range(number)]
+        attempts.extend(ordered if url == REPLY else ())
+        return [request("POST", url, urlencode(reply_to(attempt))) for attempt in ordered]
+
+    rate(port, posts(REPLY, 20), b" 303 ")
+    rate(port, posts("/floor/", 20), b" 200 ")
     rate(port, empty * 200, b" 200 ")
-    FIGURES["reply rate"] = rate(port, replies[20:], b" 303 ")
-    FIGURES["empty rate"] = rate(port, empty * EMPTY, b" 200 ")
+    rates = rates_in_turn(
+        port,
+        {
+            "reply rate": lambda: (posts(REPLY), b" 303 "),
+            "floor rate": lambda: (posts("/floor/"), b" 200 "),
+            "empty rate": lambda: (empty * EMPTY, b" 200 "),
+        },
+    )
+    FIGURES.update(rates)
     paid = PaymentAttempt.objects.filter(pk__in=[attempt.pk for attempt in attempts], state=AttemptState.AUTHORIZED)
     assert paid.count() == len(attempts)
