@@ -44,8 +44,8 @@ ROWS = {
                CASE WHEN k = 0 THEN 'settled' WHEN (n + k) %% 50000 = 0 THEN 'refused' ELSE 'repeated' END, '',
                now() - interval '1 year' + n * interval '1 second', now(), '', '', '', ''""",
     "cybersource_paymenttoken": """
-        (id, log_id, token, masked_card_number, card_type, card_expiry_date, date_created)
-        SELECT n, %(first)s + (n - %(first)s) * 4, '99' || n, 'xxxxxxxxxxxx1111', '001', '12-2031', now()""",
+        (id, log_id, token, kind, masked_card_number, card_type, card_expiry_date, date_created)
+        SELECT n, %(first)s + (n - %(first)s) * 4, '99' || n, '', 'xxxxxxxxxxxx1111', '001', '12-2031', now()""",
     "payment_source": """
         (id, order_id, source_type_id, currency, amount_allocated, amount_debited, amount_refunded, reference, label)
         SELECT n, n, (SELECT min(id) FROM payment_sourcetype), 'USD', 69.50, 0, 0, '73' || lpad(n::text, 20, '0'),
