@@ -293,7 +293,7 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
 
 @admin.register(models.PaymentToken)
 class PaymentTokenAdmin(ReadOnlyAdmin):
-    list_display = ("id", "masked_card_number", "card_name", "card_expiry_date", "owner", "date_created")
+    list_display = ("id", "masked_card_number", "card_name", "card_expiry_date", "owner", "date_created", "date_gone")
     list_select_related = ("owner",)
     exclude = ("token",)
 
@@ -342,6 +342,53 @@ class ReviewNotificationAdmin(ReadOnlyAdmin):
     @admin.display(description=_("As it came"))
     def document(self, notification: models.ReviewNotification) -> str:
         return format_html("<pre>{}</pre>", notification.content)
+
+
+class EventFilter(WordFilter):
+    """By what events are about: their names are CyberSource's to add to."""
+
+    title = _("event")
+    parameter_name = "event"
+    words = [
+        ("payments.", _("Payments")),
+        ("risk.", _("Decision Manager")),
+        ("tms.", _("Stored cards")),
+    ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(event_type__startswith=self.value()) if self.value() else queryset
+
+
+@admin.register(models.WebhookDelivery)
+class WebhookDeliveryAdmin(ReadOnlyAdmin):
+    list_display = ("id", "date_created", "event_type", "reference_number", "request_id", "status", "state", "problem")
+    list_filter = (EventFilter, "state")
+    search_fields = ("request_id__exact",)
+    search_help_text = _("Request ID, whole.")
+    fieldsets = (
+        (None, {"fields": ("date_created", "state", "problem", "tries", "date_handled", "remote_address")}),
+        (
+            _("What it is about"),
+            {"fields": ("event_type", "product_id", "order", "reference_number", "request_id", "status", "log")},
+        ),
+        (
+            _("How it came"),
+            {"fields": ("organization_id", "webhook_id", "trace_id", "key_id", "is_retry", "told")},
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[models.WebhookDelivery]:
+        rows = super().get_queryset(request)
+        one_row = request.resolver_match and request.resolver_match.kwargs.get("object_id")
+        return rows.select_related("order") if one_row else rows.defer("payload")
+
+    @admin.display(description=_("Messages from CyberSource"))
+    def log(self, delivery: models.WebhookDelivery) -> str:
+        return link_to_log(q=delivery.request_id) if delivery.request_id else "-"
+
+    @admin.display(description=_("What is kept of it"))
+    def told(self, delivery: models.WebhookDelivery) -> str:
+        return table(sorted(delivery.payload.items()))
 
 
 @admin.register(models.RefusedPost)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -17,7 +17,7 @@ from django.utils import timezone
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
-from . import gateway, limits
+from . import deliveries, gateway, limits
 from .conf import AUTO_REVERSALS, FLOWS, HOSTS, REST_HOSTS, conf
 from .models import TransactionMixin
 from .protocol import (
@@ -47,6 +47,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *fingerprint(),
         *encryption(),
         *rest(),
+        *webhooks(),
         *budgets(),
     ]
 
@@ -297,6 +298,40 @@ def rest() -> Iterator[CheckMessage]:
             "CYBERSOURCE_REST_AUTH is 'http-signature', which CyberSource takes until March 2027.",
             hint="Use 'jwt': it works with the same key id and shared secret.",
             id="cybersource.W030",
+        )
+
+
+def webhooks() -> Iterator[CheckMessage]:
+    given = getattr(settings, "CYBERSOURCE_WEBHOOK_KEYS", None)
+    if given is not None and (not isinstance(given, Mapping) or len(deliveries.keys()) != len(given)):
+        yield Error(
+            "CYBERSOURCE_WEBHOOK_KEYS is not a dictionary of key ids and secrets in Base64.",
+            hint="Write it as manage.py cybersource_webhooks key shows it: {'key id': 'secret'}.",
+            id="cybersource.E040",
+        )
+    age = getattr(settings, "CYBERSOURCE_WEBHOOK_MAX_AGE", None)
+    try:
+        timezone.now() - conf.webhook_max_age  # overflows for what is no time in practice
+        usable = not isinstance(age, bool) and conf.webhook_max_age > timedelta(0)
+    except (TypeError, ValueError, OverflowError):
+        usable = False
+    if not usable:
+        yield Error(
+            "CYBERSOURCE_WEBHOOK_MAX_AGE is neither a number of seconds nor a timedelta, or is no time at all.",
+            hint="Leave it unset for two days.",
+            id="cybersource.E041",
+        )
+    elif conf.webhook_max_age < timedelta(hours=1):
+        yield Warning(
+            "CYBERSOURCE_WEBHOOK_MAX_AGE is shorter than CyberSource goes on trying to deliver.",
+            hint="Leave it unset for two days: what comes twice is told by other means.",
+            id="cybersource.W040",
+        )
+    if conf.webhook_keys and not (conf.rest_key_id or conf.rest_p12):
+        yield Warning(
+            "CYBERSOURCE_WEBHOOK_KEYS is set without credentials of the REST door: nothing can look into a delivery.",
+            hint="Set the CYBERSOURCE_REST_… settings too.",
+            id="cybersource.W041",
         )
 
 

@@ -261,6 +261,25 @@ class Settings:
     def review_holds_order(self) -> bool:
         return bool(self._get("REVIEW_HOLDS_ORDER", True))
 
+    # -- webhooks -------------------------------------------------------------------------------------------------
+
+    @property
+    def webhook_keys(self) -> Mapping[str, str] | None:
+        """Key ids to secrets in Base64. Empty (unset): the webhook URL is closed."""
+        return self._get("WEBHOOK_KEYS") or None
+
+    @property
+    def webhook_max_age(self) -> timedelta:
+        """How old the signature of a delivery may be: seconds or a timedelta.
+
+        CyberSource tries again for more than a day, and whether it signs anew is not documented. A message that comes
+        twice is told by its fingerprint, not by its age.
+        """
+        given = self._get("WEBHOOK_MAX_AGE")
+        if given is None:
+            return timedelta(days=2)
+        return given if isinstance(given, timedelta) else timedelta(seconds=given)
+
     # -- surroundings -----------------------------------------------------------------------------------------------
 
     @property

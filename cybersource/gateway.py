@@ -159,10 +159,6 @@ def _access(mode: AuthMode) -> Access:
         gateway_key = PublicKey.from_certificate(content)
     if conf.rest_mle and gateway_key is None:
         raise ImproperlyConfigured("CYBERSOURCE_REST_MLE needs CYBERSOURCE_REST_MLE_CERTIFICATE.")
-    response_key = None
-    if conf.rest_mle_response_key:
-        content = _content("REST_MLE_RESPONSE_KEY", conf.rest_mle_response_key)
-        response_key = _response_key(content, conf.rest_mle_response_key_id, conf.rest_mle_response_password)
     return Access(
         endpoint=conf.rest_endpoint.rstrip("/"),
         merchant_id=conf.merchant_id,
@@ -170,9 +166,21 @@ def _access(mode: AuthMode) -> Access:
         mode=mode,
         key=key,
         request_key=gateway_key if conf.rest_mle else None,
-        response_key=response_key,
+        response_key=response_key(),
         seconds=float(conf.rest_timeout),
     )
+
+
+@sensitive_variables()
+def response_key() -> PrivateKey | None:
+    """Return the key that opens what CyberSource encrypts for us, or None where the settings name none.
+
+    Raises :class:`~django.core.exceptions.ImproperlyConfigured` or :class:`~cybersource.protocol.rest.BadKeyMaterial`.
+    """
+    if not conf.rest_mle_response_key:
+        return None
+    content = _content("REST_MLE_RESPONSE_KEY", conf.rest_mle_response_key)
+    return _response_key(content, conf.rest_mle_response_key_id, conf.rest_mle_response_password)
 
 
 def _content(name: str, path: str) -> bytes:

@@ -1,7 +1,7 @@
 """The edges: a request in, one call, a response out.
 
-The two reply views and the notification view are called from outside without any cookie of ours. They start no session,
-set no cookie, and hold no transaction open around the evidence they store.
+The two reply views, the notification view and the webhook view are called from outside without any cookie of ours. They
+start no session, set no cookie, and hold no transaction open around the evidence they store.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from enum import Enum
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.handlers.asgi import ASGIRequest
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseRedirect, QueryDict
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
@@ -24,16 +24,30 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from oscarapicheckout.views import CHECKOUT_ORDER_ID
 
-from . import authorizations, checkout, explanations, fingerprints, orders, patience, posts, replies, reviews, shopper
+from . import (
+    authorizations,
+    checkout,
+    deliveries,
+    explanations,
+    fingerprints,
+    orders,
+    patience,
+    posts,
+    replies,
+    reviews,
+    shopper,
+)
 from .client_address import client_address
 from .conf import conf
 from .encryption import Secret
 from .error_reports import discreet, take_query_off
 from .models import UNSETTLED_STATES, WAITS_FOR_STAFF, AttemptState, PaymentAttempt, ReplyType, ReviewNotification
 from .protocol import PROFILING_KINDS, ProtocolError
+from .protocol.rest import NotBelieved
+from .protocol.rest.webhook import MAX_BODY_BYTES as MAX_DELIVERY_BYTES
 from .protocol.review import MAX_BODY_BYTES
 from .rules import InvalidOperation
 
@@ -109,14 +123,14 @@ def without_query(view: View) -> View:
     return wrapped
 
 
-def from_outside(view: View) -> View:
-    """What the three doors to the outside have in common."""
+def from_outside(view: View, allowed: Callable[[View], View] = require_POST) -> View:
+    """What the doors to the outside have in common."""
     for decorator in (
         in_utf_8,
         in_time,
         without_session,
         transaction.non_atomic_requests,
-        require_POST,
+        allowed,
         never_cache,
         csrf_exempt,
         without_query,
@@ -214,6 +228,43 @@ def review_notification(request: HttpRequest) -> HttpResponse:
         return later("not stored")
     if notification.state != ReviewNotification.State.HANDLED:
         return later("stored, not recorded")
+    return HttpResponse("ok", content_type="text/plain")
+
+
+# -- webhooks --------------------------------------------------------------------------------------------------------
+
+
+@from_outside
+def webhook(request: HttpRequest) -> HttpResponse:
+    """CyberSource announces that something happened. It is stored, and looked into by ``cybersource_reconcile``."""
+    if not conf.webhook_keys:
+        return HttpResponseForbidden("closed", content_type="text/plain")
+    try:
+        body = posts.beginning(request, size=MAX_DELIVERY_BYTES + 1)
+        deliveries.receive(body, request.headers.get("v-c-signature", ""), remote_address=client_address(request))
+    except ProtocolError as problem:
+        logger.warning("Refused a webhook delivery: %s", problem.rule)
+        return HttpResponse("refused", status=status_of(problem), content_type="text/plain")
+    except patience.UNAVAILABLE as problem:
+        say_unavailable("a webhook delivery", problem)
+        return later("not stored")
+    return HttpResponse("ok", content_type="text/plain")
+
+
+def status_of(problem: ProtocolError) -> int:
+    return 403 if isinstance(problem, NotBelieved) else 400
+
+
+@partial(from_outside, allowed=require_http_methods(["GET", "HEAD", "POST"]))
+def webhook_health(request: HttpRequest) -> HttpResponse:
+    """CyberSource asks whether deliveries can be taken; while they cannot, it keeps them."""
+    if not conf.webhook_keys:
+        return HttpResponseForbidden("closed", content_type="text/plain")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except patience.UNAVAILABLE:
+        return later("no database")
     return HttpResponse("ok", content_type="text/plain")
 
 

@@ -21,6 +21,7 @@ from cybersource.models import (
     RefusedPost,
     ReviewNotification,
     SecureAcceptanceProfile,
+    WebhookDelivery,
 )
 from cybersource.simulator import cards
 from tests.shop import Shopper, card, post_notification, post_reply
@@ -29,7 +30,7 @@ User = get_user_model()
 
 SECRET = "a-secret-that-nobody-shall-read"
 SCRIPT = "<script>alert(1)</script>"
-LISTS = ("cybersourcereply", "paymentattempt", "paymenttoken", "reviewnotification", "refusedpost")
+LISTS = ("cybersourcereply", "paymentattempt", "paymenttoken", "reviewnotification", "refusedpost", "webhookdelivery")
 
 
 @pytest.fixture(autouse=True)
@@ -218,6 +219,26 @@ def test_a_refused_post_shows_what_it_claimed(staff):
     assert "extra" in shown
     empty = RefusedPost.objects.create(reply_type="browser", rule="not-a-reply")
     assert "Names of all its fields: -" in words(row(staff, empty))
+
+
+def test_a_webhook_shows_what_it_is_about_and_what_became_of_it(shopper, staff):
+    order = shopper.check_out()
+    delivery = WebhookDelivery.objects.create(
+        event_type="payments.capture.status.updated",
+        request_id="7725300131236543210988",
+        reference_number=f"{order.number}-C1",
+        order=order,
+        payload={"status": "TRANSMITTED", "message": SCRIPT, "signed": "body"},
+        state="handled",
+    )
+    html = row(staff, delivery)
+    assert SCRIPT not in html and "&lt;script&gt;" in html
+    assert "status TRANSMITTED" in words(html) and "Looked up" in html and f"{order.number}-C1" in html
+    assert "cybersourcereply/?q=7725300131236543210988" in html
+    other = WebhookDelivery.objects.create(state="refused", problem="signature-mismatch")
+    assert "signature-mismatch" in row(staff, other)
+    listed = words(look(staff, "webhookdelivery/?event=payments."))
+    assert "1 Webhook delivery" in listed and "signature-mismatch" not in listed
 
 
 def test_an_attempt_leads_to_its_messages(shopper, staff):

@@ -48,6 +48,15 @@ BROKEN = [
     ({**REST, "CYBERSOURCE_REST_MLE": True}, "cybersource.E033"),
     ({**REST, "CYBERSOURCE_REST_MLE_RESPONSE_KEY_ID": "k"}, "cybersource.E033"),
     ({**REST, "CYBERSOURCE_REST_AUTH": "http-signature"}, "cybersource.W030"),
+    ({**REST, "CYBERSOURCE_WEBHOOK_KEYS": ["dGhyb3dhd2F5"]}, "cybersource.E040"),
+    ({**REST, "CYBERSOURCE_WEBHOOK_KEYS": "dGhyb3dhd2F5"}, "cybersource.E040"),
+    ({**REST, "CYBERSOURCE_WEBHOOK_KEYS": {"a-key": "no base64!"}}, "cybersource.E040"),
+    ({**REST, "CYBERSOURCE_WEBHOOK_KEYS": {"a-key": None}}, "cybersource.E040"),
+    ({"CYBERSOURCE_WEBHOOK_MAX_AGE": "a day"}, "cybersource.E041"),
+    ({"CYBERSOURCE_WEBHOOK_MAX_AGE": 0}, "cybersource.E041"),
+    ({"CYBERSOURCE_WEBHOOK_MAX_AGE": True}, "cybersource.E041"),
+    ({"CYBERSOURCE_WEBHOOK_MAX_AGE": 300}, "cybersource.W040"),
+    ({"CYBERSOURCE_WEBHOOK_KEYS": {"a-key": "dGhyb3dhd2F5"}}, "cybersource.W041"),
     ({"CYBERSOURCE_LIMITS": "5/h"}, "cybersource.E017"),
     ({"CYBERSOURCE_LIMITS": {"tries": {}}}, "cybersource.E017"),
     ({"CYBERSOURCE_LIMITS": {"attempts": {"shopper": 5}}}, "cybersource.E017"),
@@ -173,6 +182,8 @@ def test_a_cache_in_which_budgets_would_not_hold_is_told_at_deployment(settings,
 
 def test_a_shop_with_rest_credentials_has_nothing_to_complain_of():
     with override_settings(**REST):
+        assert told() == {}
+    with override_settings(**REST, CYBERSOURCE_WEBHOOK_KEYS={"a-key": "dGhyb3dhd2F5"}):
         assert told() == {}
 
 

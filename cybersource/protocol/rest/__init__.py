@@ -34,7 +34,8 @@ from .finding import Act, Fate, act_of, charge_outcome, decision_of, fate_of, is
 from .keys import BadKeyMaterial, KeyStore, PrivateKey, PublicKey, SharedSecret
 from .message_encryption import Undecryptable, encrypt_request, open_response
 from .outcome import NotSent, Outcome, Processed, Refused, Unknown, Why, outcome_of
-from .storage import KEPT, KEPT_OF_TOKENS, for_storage
+from .storage import KEPT, KEPT_OF_EVENTS, KEPT_OF_TOKENS, for_storage
+from .stored_card import StoredCard
 from .subscriptions import (
     NewKey,
     Product,
@@ -50,6 +51,7 @@ from .webhook import BadDelivery, Covered, Delivery, Event, NotBelieved, Signatu
 
 __all__ = [
     "KEPT",
+    "KEPT_OF_EVENTS",
     "KEPT_OF_TOKENS",
     "Act",
     "Answer",
@@ -80,6 +82,7 @@ __all__ = [
     "SearchPage",
     "SharedSecret",
     "SignatureHeader",
+    "StoredCard",
     "Subscription",
     "TokenKind",
     "Undecryptable",

@@ -55,6 +55,14 @@ KEPT = frozenset(
 #: Of an answer about a stored card: its id is the token, and a message may name it.
 KEPT_OF_TOKENS = KEPT - {"id", "message", "errors.message", "errorInformation.message"}
 
+#: Of an event: what it is about stands in columns, and what it says of it is looked up.
+KEPT_OF_EVENTS = frozenset(
+    """
+    status reason message type version referenceNumber clientReferenceInformation.code submitTimeUtc
+    orderInformation.amountDetails.totalAmount orderInformation.amountDetails.currency errorInformation.reason
+    """.split()
+)
+
 MOST_VALUES = 200  #: of one message
 LONGEST = 500  #: characters of one value
 DEEPEST = 12  #: levels

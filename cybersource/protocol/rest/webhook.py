@@ -52,8 +52,8 @@ _BLANKS = re.compile(r"[ \t\n\r]*")
 #: Below this a time is in seconds, which some senders were seen to use: as milliseconds it would be in 1973.
 _FIRST_MILLISECONDS = 10**11
 
-#: What a transaction's id looks like. Those of stored cards are 32 hexadecimal digits, and stay out of what is kept.
-_REQUEST_ID = re.compile(r"[0-9]{10,26}")
+#: What a transaction's id looks like: 22 digits, and never as few as a card number.
+_REQUEST_ID = re.compile(r"[0-9]{20,26}")
 
 
 class NotBelieved(ProtocolError):

@@ -1,0 +1,146 @@
+"""What CyberSource announced is looked into: asked for, and adopted as whatever else is found there.
+
+    WebhookDelivery -> asked at CyberSource -> adopted
+
+So a delivery that comes twice, late, or before what it follows on does no harm, and neither does one that was lost:
+``cybersource_reconcile`` finds the same by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from django.db.models import F
+from django.utils import timezone
+
+from . import gateway
+from .conversions import poll_conversions
+from .deliveries import PENDING, About, State
+from .models import PaymentToken, ReviewNotificationUpdate, WebhookDelivery, clipped
+from .protocol import ReviewDecision
+from .protocol.rest import Processed, Refused, StoredCard, read_customer
+
+logger = logging.getLogger(__name__)
+
+#: What is not found yet is asked for again after so long, then after twice as long, and so on, for almost two days.
+#: Source: transaction search guide: five minutes between two look-ups of one id.
+FIRST_WAIT = timedelta(minutes=5)
+MOST_TRIES = 10
+
+#: How far before its announcement a decision may stand in the conversion report, and how far back that is read at most.
+BEFORE = timedelta(hours=1)
+LONGEST_LOOK_BACK = timedelta(days=3)
+
+#: How many are looked into at a time.
+TOGETHER = 500
+
+#: Finds the transaction of this id at CyberSource and adopts what it says. False: not found, or not known, yet.
+Adopt = Callable[[str], bool]
+
+
+def handle_pending(adopt: Adopt) -> Counter[str]:
+    """Look into what was announced and was not looked into yet; say how many ended how.
+
+    ``adopt`` asks CyberSource about a transaction and takes over what it says. Safe at any time and on several machines
+    at once. Callers must not hold a transaction open. Raises :class:`~django.core.exceptions.ImproperlyConfigured` when
+    the REST door has no credentials: then everything waits.
+    """
+    waiting = WebhookDelivery.objects.filter(state__in=PENDING).order_by("tries", "pk")
+    if not waiting.exists():
+        return Counter()
+    gateway.access()
+    due = [row for row in waiting[:TOGETHER] if is_due(row) and claim(row)]
+    polled = poll_for([row for row in due if About.of(row.event_type) is About.DECISION])
+    counts: Counter[str] = Counter()
+    for row in due:
+        try:
+            found = look_into(row, adopt)
+        except Exception:
+            logger.exception(
+                "Webhook delivery %s could not be looked into. It is kept and will be tried again.", row.pk
+            )
+            found = False
+        counts[finish(row, found=found)] += 1
+    if polled:
+        counts["decisions"] = polled
+    return counts
+
+
+def is_due(row: WebhookDelivery) -> bool:
+    """Whether it was not tried, or is to be tried again by now."""
+    if not row.tries:
+        return True
+    return timezone.now() - (row.date_handled or row.date_created) >= FIRST_WAIT * 2 ** (row.tries - 1)
+
+
+def claim(row: WebhookDelivery) -> bool:
+    """Say that this process looks into it, unless another one was quicker."""
+    mine = WebhookDelivery.objects.filter(pk=row.pk, state__in=PENDING, tries=row.tries)
+    row.tries += 1
+    return mine.update(tries=F("tries") + 1, date_handled=timezone.now()) == 1
+
+
+def look_into(row: WebhookDelivery, adopt: Adopt) -> bool:
+    """Ask CyberSource about what a delivery announced. False: it has to be asked again."""
+    about = About.of(row.event_type)
+    if about is About.CARD:
+        cards = PaymentToken.objects.filter(pk__in=row.payload.get("cards") or [])
+        answered = [refresh(card) for card in cards]  # every card, also behind one that has to wait
+        return all(answered)
+    if about is About.DECISION and not is_decided(row.request_id):
+        return False
+    return adopt(row.request_id)  # also after a decision: the reviewer may have captured or reversed
+
+
+def finish(row: WebhookDelivery, *, found: bool) -> str:
+    """Say how it ended, or that it is tried again; return the state."""
+    if found:
+        state, problem = State.HANDLED, ""
+    elif row.tries < MOST_TRIES:
+        state, problem = State.FAILED, "not-found-yet"
+    else:
+        state, problem = State.NOTED, "never-found"
+    mine = WebhookDelivery.objects.filter(pk=row.pk, state__in=PENDING)
+    mine.update(state=state, problem=problem, date_handled=timezone.now())
+    return state.value
+
+
+def poll_for(decisions: Sequence[WebhookDelivery]) -> int:
+    """Read the conversion report from before the oldest of these decisions on, unless all of them were told."""
+    untold = [row for row in decisions if not is_decided(row.request_id)]
+    if not untold:
+        return 0
+    now = timezone.now()
+    start = min(row.date_created for row in untold) - BEFORE
+    return poll_conversions(max(start, now - LONGEST_LOOK_BACK), now).new
+
+
+def is_decided(request_id: str) -> bool:
+    """Whether a notification or the report told the decision."""
+    told = ReviewNotificationUpdate.objects.filter(request_id=request_id, decision__in=list(ReviewDecision))
+    return told.exclude(state=ReviewNotificationUpdate.State.FOREIGN).exists()
+
+
+def refresh(card: PaymentToken) -> bool:
+    """Take over how a stored card stands at CyberSource: another expiry or number, or gone. False: not known yet."""
+    outcome = gateway.send(read_customer(card.token)).outcome
+    row = PaymentToken.objects.filter(pk=card.pk)
+    if isinstance(outcome, Processed):
+        stored = StoredCard.read(outcome.content)
+        told = {
+            "masked_card_number": stored.masked,
+            "card_type": stored.type,
+            "card_expiry_date": stored.expiry,
+            "kind": "" if card.kind else PaymentToken.Kind.CUSTOMER,
+        }
+        row.update(date_gone=None, **clipped(PaymentToken, **{name: value for name, value in told.items() if value}))
+        return True
+    if not (isinstance(outcome, Refused) and outcome.is_gone):
+        return False
+    # Not found may also mean that the token is of another kind; only of one that was found before it means gone.
+    if outcome.http_status == 410 or card.kind == PaymentToken.Kind.CUSTOMER:
+        row.filter(date_gone=None).update(date_gone=timezone.now())
+    return True
