@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,15 +21,18 @@ from django.utils.log import AdminEmailHandler
 from oscar.core.loading import get_model
 
 from cybersource import evidence
+from cybersource.deliveries import About
 from cybersource.models import PaymentToken, WebhookDelivery
 from tests.conftest import KEPT, empty_tables
 from tests.costs import cost_of
+from tests.package.readme import ROOT, parsed, table
 from tests.protocol.rest.deliveries import J1, KEY, KEY_ID, OTHER_KEY, OTHER_KEY_ID, body, header
 from tests.rows import fingerprints
 from tests.shop import Shopper
 
 Order = get_model("order", "Order")
 
+DOCS = ROOT / "docs" / "rest.rst"
 URL = "/api/cybersource/webhooks/"
 HEALTH = "/api/cybersource/webhooks/health/"
 
@@ -305,6 +309,13 @@ def test_a_delivery_costs_the_same_few_statements_however_many_events_it_has(com
         return len(seen)
 
     assert statements(1) == statements(100) <= 8
+
+
+def test_the_documented_table_of_events_is_what_is_looked_into():
+    told = {name for row in table("webhook-events-table", DOCS) for name in re.findall(r"([a-z._]+\.)…", row[0])}
+    assert {About.of(f"{beginning}x") for beginning in told} == set(About) - {About.NOTHING}
+    assert told == {"payments.", "risk.profile.decision.", "risk.casemanagement.decision.", "tms."}
+    assert parsed(DOCS)[1] == ""
 
 
 # -- health ----------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from tests.package.readme import ROOT, code, table
 from .forms import card, create_token, form, gateway
 from .rest_requests import Merchant
 
-URL = "http://localhost:8000/api/cybersource/webhook/"
+URL = "http://localhost:8000/api/cybersource/webhooks/"
 ORG = "acme_shop"
 KEYS, WEBHOOKS = "/kms/egress/v2/keys-sym", "/notification-subscriptions/v2/webhooks"
 QUICK = WebhookSwitches(after_seconds=0, late_seconds=0, minute_seconds=0.01)
