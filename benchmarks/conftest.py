@@ -33,9 +33,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def database(django_db_setup, django_db_blocker) -> Iterator[None]:  # noqa: F811
     """A database that is never emptied between two benchmarks."""
     with django_db_blocker.unblock():
-        empty_tables()
+        empty_tables(truncate=True)
         yield
-        empty_tables()
+        empty_tables(truncate=True)
 
 
 @pytest.fixture(scope="session", params=LOG_ROWS, ids=lambda rows: f"{rows}-log-rows")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,7 +59,7 @@ def committed_db(django_db_setup, django_db_blocker) -> Iterator[None]:
     """A database in which commits are real, emptied afterwards.
 
     What a reply stores before its effects has to be really stored, so no transaction wraps the test. Only the tables
-    that were written to are emptied, which takes a tenth of the time of Django's own flush of all of them.
+    that were written to are emptied.
     """
     with django_db_blocker.unblock():
         yield
@@ -66,7 +67,7 @@ def committed_db(django_db_setup, django_db_blocker) -> Iterator[None]:
         cache.clear()  # budgets of the test's shoppers
 
 
-def empty_tables() -> None:
+def empty_tables(*, truncate: bool = False) -> None:
     with connection.cursor() as cursor:
         names = [name for name in connection.introspection.table_names(cursor) if name not in KEPT]
         probes = " UNION ALL ".join(
@@ -74,8 +75,24 @@ def empty_tables() -> None:
         )
         cursor.execute(probes)
         written = [connection.ops.quote_name(name) for (name,) in cursor.fetchall()]
-        if written:
+        if not written:
+            return
+        if may_pass_over_constraints() and not truncate:
+            # All of it goes, so nothing is left pointing anywhere. TRUNCATE makes new files for each table and index,
+            # which takes a hundred times as long as it takes to delete the few rows of a test.
+            cursor.execute("SET session_replication_role = replica")
+            cursor.execute("; ".join(f"DELETE FROM {name}" for name in written))
+            cursor.execute("SET session_replication_role = DEFAULT")
+        else:
             cursor.execute(f"TRUNCATE {', '.join(written)} CASCADE")
+
+
+@functools.cache
+def may_pass_over_constraints() -> bool:
+    """Only a superuser may; a server that ``DATABASE_URL`` names may know us as less."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+        return bool(cursor.fetchone()[0])
 
 
 @pytest.fixture
