@@ -14,6 +14,8 @@ from cybersource.simulator.rest.book import HOLDS, Transaction
 from cybersource.simulator.rest.desk import Asked, NotAllowed
 from cybersource.simulator.rest.services import RestServices
 
+ACTS = ("capture", "reverse", "refund", "void")
+
 _ASKED = Asked(by="Business Center")
 
 
@@ -54,14 +56,7 @@ class StaffDesk:
             return [(each, self._rest.status(each.id), self._buttons(each)) for each in chain if each.amount]
 
     def _buttons(self, each: Transaction) -> tuple[str, ...]:
-        book = self._rest.book
-        if each.kind == "authorization" or (each.kind == "sale" and each.undone):
-            captures = ("capture",) if each.kind == "authorization" and not each.closed else ()
-            return (*captures, "reverse") if book.left(each) else ()
-        if each.undone or each.kind not in {"sale", "capture", "refund"}:
-            return ()
-        refunds = () if each.kind == "refund" else ("refund",)
-        return refunds if book.batched(each, self._rest.now(), self._rest.batch_after) else (*refunds, "void")
+        return tuple(act for act in ACTS if self._rest.desk.allows(act, each))
 
     def _found(self, id: str) -> Transaction:
         found = next((each for each in self._rest.book if each.id == id), None)

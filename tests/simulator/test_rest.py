@@ -266,6 +266,7 @@ def test_captures_that_are_numbered_come_in_their_order_and_the_last_ends_the_se
         400,
         "processingInformation.captureOptions.captureSequenceNumber",
     )
+    assert reason(merchant.capture(id, "10.00", **numbered(2, 1))) == (400, "INVALID_DATA")
     assert merchant.capture(id, "10.00", **numbered(2, 2))[0] == 201
     assert reason(merchant.capture(id, "10.00", **numbered(3, 3))) == (400, "TRANSACTION_ALREADY_SETTLED")
     assert reason(merchant.capture(id, "10.00")) == (400, "TRANSACTION_ALREADY_SETTLED")
@@ -346,6 +347,15 @@ def test_a_stored_card_answers_over_rest_as_it_does_in_the_browser(merchant, num
     code, answer = merchant.authorize(merchant.token(number))
     assert (code, answer["status"]) == (201, status)
     assert answer.get("errorInformation", {}).get("reason", "") == why
+
+
+@pytest.mark.parametrize(("number", "why"), [(cards.UNKNOWN, "SYSTEM_ERROR"), (cards.TIMED_OUT, "SERVER_TIMEOUT")])
+def test_a_stored_card_whose_bank_does_not_answer_is_a_server_error_and_no_transaction(merchant, number, why):
+    token = merchant.token(number)
+    before = len(merchant.gateway.rest.transactions)
+    status, answer = merchant.authorize(token)
+    assert (status, answer["status"], answer["reason"]) == (502, "SERVER_ERROR", why)
+    assert len(merchant.gateway.rest.transactions) == before
 
 
 def test_a_stored_card_authorized_over_rest_can_be_captured(merchant):
@@ -574,6 +584,11 @@ def test_the_index_knows_of_a_transaction_only_after_its_lag():
     merchant.gateway.rest.advance(minutes=3)
     assert merchant.look_up(id)[0] == 200
     assert merchant.found("clientReferenceInformation.code:OSC-8") == [id]
+
+
+@pytest.mark.parametrize("page", [{"limit": 0}, {"limit": 2501}, {"limit": "20"}, {"offset": -1}])
+def test_a_page_that_cannot_be_is_refused(merchant, page):
+    assert reason(merchant.post("/tss/v2/searches", {"query": "merchantId:acme_shop", **page})) == (400, "INVALID_DATA")
 
 
 @pytest.mark.parametrize("query", ["", "id", "card.number:4", "id:1 AND", "(id:1", "submitTimeUtc:[NOW/YEAR TO NOW]"])

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cybersource.simulator import NotAllowed
 from cybersource.simulator.app import create_app
+from cybersource.simulator.rest import RestAccess
 
 from .forms import gateway
 from .rest_requests import Merchant
@@ -75,6 +78,38 @@ def test_staff_are_refused_what_the_state_does_not_allow(merchant, staff):
     with pytest.raises(KeyError):
         staff.void("7" * 22)
     assert len(merchant.gateway.rest.transactions) == 2
+
+
+ACTS = st.tuples(
+    st.sampled_from(["capture", "refund", "void", "reverse", "batch"]),
+    st.integers(min_value=0, max_value=4),  # of which transaction, counted round
+    st.sampled_from([None, "0.01", "5.00", "7.50", "20.00"]),  # None: all there is
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(acts=st.lists(ACTS, max_size=14), partial=st.booleans(), several=st.booleans(), sale=st.booleans())
+def test_whatever_is_pressed_in_whatever_order_no_more_is_taken_or_released_than_was_held(acts, partial, several, sale):
+    merchant = Merchant(gateway(rest=RestAccess(partial_reversals=partial, several_captures=several)))
+    id = merchant.paid("20.00", transaction_type="sale" if sale else "authorization")
+    rest, staff, (payment,) = merchant.gateway.rest, merchant.gateway.business_center, merchant.gateway.payments
+    for act, number, amount in acts:
+        if act == "batch":
+            rest.advance(hours=3)
+            continue
+        before = rest.transactions
+        on = before[number % len(before)]
+        offered = {each.id: buttons for each, _state, buttons in staff.money(payment)}
+        arguments = (on.id,) if act == "void" else (on.id, amount)
+        try:
+            getattr(staff, act)(*arguments)
+        except NotAllowed:
+            assert rest.transactions == before
+            assert amount or act not in offered.get(on.id, ()), f"{act} of all there is was offered"
+        held = rest.book.get(id, "acme_shop")
+        taken, released = rest.book.captured(held), rest.book.released(held)
+        assert taken >= 0 and released >= 0 and taken + released <= held.amount
+        assert (held.undone == "REVERSED") is (released == held.amount)
 
 
 def test_the_page_shows_what_followed_on_a_payment_by_whom_and_in_which_state(merchant, staff, client):

@@ -212,6 +212,7 @@ def test_the_key_is_shown_once(merchant):
         ({"retryPolicy": {"deactivateFlag": "yes"}}, "retryPolicy.deactivateFlag"),
         ({"retryPolicy": {"algorithm": "RANDOM"}}, "retryPolicy.algorithm"),
         ({"retryPolicy": {"often": 1}}, "retryPolicy.often"),
+        ({"retryPolicy": "often"}, "retryPolicy"),
     ],
 )
 def test_a_subscription_that_cannot_be_is_refused_and_names_its_field(merchant, changes, field):
@@ -243,6 +244,26 @@ def test_a_url_that_people_look_at_delivers_nothing_until_they_agreed():
     hub(merchant).block(made["webhookId"])
     with pytest.raises(ValueError, match="BLOCKED"):
         hub(merchant).set_status(made["webhookId"], "ACTIVE")
+
+
+def test_another_health_url_is_looked_at_and_one_that_is_down_suspends_the_webhook(connected, shop):
+    make_key(connected)
+    id = create(connected, webhookUrl=f"{shop.url}/webhook/")[1]["webhookId"]
+    shop.status = 503
+    changed = {"healthCheckUrl": f"{shop.url}/health/", "name": "Renamed", "retryPolicy": {"deactivateFlag": True}}
+    assert connected.call("PATCH", f"{WEBHOOKS}/{id}", changed)[1]["name"] == "Renamed"
+    connected.gateway.wait_for(lambda: hub(connected).get(id).status == "SUSPENDED")
+    shop.status = 200
+    connected.gateway.wait_for(lambda: hub(connected).get(id).status == "ACTIVE")
+
+
+def test_a_status_that_is_none_is_refused(merchant):
+    made = hub(merchant).subscribe(URL)
+    for status in ("", "SUSPENDED", "on"):
+        assert merchant.call("PUT", f"{WEBHOOKS}/{made.id}/status", {"status": status})[0] == 400
+    with pytest.raises(ValueError, match="does not wait"):
+        hub(merchant).approve(made.id)
+    assert made.status == "ACTIVE"
 
 
 # ---------------------------------------------------------------------------------------------------------- events

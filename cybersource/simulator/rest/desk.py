@@ -62,13 +62,7 @@ class Desk:
     ) -> Transaction:
         """Take what was held. ``sequence`` is (number of this capture, how many there will be)."""
         with self._telling("capture", payment, asked):
-            if payment is None or not payment.holds:
-                raise NotAllowed("MISSING_AUTH", "There is no such authorization.")
-            if payment.undone == "REVERSED":
-                raise NotAllowed("AUTH_ALREADY_REVERSED", "The authorization has been reversed.")
-            captured = self.book.captured(payment)
-            if payment.kind == "sale" or payment.closed or (captured and not self._access().several_captures):
-                raise NotAllowed("TRANSACTION_ALREADY_SETTLED", "The authorization has been captured.")
+            payment = self._capturable(payment)
             if sequence:
                 self._check_sequence(payment, *sequence)
             if amount > self.book.left(payment):
@@ -82,19 +76,12 @@ class Desk:
     def refund(self, captured: Transaction | None, amount: Decimal, asked: Asked) -> Transaction:
         """Give money back of a capture or of a sale. No look at what was given back before."""
         with self._telling("refund", captured, asked):
-            if captured is None or not captured.amount or captured.kind not in {"capture", "sale"}:
-                raise NotAllowed("INVALID_DATA", "There is nothing captured under this id.", "id")
-            if captured.undone:
-                raise NotAllowed("CAPTURE_ALREADY_VOIDED", "The capture has been voided.")
-            return self._follow(captured, "refund", amount, "PENDING", asked)
+            return self._follow(self._refundable(captured), "refund", amount, "PENDING", asked)
 
     def void(self, target: Transaction | None, asked: Asked) -> Transaction:
         """Take back a capture, a sale or a refund that is in no batch yet. The hold of a capture stays."""
         with self._telling("void", target, asked):
-            voidable = target is not None and target.kind in {"sale", "capture", "refund"} and target.amount
-            after = self._access().batch_after
-            if target is None or not voidable or target.undone or self.book.batched(target, self._now(), after):
-                raise NotAllowed("NOT_VOIDABLE", "It is in a batch already, or was voided, or is nothing to void.")
+            target = self._voidable(target)
             made = self._follow(target, "void", target.amount, "VOIDED", asked)
             target.undone = "VOIDED"
             return made
@@ -102,22 +89,71 @@ class Desk:
     def reverse(self, payment: Transaction | None, amount: Decimal, asked: Asked) -> Transaction:
         """Release what is held: the whole, or a part where the processor takes that."""
         with self._telling("reversal", payment, asked):
-            if payment is None or not payment.holds:
-                raise NotAllowed("MISSING_AUTH", "There is no such authorization.")
-            captured, left = self.book.captured(payment), self.book.left(payment)
-            if payment.undone == "REVERSED" or (not left and self.book.released(payment)):
-                raise NotAllowed("AUTH_ALREADY_REVERSED", "The authorization has been reversed.")
-            partial = self._access().partial_reversals and payment.kind != "sale"
-            if not left or (captured and not partial):
-                raise NotAllowed("TRANSACTION_ALREADY_SETTLED", "The authorization has been captured.")
+            payment = self._reversible(payment)
+            left = self.book.left(payment)
             if amount > left:
                 raise NotAllowed("INVALID_AMOUNT", "More than is held.")
-            if amount != left and not partial:
+            if amount != left and not self._partly_reversible(payment):
                 raise NotAllowed("INVALID_AMOUNT", "A reversal is for the whole amount.")
             made = self._follow(payment, "reversal", amount, "REVERSED", asked)
             if self.book.released(payment) == payment.amount:
                 payment.undone = "REVERSED"
             return made
+
+    def allows(self, act: str, on: Transaction) -> bool:
+        """Tell whether the state of a transaction allows an act by its name, of some amount."""
+        checks = {
+            "capture": self._capturable,
+            "refund": self._refundable,
+            "void": self._voidable,
+            "reverse": self._reversible,
+        }
+        try:
+            checks[act](on)
+        except NotAllowed:
+            return False
+        return act != "capture" or self.book.left(on) > 0
+
+    # ---------------------------------------------------------------- what a state allows
+
+    def _capturable(self, payment: Transaction | None) -> Transaction:
+        if payment is None or not payment.holds:
+            raise NotAllowed("MISSING_AUTH", "There is no such authorization.")
+        if payment.undone == "REVERSED":
+            raise NotAllowed("AUTH_ALREADY_REVERSED", "The authorization has been reversed.")
+        again = self.book.captured(payment) and not self._access().several_captures
+        if payment.kind == "sale" or payment.closed or again:
+            raise NotAllowed("TRANSACTION_ALREADY_SETTLED", "The authorization has been captured.")
+        return payment
+
+    def _refundable(self, captured: Transaction | None) -> Transaction:
+        if captured is None or not captured.amount or captured.kind not in {"capture", "sale"}:
+            raise NotAllowed("INVALID_DATA", "There is nothing captured under this id.", "id")
+        if captured.undone:
+            raise NotAllowed("CAPTURE_ALREADY_VOIDED", "The capture has been voided.")
+        return captured
+
+    def _voidable(self, target: Transaction | None) -> Transaction:
+        voidable = target is not None and target.kind in {"sale", "capture", "refund"} and target.amount
+        after = self._access().batch_after
+        if target is None or not voidable or target.undone or self.book.batched(target, self._now(), after):
+            raise NotAllowed("NOT_VOIDABLE", "It is in a batch already, or was voided, or is nothing to void.")
+        return target
+
+    def _reversible(self, payment: Transaction | None) -> Transaction:
+        if payment is None or not payment.holds:
+            raise NotAllowed("MISSING_AUTH", "There is no such authorization.")
+        captured, left = self.book.captured(payment), self.book.left(payment)
+        if payment.undone == "REVERSED" or (not left and self.book.released(payment)):
+            raise NotAllowed("AUTH_ALREADY_REVERSED", "The authorization has been reversed.")
+        if not left or (captured and not self._partly_reversible(payment)):
+            raise NotAllowed("TRANSACTION_ALREADY_SETTLED", "The authorization has been captured.")
+        return payment
+
+    def _partly_reversible(self, payment: Transaction) -> bool:
+        return self._access().partial_reversals and payment.kind != "sale"
+
+    # ---------------------------------------------------------------- parts
 
     @contextmanager
     def _telling(self, kind: str, on: Transaction | None, asked: Asked) -> Iterator[None]:
