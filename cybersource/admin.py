@@ -6,8 +6,7 @@ and filtered by known words instead of by every word that occurs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -23,12 +22,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from . import models
+from . import logbook, models
 from .error_reports import discreet
-from .protocol import CARD_TYPES, Decision, ProtocolError, avs_meaning, cvn_meaning, format_amount, reason_meaning
-
-#: Signed fields that work like a key: kept in the log for the shop's code, shown to nobody.
-NOT_SHOWN = frozenset({"payment_token", "req_payment_token", "request_token"})
+from .protocol import CARD_TYPES, Decision, avs_meaning, cvn_meaning, reason_meaning
 
 #: How far lists are counted. Whoever looks for something older searches for it.
 COUNTED = 10_000
@@ -210,11 +206,11 @@ class CyberSourceReplyAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("Amount asked"))
     def asked(self, entry: models.CyberSourceReply) -> str:
-        return amount_of(entry.amount, entry.currency)
+        return logbook.amount_of(entry.amount, entry.currency) or "-"
 
     @admin.display(description=_("Amount approved"))
     def approved(self, entry: models.CyberSourceReply) -> str:
-        return amount_of(entry.auth_amount, entry.currency)
+        return logbook.amount_of(entry.auth_amount, entry.currency) or "-"
 
     @admin.display(description=_("Reason"))
     def reason(self, entry: models.CyberSourceReply) -> str:
@@ -223,43 +219,19 @@ class CyberSourceReplyAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("Address check"), empty_value="-")
     def address_check(self, entry: models.CyberSourceReply) -> str:
-        return coded(entry.auth_avs_code, avs_meaning(entry.auth_avs_code))
+        return logbook.coded(entry.auth_avs_code, avs_meaning(entry.auth_avs_code)) or "-"
 
     @admin.display(description=_("Security code"))
     def security_code(self, entry: models.CyberSourceReply) -> str:
-        return coded(entry.auth_cv_result, cvn_meaning(entry.auth_cv_result))
+        return logbook.coded(entry.auth_cv_result, cvn_meaning(entry.auth_cv_result)) or "-"
 
     @admin.display(description=_("Card"))
     def card(self, entry: models.CyberSourceReply) -> str:
-        named = (CARD_TYPES.get(entry.card_type, entry.card_type), entry.card_number, entry.card_expiry_date)
-        return " ".join(filter(None, named)) or "-"
+        return logbook.card(entry) or "-"
 
     @admin.display(description=_("Signed fields"))
     def signed_fields(self, entry: models.CyberSourceReply) -> str:
-        return table(readable(entry.data))
-
-
-def amount_of(amount: Decimal | None, currency: str) -> str:
-    """``64.50 USD``: the column keeps three places, for the currencies that have them."""
-    if amount is None:
-        return "-"
-    try:
-        return f"{format_amount(amount, currency)} {currency}"
-    except ProtocolError:
-        return f"{amount} {currency}".strip()
-
-
-def coded(code: str, meaning: str) -> str:
-    return f"{code}: {meaning}" if code else "-"
-
-
-def readable(data: Mapping[str, str | None]) -> Iterable[tuple[str, str]]:
-    """The signed fields by name; of those that work like a key only that they are there."""
-    for name in sorted(data):
-        value = data[name] or ""
-        if value and name in NOT_SHOWN:
-            value = gettext("kept, not shown")
-        yield name, value.replace(",", ", ") if name.endswith("_names") else value
+        return table(logbook.readable(entry.data))
 
 
 @admin.register(models.PaymentAttempt)

@@ -177,6 +177,16 @@ class Settings:
             return AUTO_REVERSALS if given else ()
         return tuple(given or ())
 
+    @property
+    def hold_days(self) -> float:
+        """For how many days a hold is taken to last: it tells staff by when a review has to be decided.
+
+        A doubt: how long a bank keeps a hold is the card brand's and the bank's affair, and the guides of CyberSource's
+        that we read give no number. Seven is on the careful side; ask your processor.
+        """
+        given = self._get("HOLD_DAYS")
+        return 7 if given is None else given
+
     # -- where shoppers go --------------------------------------------------------------------------------------
 
     @property

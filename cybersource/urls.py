@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from . import dashboard, views
+from . import views
+from .dashboard import attention, connection, lists, log, money
 
 urlpatterns = [
     path("cybersource-reply/", views.reply, name="cybersource-reply"),
@@ -15,8 +16,14 @@ urlpatterns = [
     path("decision-manager-review-notification/", views.review_notification, name="cybersource-review-notification"),
     path("webhooks/", views.webhook, name="cybersource-webhooks"),
     path("webhooks/health/", views.webhook_health, name="cybersource-webhooks-health"),
-    path("attention/", dashboard.attention_list, name="cybersource-attention"),
-    path("attention/<int:pk>/", dashboard.attention_item, name="cybersource-attention-item"),
-    path("connection-test/", dashboard.connection_test, name="cybersource-connection-test"),
+    path("payments/", lists.payment_list, name="cybersource-payments"),
+    path("payments/<int:pk>/<slug:act>/", money.ask, name="cybersource-ask"),
+    path("reviews/", lists.review_list, name="cybersource-reviews"),
+    path("operations/", lists.operation_list, name="cybersource-operations"),
+    path("operations/<int:pk>/", money.operation, name="cybersource-operation"),
+    path("log/<int:pk>/", log.entry, name="cybersource-log"),
+    path("attention/", attention.attention_list, name="cybersource-attention"),
+    path("attention/<int:pk>/", attention.attention_item, name="cybersource-attention-item"),
+    path("connection-test/", connection.connection_test, name="cybersource-connection-test"),
     path("fingerprint/<str:url_type>/", views.fingerprint_redirect, name="cybersource-fingerprint-redirect"),
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +10,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from . import attention, orders
+from . import attention, orders, paging
 from .expiry import decline_unless_charged, is_forgotten
 from .models import Attention, AttentionItem, PaymentAttempt
 from .protocol import mask_card_numbers
 
-PAGE = 50
+PAGE = paging.PAGE
 
 #: Why a reply with a good signature was not believed.
 MISFITS = {
@@ -29,33 +28,12 @@ MISFITS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    """Some items, newest first, and where the neighbours begin: an item's id, or None where there are none."""
-
-    items: Sequence[AttentionItem]
-    older: int | None
-    newer: int | None
-
-
-def page(*, done: bool = False, kind: str = "", before: int | None = None, after: int | None = None) -> Page:
-    """Read one page in one statement, whatever the number of items: it begins where the last one ended.
-
-    ``before`` and ``after`` are ids of items that the page lies beyond, towards older and newer ones.
-    """
+def page(*, done: bool = False, kind: str = "", before: int | None = None, after: int | None = None) -> paging.Page:
+    """Read one page, newest first, in one statement whatever the number of items."""
     items = AttentionItem.objects.filter(date_cleared__isnull=not done).select_related("order")
     if kind:
         items = items.filter(kind=kind)
-    if after is not None:
-        found = list(items.filter(pk__gt=after).order_by("pk")[: PAGE + 1])
-        more, found = len(found) > PAGE, found[:PAGE][::-1]
-        return Page(items=found, newer=found[0].pk if more else None, older=found[-1].pk if found else None)
-    if before is not None:
-        items = items.filter(pk__lt=before)
-    found = list(items.order_by("-pk")[: PAGE + 1])
-    more, found = len(found) > PAGE, found[:PAGE]
-    newer = found[0].pk if found and before is not None else None
-    return Page(items=found, older=found[-1].pk if more else None, newer=newer)
+    return paging.page(items, before=before, after=after, size=PAGE)
 
 
 def advice(item: AttentionItem) -> str:

@@ -295,6 +295,7 @@ for _name, _default in list(globals().items()):
 _NO_TEXTS = {
     "CYBERSOURCE_ATTEMPT_TIMEOUT": 0,
     "CYBERSOURCE_REVIEW_HOLDS_ORDER": True,
+    "CYBERSOURCE_HOLD_DAYS": None,
     "CYBERSOURCE_TRUSTED_PROXIES": (),
     "CYBERSOURCE_REST_TIMEOUT": None,  # whole or not
     "CYBERSOURCE_REST_MLE": False,

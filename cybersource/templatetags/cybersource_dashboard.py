@@ -6,21 +6,29 @@ from typing import Any
 
 from django import template
 from django.template import Context
-from django.urls import NoReverseMatch, reverse
 
-from cybersource import order_panel, worklist
+from cybersource import navigation, order_panel, worklist
 from cybersource.models import AttentionItem
-from cybersource.navigation import may_look
 
 register = template.Library()
 
 #: Where the story is kept, so that the blocks of one page read it once.
 KEPT_AS = "_cybersource_panel"
 
+MAY = {
+    "look": navigation.may_look,
+    "see_payments": navigation.may_see_payments,
+    "see_log": navigation.may_see_log,
+    "move_money": navigation.may_move_money,
+    "decide": navigation.may_decide,
+}
 
-@register.simple_tag
-def cybersource_order_panel(order: Any) -> order_panel.OrderPanel | None:
-    """The story of the order's card payments; None for an order without any."""
+
+@register.simple_tag(takes_context=True)
+def cybersource_order_panel(context: Context, order: Any) -> order_panel.OrderPanel | None:
+    """The story of the order's card payments; None for an order without any, and for those who may not see it."""
+    if not cybersource_may(context, "see_payments"):
+        return None
     if KEPT_AS not in order.__dict__:
         order.__dict__[KEPT_AS] = order_panel.for_order(order)
     kept: order_panel.OrderPanel | None = order.__dict__[KEPT_AS]
@@ -28,10 +36,10 @@ def cybersource_order_panel(order: Any) -> order_panel.OrderPanel | None:
 
 
 @register.simple_tag(takes_context=True)
-def cybersource_may_see_attention(context: Context) -> bool:
-    """Whether this user may follow a link to the list of what needs attention."""
+def cybersource_may(context: Context, what: str) -> bool:
+    """Whether the user who looks at the page may do this: a name of :data:`MAY`."""
     user = getattr(context.get("request"), "user", None)
-    return bool(user and may_look(user))
+    return bool(user and MAY[what](user))
 
 
 @register.simple_tag
@@ -43,16 +51,3 @@ def cybersource_advice(item: AttentionItem) -> str:
 @register.simple_tag
 def cybersource_why_not_believed(item: AttentionItem) -> str:
     return worklist.why_not_believed(item)
-
-
-@register.simple_tag(takes_context=True)
-def cybersource_may_see_log(context: Context) -> bool:
-    """Whether this user may follow a link to a log row in Django's admin."""
-    user = getattr(context.get("request"), "user", None)
-    if not (user and user.is_active and user.is_staff and user.has_perm("cybersource.view_cybersourcereply")):
-        return False
-    try:
-        reverse("admin:cybersource_cybersourcereply_changelist")
-    except NoReverseMatch:
-        return False
-    return True

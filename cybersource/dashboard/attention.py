@@ -1,16 +1,12 @@
-"""Pages in Oscar's dashboard: what needs attention, clearing it, and the connection test."""
+"""What needs attention, and clearing it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -19,27 +15,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from . import worklist
-from .models import Attention, AttentionItem
-from .navigation import may_clear, may_look
-
-View = Callable[..., HttpResponse]
+from .. import worklist
+from ..models import Attention, AttentionItem
+from ..navigation import may_clear, may_look
+from .access import for_those_who
 
 OPEN, DONE = "open", "done"
-
-
-def for_staff(view: View) -> View:
-    """Send strangers to the dashboard's login, and turn away users without the permission to look."""
-
-    @wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path(), reverse("dashboard:login"))
-        if not may_look(request.user):
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
-
-    return wrapped
 
 
 class FilterForm(forms.Form):
@@ -89,7 +70,7 @@ class ClearForm(forms.Form):
 
 @require_safe
 @never_cache
-@for_staff
+@for_those_who(may_look)
 def attention_list(request: HttpRequest) -> HttpResponse:
     """A page of items, newest first. No count of all items is taken."""
     form = FilterForm(request.GET)
@@ -107,7 +88,7 @@ def attention_list(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@for_staff
+@for_those_who(may_look)
 def attention_item(request: HttpRequest, pk: int) -> HttpResponse:
     """One item; posted to by those who may clear it."""
     item = get_object_or_404(AttentionItem.objects.select_related("order", "attempt"), pk=pk)
@@ -153,19 +134,3 @@ def cleared(request: HttpRequest, item: AttentionItem, reason: str, *, no_charge
     if "order" in request.GET and item.order is not None:
         return HttpResponseRedirect(reverse("dashboard:order-detail", args=[item.order.number]))
     return HttpResponseRedirect(reverse("cybersource-attention"))
-
-
-@transaction.non_atomic_requests  # a REST call is logged in a commit of its own
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@for_staff
-def connection_test(request: HttpRequest) -> HttpResponse:
-    """The URLs to paste; posted to, what ``cybersource_check`` tells. Asks other machines only when posted to."""
-    from . import diagnosis  # imported here: most web processes never need it
-
-    report = diagnosis.run() if request.method == "POST" else None
-    return render(
-        request,
-        "cybersource/dashboard/connection_test.html",
-        {"report": report, "addresses": diagnosis.to_paste() if report is None else report.addresses},
-    )

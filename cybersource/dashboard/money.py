@@ -1,0 +1,125 @@
+"""The money desk: what is asked of a payment, told before it is done, done once, and how it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from .. import desk, endings
+from ..desk import Act, Desk
+from ..models import CyberSourceReply, PaymentOperation
+from ..navigation import may_move_money, may_see_log, may_see_payments
+from ..protocol import currency_exponent
+from ..rules import InvalidOperation, Problem
+from .access import for_those_who
+from .forms import AskForm
+
+#: What the form's buttons say: look at what would happen, go back and change it, do it.
+FORETELL, CHANGE, DO = "foretell", "change", "do"
+
+#: Problems that are about the state of the payment and not about what was typed.
+OF_THE_STATE = ("stale", "under-way", "wrong-state", "key-reused", "not-possible")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@transaction.non_atomic_requests  # an operation's intent is committed before its call leaves
+@for_those_who(may_see_payments)
+def ask(request: HttpRequest, pk: int, act: str) -> HttpResponse:
+    """Ask for one thing: fill in the form, read what will happen, do it. Each step is a page."""
+    if not may_move_money(request.user):
+        raise PermissionDenied
+    on = desk.look(pk, Act(act)) if act in {one.value for one in Act} else None
+    if on is None or not on.payment.is_ours:
+        raise Http404
+    if request.method != "POST":
+        return shown(request, on, AskForm.fresh(on))
+    if asked := desk.asked_before(request.POST.get("key", ""), on.payment):
+        return redirect("cybersource-operation", asked.pk)  # a second press, or the way back to a form that was used
+    if request.POST.get("seen") != on.payment.version:
+        return shown(request, on, AskForm.fresh(on), is_stale=True)
+    form = AskForm(request.POST, desk=on)
+    step = request.POST.get("step")
+    if step == CHANGE:
+        return shown(request, on, AskForm(desk=on, initial=request.POST.dict()))
+    if not form.is_valid():
+        return shown(request, on, form)
+    if step != DO:
+        return foretold(request, on, form)
+    try:
+        operation = on.do(form.wish, user=request.user, **form.asked)
+    except InvalidOperation as refused:
+        return not_begun(request, pk, on.act, form, refused.problems)
+    return redirect("cybersource-operation", operation.pk)
+
+
+def shown(request: HttpRequest, on: Desk, form: AskForm, *, is_stale: bool = False) -> HttpResponse:
+    """The form, or why there is none."""
+    problems = [] if form.is_bound else on.problems()
+    status = 409 if is_stale or (problems and request.method == "POST") else 400 if form.is_bound else 200
+    context = page(on, form) | {"problems": problems, "is_stale": is_stale}
+    return render(request, "cybersource/dashboard/ask.html", context, status=status)
+
+
+def foretold(request: HttpRequest, on: Desk, form: AskForm) -> HttpResponse:
+    wish = form.wish
+    lines = [(line, (wish.lines or {}).get(line.pk)) for line in on.lines if (wish.lines or {}).get(line.pk)]
+    context = page(on, form) | {
+        "amount": on.amount(wish) if on.in_parts else on.left,
+        "lines": lines,
+        "said": on.foretell(wish),
+        "reason": form.cleaned_data["reason"],
+        "kept": [(name, form.data[name]) for name in form.fields if form.data.get(name)],
+    }
+    return render(request, "cybersource/dashboard/foretold.html", context)
+
+
+def not_begun(request: HttpRequest, pk: int, act: Act, form: AskForm, problems: tuple[Problem, ...]) -> HttpResponse:
+    """Somebody was quicker, or the shop cannot ask: show how the payment stands now, and why."""
+    now = desk.look(pk, act)
+    if now is None:
+        raise Http404
+    if any(problem.code in OF_THE_STATE for problem in problems):
+        return shown(request, now, AskForm.fresh(now), is_stale=True)
+    form.tell(problems)
+    return shown(request, now, form)
+
+
+def page(on: Desk, form: AskForm) -> dict[str, Any]:
+    return {
+        "desk": on,
+        "form": form,
+        "title": desk.TITLES[on.act],
+        "order": on.order,
+        "currency": on.payment.currency,
+        "exponent": currency_exponent(on.payment.currency),
+    }
+
+
+@require_safe
+@never_cache
+@for_those_who(may_see_payments)
+def operation(request: HttpRequest, pk: int) -> HttpResponse:
+    """One operation: who asked what, when and why, how it ended, and what to do next."""
+    found = get_object_or_404(PaymentOperation.objects.select_related("order", "transaction__source"), pk=pk)
+    calls = CyberSourceReply.objects.filter(operation=found).defer("data", "request_token").order_by("pk")
+    titles = dict(found.order.lines.values_list("pk", "title")) if found.lines else {}
+    return render(
+        request,
+        "cybersource/dashboard/operation.html",
+        {
+            "operation": found,
+            "order": found.order,
+            "title": str(found.get_kind_display()),
+            "ending": endings.of(found),
+            "lines": [(titles.get(int(line), line), quantity) for line, quantity in found.lines.items()],
+            "calls": [(call, endings.of_call(call)) for call in calls],
+            "may_see_log": may_see_log(request.user),
+        },
+    )

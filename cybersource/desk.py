@@ -1,0 +1,236 @@
+"""What staff are about to ask of a payment: looked at, worked out and explained before anything is asked.
+
+Nothing is locked and nothing is written here. What is found out is only what the page shows: the operation checks it
+all again, under the order's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from oscar.core.loading import get_model
+
+from . import giving_back, operations, rules, standing
+from .models import PaymentOperation
+from .rules import Problem
+
+Source = get_model("payment", "Source")
+Transaction = get_model("payment", "Transaction")
+
+Kind = PaymentOperation.Kind
+
+
+class Act(StrEnum):
+    """What a button of the desk does: one operation, or the giving back by whichever operations it takes."""
+
+    CAPTURE = "capture"
+    REFUND = "refund"
+    VOID = "void"
+    REVERSE = "reverse"
+    GIVE_BACK = "give-back"
+
+
+#: What a button and a page are called.
+TITLES = {
+    Act.CAPTURE: _("Capture"),
+    Act.REFUND: _("Refund"),
+    Act.VOID: _("Void"),
+    Act.REVERSE: _("Give the hold back"),
+    Act.GIVE_BACK: _("Give money back"),
+}
+
+#: What is asked for a part of the amount, or so many of the order's lines.
+IN_PARTS = (Act.CAPTURE, Act.REFUND, Act.GIVE_BACK)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line of the order, and how many of it are left for what is asked."""
+
+    pk: int
+    title: str
+    left: int
+    price: Decimal  #: of all that are left, as in the order: discounts and tax included
+    each: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """How much is asked: all that is left, an amount, or lines at their price or at an ``amount``."""
+
+    amount: Decimal | None = None
+    lines: Mapping[int, int] | None = None
+    is_last: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """One Transaction on the desk, its payment, and what is asked of it."""
+
+    act: Act
+    order: Any
+    payment: standing.Payment
+    transaction: Any
+    lines: tuple[Line, ...]
+    order_lines: Mapping[int, Any]
+    quantities: standing.Quantities | None
+
+    @property
+    def kind(self) -> Kind:
+        """The operation whose rules hold; a part that is given back is a refund."""
+        return Kind.REFUND if self.act == Act.GIVE_BACK else Kind(self.act.value)
+
+    @property
+    def left(self) -> Decimal:
+        """The highest amount that can be asked."""
+        if self.act == Act.GIVE_BACK and self.is_whole_payment:
+            held = standing.NOTHING if self.payment.has_ended else self.payment.held
+            return self.payment.left_to_refund + held
+        return rules.limit(self.kind, self.payment, self.transaction)
+
+    @property
+    def is_whole_payment(self) -> bool:
+        return bool(self.transaction.txn_type == Transaction.AUTHORISE)
+
+    @property
+    def in_parts(self) -> bool:
+        return self.act in IN_PARTS and not (self.act == Act.GIVE_BACK and self.is_whole_payment)
+
+    @property
+    def stands(self) -> Any:
+        """How the Transaction stands, in words."""
+        return rules.STANDINGS[self.payment.standing(self.transaction)]
+
+    @property
+    def latest(self) -> PaymentOperation | None:
+        """What was asked of the payment last."""
+        return self.payment.operations[-1] if self.payment.operations else None
+
+    def problems(self, wish: Wish | None = None) -> Sequence[Problem]:
+        """Why this cannot be asked now; of no wish in particular, why nothing can."""
+        if self.act == Act.GIVE_BACK:
+            if not giving_back.plan(self.payment, on=self.transaction):
+                kind = giving_back.kind_for(self.transaction)
+                return self.checked(kind, wish) or [nothing_left()]
+            if self.is_whole_payment:
+                return []
+        found = self.checked(self.kind, wish)
+        return [nothing_left()] if wish is None and any(one.field == "amount" for one in found) else found
+
+    def checked(self, kind: Kind, wish: Wish | None) -> Sequence[Problem]:
+        wish = wish or Wish()
+        amount = self.amount(wish) if kind == self.kind else rules.limit(kind, self.payment, self.transaction)
+        return rules.check(
+            kind,
+            self.payment,
+            self.transaction,
+            amount=amount,
+            lines=wish.lines,
+            order_lines=self.order_lines,
+            quantities=self.quantities,
+        )
+
+    def amount(self, wish: Wish) -> Decimal:
+        if wish.amount is not None:
+            return wish.amount
+        return self.cost(wish.lines) if wish.lines else self.left
+
+    def cost(self, lines: Mapping[int, int]) -> Decimal:
+        return operations.cost_of(lines, self.order_lines, self.payment.currency)
+
+    def everything(self) -> Wish:
+        """All that is left of the payment, for all lines that are left where its money covers them.
+
+        So the books know what was captured, and the lines can be refunded one by one.
+        """
+        lines = {line.pk: line.left for line in self.lines if line.left}
+        covered = bool(lines) and self.cost(lines) <= self.left
+        return Wish(amount=self.left, lines=lines if covered else None)
+
+    def foretell(self, wish: Wish) -> list[str]:
+        """What will happen to the shopper's money, sentence by sentence."""
+        amount = self.amount(wish)
+        if self.act != Act.GIVE_BACK:
+            explain = giving_back.explain
+            return [explain(self.kind, self.payment, self.transaction, amount, is_last=wish.is_last)]
+        said: list[str] = []
+        for step in giving_back.plan(self.payment, on=self.transaction, **self.part(wish)):
+            said += filter(None, (step.says, step.otherwise))
+        return said
+
+    def part(self, wish: Wish) -> dict[str, Any]:
+        """The arguments that say how much is given back: none of them for all of it, which may be voided."""
+        whole = self.is_whole_payment or (wish.amount in (None, self.left) and not self.is_part(wish))
+        return {} if whole else {"amount": self.amount(wish), "lines": wish.lines}
+
+    def is_part(self, wish: Wish) -> bool:
+        return bool(wish.lines) and wish.lines != self.everything().lines
+
+    def do(self, wish: Wish, **asked: Any) -> PaymentOperation:
+        """Ask for it. Returns the operation that was asked last.
+
+        ``asked`` as every operation takes it: ``user``, ``reason``, ``reference``, ``key``, ``seen``. Raises
+        :class:`~cybersource.rules.InvalidOperation`.
+        """
+        match self.act:
+            case Act.CAPTURE:
+                amount, lines = self.amount(wish), wish.lines
+                return operations.capture(self.transaction, amount=amount, lines=lines, is_last=wish.is_last, **asked)
+            case Act.REFUND:
+                return operations.refund(self.transaction, amount=self.amount(wish), lines=wish.lines, **asked)
+            case Act.VOID:
+                return operations.void(self.transaction, **asked)
+            case Act.REVERSE:
+                return operations.reverse(self.transaction, **asked)
+            case Act.GIVE_BACK:
+                return giving_back.give_back(self.transaction, **self.part(wish), **asked)[-1]
+
+
+def nothing_left() -> Problem:
+    return Problem(code="nothing-left", field="", message=gettext("There is nothing left of it."))
+
+
+def look(transaction_id: int, act: Act) -> Desk | None:
+    """Read everything about one Transaction that a page shows, in five statements; None where it does not exist."""
+    source = Source.objects.select_related("order", "source_type").filter(transactions=transaction_id).first()
+    if source is None:
+        return None
+    payment = standing.of_source(source)
+    transaction = next(one for one in payment.transactions if one.pk == transaction_id)
+    order_lines, quantities = {}, None
+    if act in IN_PARTS:
+        order_lines = {line.pk: line for line in source.order.lines.order_by("pk")}
+        quantities = standing.quantities(payment, source.order)
+    return Desk(
+        act=act,
+        order=source.order,
+        payment=payment,
+        transaction=transaction,
+        lines=tuple(line(one, act, quantities, payment.currency) for one in order_lines.values()) if quantities else (),
+        order_lines=order_lines,
+        quantities=quantities,
+    )
+
+
+def line(order_line: Any, act: Act, quantities: standing.Quantities, currency: str) -> Line:
+    left = quantities.left_to_capture(order_line) if act == Act.CAPTURE else quantities.left_to_refund(order_line)
+    known = {order_line.pk: order_line}
+    return Line(
+        pk=order_line.pk,
+        title=order_line.title,
+        left=left,
+        price=operations.cost_of({order_line.pk: left}, known, currency),
+        each=operations.cost_of({order_line.pk: 1}, known, currency),
+    )
+
+
+def asked_before(key: str, payment: standing.Payment) -> PaymentOperation | None:
+    """The last operation of the payment that was asked under a form's key: giving back takes several."""
+    asked = [one for one in payment.operations if one.key and one.key.partition(".")[0] == key]
+    return asked[-1] if asked else None

@@ -1,0 +1,54 @@
+"""How states and amounts look on the order's page."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ..models import AttemptState, OperationState
+from ..protocol import AmountNotRepresentable, Decision, format_amount
+from ..standing import Standing
+
+#: How a state looks: Bootstrap's words for colours, beside words that say the same.
+TONES = {
+    AttemptState.OPEN: "info",
+    AttemptState.UNKNOWN: "danger",
+    AttemptState.TOKENIZED: "success",
+    AttemptState.REVIEW: "warning",
+    AttemptState.AUTHORIZED: "success",
+    AttemptState.PARTIAL: "danger",
+    AttemptState.DECLINED: "secondary",
+    AttemptState.FAILED: "secondary",
+    AttemptState.REPLACED: "secondary",
+    AttemptState.EXPIRED: "secondary",
+    AttemptState.REVERSED: "secondary",
+    Decision.ACCEPT: "success",
+    Decision.REVIEW: "warning",
+    "REJECT": "danger",
+    OperationState.QUEUED: "info",
+    OperationState.SENT: "info",
+    OperationState.DONE: "success",
+    OperationState.LAPSING: "warning",
+    OperationState.REFUSED: "danger",
+    OperationState.NOT_SENT: "warning",
+    OperationState.UNDONE: "secondary",
+}
+
+#: The same for how a Transaction of a payment stands.
+STANDING_TONES = {
+    Standing.HELD: "info",
+    Standing.UNDER_REVIEW: "warning",
+    Standing.REJECTED: "danger",
+    Standing.PART_CAPTURED: "info",
+    Standing.CAPTURED: "success",
+    Standing.TAKEN: "success",
+    Standing.PART_REFUNDED: "info",
+    Standing.FAILED: "danger",
+}
+
+
+def amount_of(amount: Decimal, currency: str) -> str:
+    """``69.50 USD``: some columns keep three places, for the currencies that have them."""
+    try:
+        return f"{format_amount(amount, currency)} {currency}"
+    except AmountNotRepresentable:
+        return f"{amount} {currency}"

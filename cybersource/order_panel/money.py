@@ -1,0 +1,228 @@
+"""The order's money: what is held, taken and given back, what is left, and what may be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from oscar.core.loading import get_model
+
+from .. import endings, rules, standing
+from ..models import OperationState, PaymentAttempt, PaymentOperation
+from .looks import STANDING_TONES, TONES
+
+Transaction = get_model("payment", "Transaction")
+
+Kind = PaymentOperation.Kind
+
+NOTHING = standing.NOTHING
+
+#: What a Transaction was, by its ``txn_type``.
+MOVEMENTS = {
+    Transaction.AUTHORISE: gettext_lazy("Held on the card"),
+    Transaction.DEBIT: gettext_lazy("Captured"),
+    Transaction.REFUND: gettext_lazy("Refunded"),
+    standing.VOID: gettext_lazy("Capture voided"),
+    standing.REFUND_VOID: gettext_lazy("Refund voided"),
+    standing.REVERSAL: gettext_lazy("Hold given back"),
+}
+
+#: What a Transaction was meant to be that moved nothing.
+FAILURES = {
+    Transaction.DEBIT: gettext_lazy("Capture that failed"),
+    Transaction.REFUND: gettext_lazy("Refund that failed"),
+    standing.VOID: gettext_lazy("Void that failed"),
+    standing.REVERSAL: gettext_lazy("Reversal that failed"),
+}
+
+SHOWN_STANDINGS = (Transaction.AUTHORISE, Transaction.DEBIT, Transaction.REFUND)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Money:
+    """What is held and taken for the order, against what it costs."""
+
+    currency: str
+    total: Decimal
+    authorized: Decimal  #: on cards, what is under review included
+    under_review: Decimal
+    debited: Decimal
+    refunded: Decimal
+    other: Decimal  #: allocated by other payment methods
+    counted: Decimal  #: what counts towards the total
+    left_to_capture: Decimal = NOTHING
+    left_to_refund: Decimal = NOTHING
+
+    @property
+    def missing(self) -> Decimal:
+        return max(self.total - self.counted, NOTHING)
+
+    @property
+    def surplus(self) -> Decimal:
+        return max(self.counted - self.total, NOTHING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Movement:
+    """One Transaction of a payment, and the operations that its state allows."""
+
+    pk: int
+    what: str
+    amount: Decimal
+    at: datetime
+    reference: str
+    standing: str
+    tone: str
+    may: tuple[Kind, ...]
+    gives_back: bool  #: whether money can be given back of it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """One operation: who asked what, when and why, and how it ended."""
+
+    pk: int
+    what: str
+    amount: Decimal
+    currency: str
+    number: str
+    user: str
+    at: datetime
+    reason: str
+    state: str
+    tone: str
+    ended: datetime | None
+    is_under_way: bool
+    is_unknown: bool
+    because: str  #: why it failed, in words
+    request_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """How one payment stands: its amounts, and every movement of its money, oldest first."""
+
+    number: int
+    source: int
+    currency: str
+    card: str
+    standing: str
+    tone: str
+    authorized: Decimal
+    captured: Decimal
+    refunded: Decimal
+    released: Decimal
+    left_to_capture: Decimal
+    left_to_refund: Decimal
+    movements: tuple[Movement, ...]
+    under_way: tuple[Asked, ...]
+    hold: int | None  #: the Transaction by which all of it can be given back; None when nothing of it can
+
+
+def money(
+    order: Any,
+    attempts: Sequence[PaymentAttempt],
+    sources: Sequence[Any],
+    charges: Sequence[Any],
+    counted: Decimal,
+    stands: Sequence[standing.Payment],
+) -> Money:
+    ours = {charge.source_id for charge in charges if charge.log_id} | {attempt.source_id for attempt in attempts}
+    on_cards = [source for source in sources if source.pk in ours]
+    return Money(
+        currency=order.currency,
+        total=order.total_incl_tax,
+        authorized=sum((source.amount_allocated for source in on_cards), NOTHING),
+        under_review=sum((charge.amount for charge in charges if awaits_review(charge)), NOTHING),
+        debited=sum((source.amount_debited for source in on_cards), NOTHING),
+        refunded=sum((source.amount_refunded for source in on_cards), NOTHING),
+        other=sum((source.amount_allocated for source in sources if source.pk not in ours), NOTHING),
+        counted=counted,
+        left_to_capture=sum((may_capture(one) for one in stands), NOTHING),
+        left_to_refund=sum((one.left_to_refund for one in stands), NOTHING),
+    )
+
+
+def awaits_review(charge: Any) -> bool:
+    return bool(charge.txn_type == Transaction.AUTHORISE and charge.is_pending_review)
+
+
+def may_capture(payment: standing.Payment) -> Decimal:
+    """What can be captured of a payment as it stands: nothing of a hold that waits for a reviewer."""
+    if payment.authorization is None:
+        return NOTHING
+    allowed = rules.RULES[Kind.CAPTURE].allowed
+    return payment.left_to_capture if payment.standing(payment.authorization) in allowed else NOTHING
+
+
+def positions(stands: Iterable[standing.Payment]) -> tuple[Position, ...]:
+    """Every payment of the order, newest first."""
+    found = [position(number, payment) for number, payment in enumerate(stands, start=1) if payment.transactions]
+    return tuple(reversed(found))
+
+
+def position(number: int, payment: standing.Payment) -> Position:
+    hold = payment.authorization
+    stands = payment.standing(hold) if hold is not None else standing.Standing.FOREIGN
+    back = hold is not None and bool(payment.captures) and (payment.left_to_refund or payment.held)
+    return Position(
+        number=number,
+        source=payment.source.pk,
+        currency=payment.currency,
+        card=payment.source.label,
+        standing=str(rules.STANDINGS[stands]),
+        tone=STANDING_TONES.get(stands, "secondary"),
+        authorized=payment.authorized,
+        captured=payment.captured,
+        refunded=payment.refunded,
+        released=payment.released,
+        left_to_capture=may_capture(payment),
+        left_to_refund=payment.left_to_refund,
+        movements=tuple(movement(payment, one) for one in payment.transactions),
+        under_way=tuple(asked(one) for one in payment.under_way),
+        hold=hold.pk if back and hold is not None and not payment.under_way else None,
+    )
+
+
+def movement(payment: standing.Payment, transaction: Any) -> Movement:
+    stands = payment.standing(transaction)
+    shown = transaction.txn_type in SHOWN_STANDINGS or stands == standing.Standing.FAILED
+    may = rules.allowed(payment, transaction)
+    names = FAILURES if stands == standing.Standing.FAILED else MOVEMENTS
+    return Movement(
+        pk=transaction.pk,
+        what=str(names.get(transaction.txn_type, transaction.txn_type)),
+        amount=transaction.amount,
+        at=transaction.processed_datetime or transaction.date_created,
+        reference=transaction.reference,
+        standing=str(rules.STANDINGS[stands]) if shown else "",
+        tone=STANDING_TONES.get(stands, "secondary"),
+        may=may,
+        gives_back=transaction.txn_type == Transaction.DEBIT and bool({Kind.REFUND, Kind.VOID} & {*may}),
+    )
+
+
+def asked(operation: PaymentOperation) -> Asked:
+    why = endings.why_not(operation)
+    return Asked(
+        pk=operation.pk,
+        what=operation.get_kind_display(),
+        amount=operation.amount,
+        currency=operation.currency,
+        number=operation.reference_number,
+        user=operation.user_name or _("the shop itself"),
+        at=operation.date_created,
+        reason=operation.reason,
+        state=operation.get_state_display(),
+        tone=TONES.get(operation.state, "secondary"),
+        ended=operation.date_settled,
+        is_under_way=operation.is_under_way,
+        is_unknown=operation.state == OperationState.UNKNOWN,
+        because=str(why.means) if why else "",
+        request_id=operation.request_id,
+    )

@@ -1,0 +1,157 @@
+"""What reviewers decided over a payment, and what they and Decision Manager said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from oscar.core.loading import get_model
+
+from ..models import FollowonResult, ReviewNotificationUpdate
+from .looks import TONES
+
+Transaction = get_model("payment", "Transaction")
+
+UpdateState = ReviewNotificationUpdate.State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    date: str
+    author: str
+    comment: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """One update from Decision Manager about a reviewed transaction."""
+
+    at: datetime
+    reviewer: str
+    decision: str
+    comments: str
+    queue: str
+    state: str
+    state_text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Followon:
+    """What a reviewer started together with the decision: a settlement, a reversal."""
+
+    application: str
+    status: str
+    reason_code: str
+    message: str
+    request_id: str
+
+    @property
+    def done(self) -> bool:
+        return self.status.lower() == "success"
+
+    @property
+    def reversed(self) -> bool:
+        return self.done and "revers" in self.application.lower()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """A transaction that a person looks at or looked at."""
+
+    transaction_id: str
+    amount: Decimal
+    currency: str
+    since: datetime
+    status: str
+    tone: str
+    told: tuple[Told, ...]
+    notes: tuple[Note, ...]
+    followons: tuple[Followon, ...]
+
+    @property
+    def to_reverse(self) -> bool:
+        """Rejected, and nobody told us that the hold on the shopper's card was let go."""
+        return self.status == "REJECT" and not any(done.reversed for done in self.followons)
+
+    @property
+    def waiting(self) -> bool:
+        return self.status == Transaction.REVIEW
+
+    @property
+    def decided(self) -> Told | None:
+        """The update that settled it; None while it waits, or when staff settled it by other means."""
+        return next((told for told in self.told if told.state == UpdateState.RECORDED), None)
+
+    @property
+    def others(self) -> tuple[Told, ...]:
+        """Everything else we were told of it, as far as somebody said something."""
+        return tuple(told for told in self.told if told is not self.decided and (told.decision or told.comments))
+
+
+def reviewed(
+    order: Any,
+    charges: Sequence[Any],
+    updates: Sequence[ReviewNotificationUpdate],
+    followons: Sequence[FollowonResult],
+) -> tuple[Review, ...]:
+    """Every authorization that waits for a reviewer, or that Decision Manager told us of, newest first."""
+    found = []
+    for charge in charges:
+        about = [update for update in updates if update.request_id == charge.reference]
+        if charge.txn_type != Transaction.AUTHORISE or not (about or charge.is_pending_review):
+            continue
+        found.append(
+            Review(
+                transaction_id=charge.reference,
+                amount=charge.amount,
+                currency=order.currency,
+                since=charge.processed_datetime or charge.date_created,
+                status=charge.status,
+                tone=TONES.get(charge.status, "secondary"),
+                told=tuple(told(update) for update in about),
+                notes=notes(about),
+                followons=tuple(started(followon) for followon in followons if followon.transaction_id == charge.pk),
+            )
+        )
+    return tuple(reversed(found))
+
+
+def told(update: Any) -> Told:
+    return Told(
+        at=update.date_told,
+        reviewer=update.reviewer,
+        decision=update.decision,
+        comments=str(update.payload.get("comments") or ""),
+        queue=str(update.payload.get("queue") or ""),
+        state=update.state,
+        state_text=update.get_state_display(),
+    )
+
+
+def started(followon: FollowonResult) -> Followon:
+    return Followon(
+        application=followon.application,
+        status=followon.status,
+        reason_code=followon.reason_code,
+        message=followon.message,
+        request_id=followon.request_id,
+    )
+
+
+def notes(updates: Sequence[ReviewNotificationUpdate]) -> tuple[Note, ...]:
+    """Each note once, oldest first: messages repeat all the notes so far, and notes have no identity."""
+    written = [note for update in updates for note in update.payload.get("notes") or ()]
+    written.sort(key=lambda note: str(note.get("written_at") or note.get("date_text") or ""))
+    return tuple(
+        dict.fromkeys(
+            Note(
+                date=str(note.get("date_text") or ""),
+                author=str(note.get("added_by") or ""),
+                comment=str(note.get("comment") or ""),
+            )
+            for note in written
+        )
+    )

@@ -1,0 +1,113 @@
+"""Lists of payments: every authorization that was recorded, how it stands, and what is looked for among them.
+
+How a payment stands is worked out by the database of the columns that Oscar keeps on its Source, so that a list of any
+length, and a search for one state, is one statement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from datetime import time as at_time
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
+from django.utils import timezone
+from oscar.core.loading import get_model
+
+from . import standing
+from .conf import conf
+from .models import PaymentOperation
+from .standing import Standing
+
+Source = get_model("payment", "Source")
+Transaction = get_model("payment", "Transaction")
+
+#: What can be looked for.
+STATES = (
+    Standing.HELD,
+    Standing.UNDER_REVIEW,
+    Standing.REJECTED,
+    Standing.PART_CAPTURED,
+    Standing.CAPTURED,
+    Standing.PART_REFUNDED,
+    Standing.REFUNDED,
+    Standing.RELEASED,
+)
+
+DEBITED, REFUNDED, HELD = (f"source__amount_{column}" for column in ("debited", "refunded", "allocated"))
+
+STANDS = Case(
+    When(status=Transaction.REVIEW, then=Value(Standing.UNDER_REVIEW.value)),
+    When(status=standing.REJECT, then=Value(Standing.REJECTED.value)),
+    When(status=standing.REVERSED, then=Value(Standing.RELEASED.value)),
+    When(status=standing.FAILED, then=Value(Standing.FAILED.value)),
+    When(**{f"{REFUNDED}__gt": 0, f"{REFUNDED}__gte": F(DEBITED)}, then=Value(Standing.REFUNDED.value)),
+    When(**{f"{REFUNDED}__gt": 0}, then=Value(Standing.PART_REFUNDED.value)),
+    When(**{f"{DEBITED}__gt": 0, f"{DEBITED}__gte": F(HELD)}, then=Value(Standing.CAPTURED.value)),
+    When(**{f"{DEBITED}__gt": 0}, then=Value(Standing.PART_CAPTURED.value)),
+    When(**{f"{HELD}__lte": 0}, then=Value(Standing.RELEASED.value)),
+    default=Value(Standing.HELD.value),
+    output_field=CharField(),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is looked for. Nothing set finds everything."""
+
+    words: str = ""  #: an order's number, or the id of any transaction, or an operation's reference number
+    state: str = ""
+    last4: str = ""
+    since: date | None = None
+    until: date | None = None  #: that day included
+    at_least: Decimal | None = None
+    at_most: Decimal | None = None
+
+
+def payments() -> QuerySet[Any]:
+    """Every authorization of CyberSource's, as far as a list shows it."""
+    ours = Q(log__isnull=False) | Q(source__source_type__name=conf.source_type)
+    rows = Transaction.objects.filter(ours, txn_type=Transaction.AUTHORISE).annotate(stands=STANDS)
+    return rows.select_related("source__order").defer("request_token")  # type: ignore[no-any-return]
+
+
+def found(wanted: Wanted) -> QuerySet[Any]:
+    rows = payments()
+    if wanted.words:
+        named = Q(source__order__number=wanted.words) | Q(reference=wanted.words)
+        named |= Q(source__in=Source.objects.filter(transactions__reference=wanted.words).values("pk"))
+        operations = PaymentOperation.objects.filter(reference_number=wanted.words, source__isnull=False)
+        rows = rows.filter(named | Q(source__in=operations.values("source")))
+    if wanted.state:
+        rows = rows.filter(stands=wanted.state)
+    if wanted.last4:
+        rows = rows.filter(source__label__endswith=wanted.last4)
+    if wanted.since:
+        rows = rows.filter(date_created__gte=morning(wanted.since))
+    if wanted.until:
+        rows = rows.filter(date_created__lt=morning(wanted.until + timedelta(days=1)))
+    if wanted.at_least is not None:
+        rows = rows.filter(amount__gte=wanted.at_least)
+    if wanted.at_most is not None:
+        rows = rows.filter(amount__lte=wanted.at_most)
+    return rows
+
+
+def morning(day: date) -> datetime:
+    """When a day begins in the reader's time zone."""
+    return timezone.make_aware(datetime.combine(day, at_time.min))
+
+
+# -- reviews -------------------------------------------------------------------------------------------------------
+
+
+def under_review() -> QuerySet[Any]:
+    """What waits for a reviewer."""
+    return payments().filter(status=Transaction.REVIEW)
+
+
+def hold_ends(hold: Any) -> datetime:
+    """When the bank is likely to give up a hold. A doubt: see :attr:`~cybersource.conf.Settings.hold_days`."""
+    return (hold.processed_datetime or hold.date_created) + timedelta(days=conf.hold_days)  # type: ignore[no-any-return]
