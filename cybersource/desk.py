@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from oscar.core.loading import get_model
 
 from . import giving_back, operations, rules, standing
+from .conf import conf
 from .models import PaymentOperation
 from .rules import Problem
 
@@ -34,6 +35,8 @@ class Act(StrEnum):
     VOID = "void"
     REVERSE = "reverse"
     GIVE_BACK = "give-back"
+    ACCEPT_REVIEW = "accept-review"
+    REJECT_REVIEW = "reject-review"
 
 
 #: What a button and a page are called.
@@ -43,7 +46,12 @@ TITLES = {
     Act.VOID: _("Void"),
     Act.REVERSE: _("Give the hold back"),
     Act.GIVE_BACK: _("Give money back"),
+    Act.ACCEPT_REVIEW: _("Accept the payment"),
+    Act.REJECT_REVIEW: _("Reject the payment"),
 }
+
+#: What a reviewer does, and needs a permission of its own.
+DECISIONS = (Act.ACCEPT_REVIEW, Act.REJECT_REVIEW)
 
 #: What is asked for a part of the amount, or so many of the order's lines.
 IN_PARTS = (Act.CAPTURE, Act.REFUND, Act.GIVE_BACK)
@@ -158,11 +166,20 @@ class Desk:
         amount = self.amount(wish)
         if self.act != Act.GIVE_BACK:
             explain = giving_back.explain
-            return [explain(self.kind, self.payment, self.transaction, amount, is_last=wish.is_last)]
+            told = explain(self.kind, self.payment, self.transaction, amount, is_last=wish.is_last)
+            return [told, *self.of_the_hold()]
         said: list[str] = []
         for step in giving_back.plan(self.payment, on=self.transaction, **self.part(wish)):
             said += filter(None, (step.says, step.otherwise))
         return said
+
+    def of_the_hold(self) -> list[str]:
+        """What becomes of the hold of a payment that is rejected."""
+        if self.act != Act.REJECT_REVIEW:
+            return []
+        if "rejected" in conf.auto_reverse:
+            return [gettext("The hold on the shopper's card is then given back by itself.")]
+        return [gettext("The hold stays on the shopper's card until you give it back.")]
 
     def part(self, wish: Wish) -> dict[str, Any]:
         """The arguments that say how much is given back: none of them for all of it, which may be voided."""
@@ -188,6 +205,10 @@ class Desk:
                 return operations.void(self.transaction, **asked)
             case Act.REVERSE:
                 return operations.reverse(self.transaction, **asked)
+            case Act.ACCEPT_REVIEW:
+                return operations.accept_review(self.transaction, **asked)
+            case Act.REJECT_REVIEW:
+                return operations.reject_review(self.transaction, **asked)
             case Act.GIVE_BACK:
                 return giving_back.give_back(self.transaction, **self.part(wish), **asked)[-1]
 

@@ -95,9 +95,20 @@ ENDINGS = {
 }
 
 
+#: Of a decision about a review, "declined" says that another one stands.
+DECIDED_OTHERWISE = Ending(
+    tone="warning",
+    title=gettext_lazy("Another reviewer was quicker"),
+    what=gettext_lazy("The payment had been decided a moment before. That decision stands, and is recorded here."),
+    advice=gettext_lazy("Look at the order: it went the way of that decision."),
+)
+
+
 def of(operation: PaymentOperation) -> Ending:
     """How an operation ended, or where it is."""
     state = State(operation.state)
+    if state == State.DECLINED and operation.kind in (Kind.ACCEPT_REVIEW, Kind.REJECT_REVIEW):
+        return DECIDED_OTHERWISE
     if state == State.DONE:
         return Ending(tone="success", title=_("Done"), what=DONE[Kind(operation.kind)])
     ending, why = ENDINGS[state], why_not(operation)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ..conf import conf
-from ..desk import Act, Desk, Line, Wish
+from ..desk import DECISIONS, Act, Desk, Line, Wish
 from ..protocol import mask_card_numbers
 from ..rules import Problem
 
@@ -76,6 +76,12 @@ class AskForm(forms.Form):
         if not desk.in_parts:
             for name in ("how", "lines_amount", "amount"):
                 del self.fields[name]
+        if desk.act in DECISIONS:
+            del self.fields["reference"]
+            self.fields["reason"].help_text = _(
+                "A few words. They go to CyberSource as your comment, and are kept with your name, here and as a note "
+                "on the order."
+            )
         if desk.act != Act.CAPTURE or not conf.several_captures:
             del self.fields["more_later"]
         for line in self.lines:
@@ -101,7 +107,7 @@ class AskForm(forms.Form):
         return mask_card_numbers("message", self.cleaned_data["reason"])
 
     def clean_reference(self) -> str:
-        return mask_card_numbers("message", self.cleaned_data["reference"])
+        return mask_card_numbers("message", self.cleaned_data.get("reference", ""))
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -136,7 +142,7 @@ class AskForm(forms.Form):
     @property
     def asked(self) -> dict[str, Any]:
         """What else an operation is told."""
-        return {name: self.cleaned_data[name] for name in ("reason", "reference", "key", "seen")}
+        return {name: self.cleaned_data.get(name, "") for name in ("reason", "reference", "key", "seen")}
 
     def tell(self, problems: Iterable[Problem]) -> None:
         """Put each problem where it belongs: at its field, or above all of them."""

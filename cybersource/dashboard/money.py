@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from .. import desk, endings
 from ..desk import Act, Desk
 from ..models import CyberSourceReply, PaymentOperation
-from ..navigation import may_move_money, may_see_log, may_see_payments
+from ..navigation import may_decide, may_move_money, may_see_log, may_see_payments
 from ..protocol import currency_exponent
 from ..rules import InvalidOperation, Problem
 from .access import for_those_who
@@ -33,7 +33,8 @@ OF_THE_STATE = ("stale", "under-way", "wrong-state", "key-reused", "not-possible
 @for_those_who(may_see_payments)
 def ask(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     """Ask for one thing: fill in the form, read what will happen, do it. Each step is a page."""
-    if not may_move_money(request.user):
+    may = may_decide if act in desk.DECISIONS else may_move_money
+    if not may(request.user):
         raise PermissionDenied
     on = desk.look(pk, Act(act)) if act in {one.value for one in Act} else None
     if on is None or not on.payment.is_ours:

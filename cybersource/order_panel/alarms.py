@@ -161,8 +161,8 @@ def waiting(order: Any, review: Review) -> Alarm:
         title=_("A card payment is under review"),
         what=what,
         advice=_(
-            "Do not ship yet. Accept or reject it in the case management of the CyberSource Business Center; the order "
-            "then moves on by itself."
+            "Do not ship yet. Accept or reject it, here or in the case management of the CyberSource Business Center; "
+            "the order then moves on by itself."
         ),
     )
 

@@ -16,6 +16,7 @@ from oscar.core.compat import get_user_model
 from oscar.core.loading import get_model
 
 from cybersource.models import PaymentOperation
+from cybersource.simulator import cards
 from tests.desk import events, notes, source_of, transactions
 from tests.threads import in_threads
 
@@ -214,6 +215,33 @@ def test_the_whole_payment_goes_back_with_one_press(desk, ines):
     assert page.status_code == 200
     assert source_of(order)[1] - source_of(order)[2] == 0
     assert desk.payment(order).held == 0 and desk.payment(order).left_to_refund == 0
+
+
+def test_a_payment_under_review_is_accepted_or_rejected_by_those_who_may_decide(desk, ines):
+    order = desk.order("64.50", card=cards.REVIEW)
+    hold = desk.authorization(order)
+    assert buttons(ines, order) == ["accept-review", "reject-review", "reverse"]
+    mover, decider = user("mover", SEE, MOVE, *ORDERS), user("decider", SEE, "decide_review", *ORDERS)
+    assert buttons(mover, order) == ["reverse"] and buttons(decider, order) == ["accept-review", "reject-review"]
+    assert mover.get(url(hold, "accept-review")).status_code == 403
+    assert decider.get(url(hold, "reverse")).status_code == 403
+    listed = words(decider.get("/api/cybersource/reviews/"))
+    assert f"Accept #{order.number} Reject #{order.number}" in listed
+    assert "Accept #" not in words(mover.get("/api/cybersource/reviews/"))
+    done = ask(decider, hold, "accept-review", reason="known guest")
+    assert "Done The payment is accepted and counts towards the order." in words(done)
+    order.refresh_from_db()
+    assert order.status == "Authorized" and "known guest" in notes(order)
+
+    bad = desk.order("64.50", card=cards.REVIEW)
+    hold = desk.authorization(bad)
+    kept = {**form(decider, url(hold, "reject-review")), "reason": "stolen card", "step": "foretell"}
+    told = words(decider.post(url(hold, "reject-review"), kept))
+    assert "The payment of 69.50 USD is rejected. The order is declined unless other money covers it." in told
+    assert "The hold on the shopper's card is then given back by itself." in told
+    decider.post(url(hold, "reject-review"), {**kept, "step": "do"})
+    bad.refresh_from_db()
+    assert bad.status == "Payment Declined"
 
 
 # -- once --------------------------------------------------------------------------------------------------------------
