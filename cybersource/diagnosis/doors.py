@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 
 from ..conf import conf
 from .findings import Area, Finding, Reporter
-from .hosts import PASTED, scheme
+from .hosts import DOORS, scheme
 
 report = Reporter(area=Area.DOORS)
 
@@ -40,15 +40,15 @@ def look(hosts: Iterable[str]) -> Iterator[Finding]:
 
 def look_at(handler: WSGIHandler, host: str) -> Iterator[Finding]:
     refused = False
-    for name in PASTED:
-        path = reverse(name)
+    for door in DOORS:
+        path = reverse(door.name)
         with apart():
             response = handler.get_response(request(host, path))  # not closed: that would end the outer request
-        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+        if response.status_code != door.answers:
             refused = True
             yield told(host, path, response)
     if not refused:
-        yield report.good(_("What CyberSource posts to %(host)s reaches the app.") % {"host": host})
+        yield report.good(_("Nothing in the shop stands between a post to %(host)s and the app.") % {"host": host})
 
 
 def told(host: str, path: str, response: HttpResponseBase) -> Finding:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from django.apps import apps
 from django.conf import settings
@@ -20,15 +21,27 @@ from .findings import Area, Finding, Reporter
 
 report = Reporter(area=Area.DOORS)
 
-#: URL name -> where the Business Center wants it.
-PASTED: Mapping[str, Promise] = {
-    "cybersource-reply": gettext_lazy("Secure Acceptance profile, customer response page"),
-    "cybersource-merchant-post": gettext_lazy("Secure Acceptance profile, merchant POST URL"),
-    "cybersource-review-notification": gettext_lazy("Decision Manager, merchant notification URL"),
-}
 
-#: Put in the place of the notification's key, which is a secret.
-MASKED_KEY = "KEY"
+@dataclass(frozen=True)
+class Door:
+    """One URL that CyberSource calls."""
+
+    name: str  #: of the URL
+    where: Promise  #: CyberSource is told of it
+    answers: int = HTTPStatus.METHOD_NOT_ALLOWED  #: what a GET gets that reaches the view
+    query: str = ""
+
+
+#: KEY stands for the notification's key, which is a secret.
+DOORS = (
+    Door("cybersource-reply", gettext_lazy("Secure Acceptance profile, customer response page")),
+    Door("cybersource-merchant-post", gettext_lazy("Secure Acceptance profile, merchant POST URL")),
+    Door(
+        "cybersource-review-notification",
+        gettext_lazy("Decision Manager, merchant notification URL"),
+        query="?key=KEY",
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +112,9 @@ def addresses(hosts: Iterable[str]) -> list[Address]:
     return [
         Address(
             host=host,
-            where=str(where),
-            url=f"{scheme(host)}://{host}{reverse(name)}"
-            + (f"?key={MASKED_KEY}" if name == "cybersource-review-notification" else ""),
+            where=str(door.where),
+            url=f"{scheme(host)}://{host}{reverse(door.name)}{door.query}",
         )
         for host in hosts
-        for name, where in PASTED.items()
+        for door in DOORS
     ]

@@ -68,13 +68,11 @@ def certificates() -> Iterator[Finding]:
 def health() -> Iterator[Finding]:
     exchange = gateway.send(search([REFERENCE], days=1, limit=1))
     outcome, ahead = exchange.outcome, exchange.clock_ahead
-    wrong_clock = ahead is not None and abs(ahead) > DOUBTFUL_CLOCK
-    if isinstance(outcome, Refused) and outcome.is_not_authenticated and wrong_clock or is_wrong(ahead):
-        yield from clock(ahead, refused=True)
-        if isinstance(outcome, Refused) and outcome.is_not_authenticated:
-            return  # with such a clock it says nothing about the keys
-    elif wrong_clock:
-        yield from clock(ahead, refused=False)
+    disbelieved = isinstance(outcome, Refused) and outcome.is_not_authenticated
+    if ahead is not None and abs(ahead) > DOUBTFUL_CLOCK:
+        yield clock(ahead, is_wrong=disbelieved or abs(ahead) > WRONG_CLOCK)
+        if disbelieved:
+            return  # with such a clock that says nothing about the keys
     told = {"host": gateway.access().host, "milliseconds": exchange.entry.milliseconds}
     if isinstance(outcome, NotSent):
         yield from not_sent(outcome.cause, told)
@@ -87,12 +85,7 @@ def health() -> Iterator[Finding]:
         yield from encryption()
 
 
-def is_wrong(ahead: timedelta | None) -> bool:
-    return ahead is not None and abs(ahead) > WRONG_CLOCK
-
-
-def clock(ahead: timedelta | None, *, refused: bool) -> Iterator[Finding]:
-    assert ahead is not None
+def clock(ahead: timedelta, *, is_wrong: bool) -> Finding:
     seconds = round(abs(ahead).total_seconds())
     what = (
         _("This machine's clock is %(seconds)s seconds ahead of CyberSource's.")
@@ -100,7 +93,7 @@ def clock(ahead: timedelta | None, *, refused: bool) -> Iterator[Finding]:
         else _("This machine's clock is %(seconds)s seconds behind CyberSource's.")
     ) % {"seconds": seconds}
     hint = _("Synchronize the clock (NTP): tokens are good for two minutes, and forms must not be old.")
-    yield report.error("D052", what, hint) if refused else report.warning("D053", what, hint)
+    return report.error("D052", what, hint) if is_wrong else report.warning("D053", what, hint)
 
 
 def encryption() -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -112,7 +112,7 @@ def backlog() -> Iterator[Finding]:
     )
     mails = OrderConfirmation.objects.filter(date_sent=None, date_created__lt=overdue - LEASE)
     counts = {_("replies"): some(replies), _("review updates"): some(updates), _("confirmations"): some(mails)}
-    waiting = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    waiting = said(counts)
     if waiting:
         yield report.warning(
             "D074",
@@ -142,6 +142,11 @@ def backlog() -> Iterator[Finding]:
 def last_expired() -> Any:
     ended = PaymentAttempt.objects.filter(state=AttemptState.EXPIRED).order_by("-date_created", "-pk")
     return ended.values_list("date_settled", flat=True).first()
+
+
+def said(counts: Mapping[str, int]) -> str:
+    """``3 replies, 1 confirmations``; empty where nothing is."""
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
 def some(rows: Any) -> int:

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
+from django.test import Client
+from oscar.core.compat import get_user_model
 from oscar.core.loading import get_model
 from pytest_django.live_server_helper import LiveServer
 
@@ -25,6 +28,8 @@ from tests.shop import SHOPPER, united_states
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 Order = get_model("order", "Order")
+
+WIDTHS = {"desk": 1200, "phone": 390}
 
 CVN = "737"
 EXPIRY = "12 / 31"
@@ -166,6 +171,21 @@ def browser(chromium, shop, cybersource_simulator) -> Iterator[Browser]:
     yield opened
     opened.context.close()
     assert opened.complaints == []
+
+
+@pytest.fixture
+def staff(browser):
+    """A browser in which a member of staff is logged in."""
+    client = Client()
+    client.force_login(get_user_model().objects.create_superuser("boss", "boss@shop.example", "-"))
+    key = client.cookies[django_settings.SESSION_COOKIE_NAME].value
+    browser.context.add_cookies([{"name": django_settings.SESSION_COOKIE_NAME, "value": key, "url": browser.shop}])
+    return browser
+
+
+def sideways(page: Any) -> int:
+    """How many pixels of a page lie beyond its right edge."""
+    return page.evaluate("document.documentElement.scrollWidth - innerWidth")
 
 
 @pytest.fixture

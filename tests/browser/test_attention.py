@@ -5,26 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.conf import settings as django_settings
-from django.test import Client
 from django.utils import timezone
-from oscar.core.compat import get_user_model
 
 from cybersource import expiry
 from cybersource.models import AttentionItem, PaymentAttempt
+from tests.browser.conftest import WIDTHS, sideways
 from tests.shop import Shopper, post_reply
-
-WIDTHS = {"desk": 1200, "phone": 390}
-
-
-@pytest.fixture
-def staff(browser):
-    """A browser in which a member of staff is logged in."""
-    client = Client()
-    client.force_login(get_user_model().objects.create_superuser("boss", "boss@shop.example", "-"))
-    key = client.cookies[django_settings.SESSION_COOKIE_NAME].value
-    browser.context.add_cookies([{"name": django_settings.SESSION_COOKIE_NAME, "value": key, "url": browser.shop}])
-    return browser
 
 
 @pytest.fixture
@@ -44,10 +30,6 @@ def items(settings, staff):
     expiry.expire()
     assert AttentionItem.objects.count() == 3
     return order, other
-
-
-def sideways(page):
-    return page.evaluate("document.documentElement.scrollWidth - innerWidth")
 
 
 def test_nothing_of_the_list_and_the_order_runs_off_a_phone(staff, items, screenshot):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from tests.browser.test_attention import WIDTHS, sideways, staff  # noqa: F401
+from tests.browser.conftest import WIDTHS, sideways
 
 
 def test_staff_test_the_connection_with_the_keyboard_and_read_it_on_a_phone(
-    staff,  # noqa: F811
-    settings,
-    cybersource_simulator,
-    screenshot,
+    staff, settings, cybersource_simulator, screenshot
 ):
     for name, value in cybersource_simulator.shop_settings.items():
         setattr(settings, name, value)
