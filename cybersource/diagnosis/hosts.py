@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from .. import gateway
+from ..conf import conf
 from ..models import SecureAcceptanceProfile
 from ..profiles import bare_hostname
 from .findings import Area, Finding, Reporter
@@ -42,6 +43,20 @@ DOORS = (
         query="?key=KEY",
     ),
 )
+
+#: Closed without keys.
+WEBHOOKS = (
+    Door("cybersource-webhooks", gettext_lazy("Webhook subscription, URL")),
+    Door(
+        "cybersource-webhooks-health",
+        gettext_lazy("Webhook subscription, health check URL"),
+        answers=HTTPStatus.OK,
+    ),
+)
+
+
+def in_use() -> tuple[Door, ...]:
+    return DOORS + WEBHOOKS if conf.webhook_keys else DOORS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,5 +131,5 @@ def addresses(hosts: Iterable[str]) -> list[Address]:
             url=f"{scheme(host)}://{host}{reverse(door.name)}{door.query}",
         )
         for host in hosts
-        for door in DOORS
+        for door in in_use()
     ]

@@ -21,13 +21,16 @@ from .. import limits
 from ..announcements import LEASE
 from ..conf import conf
 from ..models import (
+    UNDER_WAY,
     UNSETTLED_STATES,
     AttemptState,
     CyberSourceReply,
     OrderConfirmation,
     PaymentAttempt,
+    PaymentOperation,
     ReviewNotificationUpdate,
     TransactionMixin,
+    WebhookDelivery,
 )
 from .findings import Area, Finding, Reporter
 from .surroundings import is_in_use, is_production
@@ -130,7 +133,16 @@ def backlog() -> Iterator[Finding]:
             _("Attempts that nobody answered have not ended: %(count)s.") % {"count": count},
             _("Schedule manage.py cybersource_expire_attempts every few minutes."),
         )
-    if not waiting and not count:
+    operations = PaymentOperation.objects.filter(state__in=UNDER_WAY, date_looked_up=None, date_created__lt=overdue)
+    hints = WebhookDelivery.objects.filter(state__in=("received", "failed"), date_created__lt=overdue)
+    unknown = said({_("operations"): some(operations), _("webhook deliveries"): some(hints)})
+    if unknown:
+        yield report.warning(
+            "D079",
+            _("Nobody has looked these up for more than ten minutes: %(what)s.") % {"what": unknown},
+            _("Schedule manage.py cybersource_reconcile every few minutes. If it runs, its log says what stops it."),
+        )
+    if not waiting and not count and not unknown:
         yield report.good(_("Nothing waits for a scheduled command."))
     if last := last_expired():
         yield report.note(

@@ -34,10 +34,12 @@ from cybersource.models import (
     CyberSourceReply,
     OrderConfirmation,
     PaymentAttempt,
+    PaymentOperation,
     RefusedPost,
     ReviewNotification,
     ReviewNotificationUpdate,
     SecureAcceptanceProfile,
+    WebhookDelivery,
 )
 from cybersource.simulator import Gateway, Profile, Settings
 from cybersource.simulator.rest import RestAccess
@@ -369,6 +371,17 @@ def attempt_nobody_ended(shop: Shop) -> None:
     attempt(date_signed=hours_ago(3))
 
 
+def operation_nobody_looked_up(shop: Shop) -> None:
+    about = {"amount": "10.00", "currency": "USD", "reference_number": "1-C1"}
+    PaymentOperation.objects.create(
+        kind="capture", state="sent", order=create_order(), date_created=hours_ago(1), **about
+    )
+
+
+def webhook_nobody_looked_into(shop: Shop) -> None:
+    WebhookDelivery.objects.create(date_created=hours_ago(1))
+
+
 def cache_without_its_table(shop: Shop) -> None:
     shop.set(CACHES={"default": {**GOOD["CACHES"]["default"], "LOCATION": "no_such_table"}})
 
@@ -482,6 +495,8 @@ BROKEN: list[tuple[str, str, Callable[[Shop], None]]] = [
     ("D076", "limits that only watch in production", live(CYBERSOURCE_LIMITS={"shadow": True})),
     ("D077", "a cache that does not work", cache_without_its_table),
     ("D078", "stolen cards being tested", cards_are_being_tested),
+    ("D079", "an operation that nobody looked up", operation_nobody_looked_up),
+    ("D079", "a webhook that nobody looked into", webhook_nobody_looked_into),
     ("D090", "a middleware that cannot be imported", with_settings(MIDDLEWARE=["no.such.Middleware"])),
 ]  # fmt: skip
 
@@ -580,6 +595,16 @@ def test_the_urls_to_paste_are_those_of_each_host_and_hide_the_key(shop):
         f"https://{host}/api/cybersource/{path}"
         for host in ("shop.example", "other.example")
         for path in ("cybersource-reply/", "merchant-post/", "decision-manager-review-notification/?key=KEY")
+    ]
+
+
+def test_the_urls_of_webhooks_are_told_and_tried_where_there_are_keys(shop):
+    shop.set(CYBERSOURCE_WEBHOOK_KEYS={"5e5f7b1c": "dGhyb3dhd2F5"})
+    report = shop.test()
+    assert told(report) == set()
+    assert [address.url for address in report.addresses][-2:] == [
+        "https://shop.example/api/cybersource/webhooks/",
+        "https://shop.example/api/cybersource/webhooks/health/",
     ]
 
 
