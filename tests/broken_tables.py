@@ -7,10 +7,8 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-#: What PostgreSQL says then; the words are not ours.
 TRIGGER = """
-CREATE FUNCTION broken_{table}() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
+CREATE FUNCTION broken_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'the disk is full'; END $$;
 CREATE TRIGGER broken BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION broken_{table}();
 """
 

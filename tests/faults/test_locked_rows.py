@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import pytest
 from django.core import mail
@@ -10,12 +11,13 @@ from django.core.management import call_command
 from django.db import connection
 from oscar.apps.order.signals import order_status_changed
 
-from cybersource import patience, reviews, views
+from cybersource import patience, reviews, signals
 from cybersource.models import CyberSourceReply, PaymentAttempt, ReviewNotificationUpdate
+from cybersource.simulator import cards
 from tests.faults.breaking import Checkpoint, elsewhere, filled, log, reprocess, rows, settled_once
 from tests.faults.scenes import scene
 from tests.reviewing import tell, under_review
-from tests.shop import Shopper, customer, post_reply
+from tests.shop import Shopper, card, customer, post_reply
 
 #: Seconds, in the place of five: whoever holds a row here lets go only after the answer, so any answer is in time.
 SHORTLY = 0.3
@@ -169,9 +171,18 @@ def test_a_locked_basket_lets_no_receiver_hear_twice_of_the_other_orders_of_its_
 
 def test_updates_that_no_time_is_left_for_wait_for_reprocess(committed_db, monkeypatch):
     monkeypatch.setattr(reviews, "TOGETHER", 1)
+    monkeypatch.setattr(patience, "FOR_WORK", SHORTLY)
     first, second = under_review(Shopper()), under_review(Shopper())
-    monkeypatch.setattr(patience, "is_over", lambda: first.status == "Authorized")
-    assert tell(*[case.update(new_decision="ACCEPT") for case in (first, second)]) == 503
+
+    def take_long(**kwargs):
+        while not patience.is_over():
+            time.sleep(SHORTLY / 10)
+
+    signals.review_recorded.connect(take_long)
+    try:
+        assert tell(*[case.update(new_decision="ACCEPT") for case in (first, second)]) == 503
+    finally:
+        signals.review_recorded.disconnect(take_long)
     assert (first.status, second.status) == ("Authorized", "Pending")
     assert set(ReviewNotificationUpdate.objects.values_list("state", flat=True)) == {"recorded", "waiting"}
     monkeypatch.undo()
@@ -203,18 +214,14 @@ def test_the_confirmation_of_a_locked_customer_waits_for_reprocess_and_the_merch
 
 
 @pytest.mark.parametrize("page", ["return", "pending"])
-def test_the_shoppers_pages_commit_what_they_settle_before_they_are_made(shopper, monkeypatch, page):
+def test_the_shoppers_pages_commit_what_they_settle_before_they_are_made(shopper, settings, monkeypatch, page):
     """Also with ATOMIC_REQUESTS: else the limits would outlast the settlement, and a failing page would undo it."""
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    settings.CYBERSOURCE_REDIRECT_PENDING = settings.CYBERSOURCE_REDIRECT_FAIL = "no-such-page"
     order = shopper.check_out()
-    answer = shopper.submit()
+    answer = shopper.submit(card(cards.REVIEW))
     with held("order_order", "id = %s", order.pk):
         shopper.deliver(answer, follow=False)
-
-    def broken(*args):
-        raise RuntimeError
-
-    monkeypatch.setattr(views, "whereabouts", broken)
     shopper.client.raise_request_exception = False
     location = f"/api/cybersource/{page}/{shopper.attempt().transaction_uuid}/"
     assert shopper.client.get(location).status_code == 500

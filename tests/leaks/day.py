@@ -15,9 +15,8 @@ from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote, urlencode
 
+from django.contrib.admin.models import LogEntry
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError
-from django.db.models.signals import pre_save
 from django.dispatch import Signal
 from django.test import override_settings
 from oscar.core.loading import get_model
@@ -36,6 +35,7 @@ from cybersource.models import (
 from cybersource.protocol.rest import NotSent, authorize
 from cybersource.simulator import cards as test_cards
 from cybersource.simulator.review import notification_body
+from tests.broken_tables import unreadable, unwritable
 from tests.leaks.canaries import CARDS, CVN, CVN4, KEYS, SHOPPER, written
 from tests.leaks.world import PROFILE_ID, ROW_KEY, World, card
 from tests.protocol.rest import key_material
@@ -184,7 +184,7 @@ def _(world: World) -> None:
 @scene("a review update fails and is tried again", crash=True)
 def _(world: World) -> None:
     _shopper, case = under_review(world)
-    with patch.object(OrderNote.objects, "bulk_create", side_effect=DatabaseError("the disk is full")):
+    with failing(OrderNote):
         world.notify(world.gateway.decide(case, "ACCEPT", comments=chatty()).body)
         world.command("cybersource_reprocess")
     world.command("cybersource_reprocess")
@@ -341,18 +341,14 @@ def _(world: World) -> None:
 # -- failures ----------------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def failing(model: Any) -> Iterator[None]:
+def failing(model: Any) -> contextlib.AbstractContextManager[None]:
     """No row of this model can be written: the database fails."""
+    return unwritable(model._meta.db_table)
 
-    def broken(sender: Any, **kwargs: Any) -> None:
-        raise DatabaseError("the disk is full")
 
-    pre_save.connect(broken, sender=model)
-    try:
-        yield
-    finally:
-        pre_save.disconnect(broken, sender=model)
+def missing(model: Any) -> contextlib.AbstractContextManager[None]:
+    """The model's rows cannot even be read."""
+    return unreadable(model._meta.db_table)
 
 
 @contextlib.contextmanager
@@ -433,7 +429,7 @@ def _(world: World) -> None:
         shopper = world.shopper()
         shopper.check_out()
         pairs = shopper.submit(card(CARDS["Mastercard"], card_type="002")).reply
-        with patch("cybersource.settlement.ledger.record_event", side_effect=DatabaseError):
+        with failing(get_model("order", "PaymentEvent")):
             world.post(MERCHANT_POST, urlencode(pairs))
             world.command("cybersource_reprocess")
         world.command("cybersource_reprocess")
@@ -446,24 +442,20 @@ def _(world: World) -> None:
     answer = shopper.submit(card(CARDS["Visa"]))
     shopper.deliver(answer)
     uuid = shopper.attempt().transaction_uuid
-    for target in ("text.clean", "sign", "_item_fields"):
-        with patch(f"cybersource.protocol.form.{target}", side_effect=RuntimeError):
+    for broken in (failing(PaymentAttempt), missing(get_model("order", "Line")), missing(CyberSourceReply)):
+        with broken:
             shopper.client.get("/api/checkout/payment-states/")
             shopper.client.get(f"/api/cybersource/pending/{uuid}/")
-    with patch("cybersource.explanations.pending_heading", side_effect=RuntimeError):
-        shopper.client.get(f"/api/cybersource/pending/{uuid}/")
-    with patch("cybersource.views.whereabouts", side_effect=RuntimeError):
-        shopper.client.get(f"/api/cybersource/return/{uuid}/")
+            shopper.client.get(f"/api/cybersource/return/{uuid}/")
 
 
 @scene("the keys themselves fail", crash=True)
 def _(world: World) -> None:
-    """Whatever breaks while keys are read, encrypted, or used."""
+    """Whatever breaks in the libraries while keys are read, encrypted, or used."""
     for target in (
-        "cybersource.encryption.Fernet.__init__",
-        "cybersource.encryption.MultiFernet.decrypt",
-        "cybersource.protocol.signature.b64encode",
-        "cybersource.views.constant_time_compare",
+        "cryptography.fernet.Fernet.__init__",
+        "cryptography.fernet.MultiFernet.decrypt",
+        "hmac.digest",
     ):
         shopper = world.shopper()
         shopper.check_out()
@@ -473,6 +465,8 @@ def _(world: World) -> None:
             world.notify(notification_body("<a/>"))
             shopper.client.get("/api/checkout/payment-states/")
             world.staff.post(f"{PROFILES}add/", entered("secret key entered with a mistake", access_key="f" * 32))
+    with patch("secrets.compare_digest", side_effect=RuntimeError):  # staff's cookies are compared by it as well
+        world.notify(notification_body("<a/>"))
 
 
 @contextlib.contextmanager
@@ -591,7 +585,7 @@ def _(world: World) -> None:
     with failing(SecureAcceptanceProfile):
         world.staff.post(f"{PROFILES}add/", entered("secret key entered in the admin", access_key="d" * 32))
     held = SecureAcceptanceProfile.objects.get(access_key=ROW_KEY)
-    with patch("cybersource.admin.ProfileForm.clean", side_effect=RuntimeError):
+    with failing(LogEntry):
         world.staff.post(f"{PROFILES}{held.pk}/change/", entered("secret key entered in the admin", access_key=ROW_KEY))
         held.refresh_from_db()
 
