@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.test.utils import setup_databases, teardown_databases
 
+from cybersource import signals
 from tests.desk import Desk
 from tests.shop import Shopper
 
@@ -107,3 +108,22 @@ def desk(committed_db, cybersource_simulator, settings) -> Desk:
         setattr(settings, name, value)
     cybersource_simulator.set_shop("http://localhost")
     return Desk(cybersource_simulator)
+
+
+@pytest.fixture
+def one_step(settings: Any) -> None:
+    """One form a payment, which is enough where the number of steps makes no difference."""
+    settings.CYBERSOURCE_FLOW = "one-step"
+
+
+@pytest.fixture
+def unexpected() -> Iterator[list[str]]:
+    """Of which charges ``unexpected_charge`` told, by what they are listed as."""
+    told: list[str] = []
+
+    def hear(attention: str, **kwargs: Any) -> None:
+        told.append(attention)
+
+    signals.unexpected_charge.connect(hear)
+    yield told
+    signals.unexpected_charge.disconnect(hear)

@@ -42,6 +42,23 @@ SHOPPER = {
 }
 
 
+#: What the shopper chose: one card, or two that share the order.
+ONE_CARD = {"cybersource": {"enabled": True, "pay_balance": True}}
+
+
+def two_cards(first: str = "50.00") -> dict[str, Any]:
+    """Method ``a`` pays so much, and ``b`` the rest."""
+    return {
+        "a": {"method_type": "cybersource", "enabled": True, "pay_balance": False, "amount": first},
+        "b": {"method_type": "cybersource", "enabled": True, "pay_balance": True},
+    }
+
+
+#: What CyberSource says, for :meth:`Shopper.reply`, in the place of yes.
+DECLINE = {"decision": "DECLINE", "reason_code": "203", "auth_amount": ""}
+UNKNOWN = {"decision": "ERROR", "reason_code": "150", "auth_amount": ""}
+
+
 def card(number: str = test_cards.APPROVED, **other: str) -> dict[str, str]:
     """What the shopper types, as the page puts it on the wire."""
     return {"card_type": "001", "card_number": number, "card_expiry_date": "12-2031", "card_cvn": "123", **other}
@@ -179,6 +196,11 @@ class Shopper:
         }
         told = {name: value for name, value in told.items() if value}
         return self.gateway.sign_reply(told, attempt.access_key)
+
+
+def latest(key: str) -> PaymentAttempt:
+    """The last attempt of one of several methods."""
+    return PaymentAttempt.objects.filter(method_key=key).latest("pk")
 
 
 def post_reply(pairs: Any, *, url: str = REPLY, client: Client | None = None) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connections, transaction
@@ -12,44 +11,17 @@ from oscarapicheckout import settings as checkout_settings
 from oscarapicheckout.serializers import OrderTokenField
 from oscarapicheckout.utils import OrderUpdater
 
-from cybersource import orders, signals
+from cybersource import orders
 from cybersource.models import AttemptState, CyberSourceReply, PaymentAttempt
 from cybersource.simulator import Update
 from tests.reviewing import tell
-from tests.shop import Shopper, customer, post_reply
+from tests.shop import ONE_CARD, Shopper, customer, latest, post_reply, two_cards
+from tests.threads import at_once
+
+pytestmark = pytest.mark.usefixtures("one_step")
 
 Order = get_model("order", "Order")
 SourceType = get_model("payment", "SourceType")
-
-ONE_CARD = {"cybersource": {"enabled": True, "pay_balance": True}}
-
-
-def two_cards(first="50.00"):
-    return {
-        "a": {"method_type": "cybersource", "enabled": True, "pay_balance": False, "amount": first},
-        "b": {"method_type": "cybersource", "enabled": True, "pay_balance": True},
-    }
-
-
-@pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
-
-
-@pytest.fixture
-def warnings():
-    told = []
-
-    def hear(attention, **kwargs):
-        told.append(attention)
-
-    signals.unexpected_charge.connect(hear)
-    yield told
-    signals.unexpected_charge.disconnect(hear)
-
-
-def latest(key):
-    return PaymentAttempt.objects.filter(method_key=key).latest("pk")
 
 
 def accept(shopper, key, **fields):
@@ -61,7 +33,7 @@ def decline(shopper, key):
     shopper.client.get(f"/api/cybersource/return/{latest(key).transaction_uuid}/")
 
 
-def test_more_than_the_order_costs_is_flagged_noted_and_signalled(shopper, warnings):
+def test_more_than_the_order_costs_is_flagged_noted_and_signalled(shopper, unexpected):
     """The first card paid its part; after the second was declined, one other card paid all of it."""
     order = shopper.check_out("100.00", payment=two_cards())
     accept(shopper, "a")
@@ -70,22 +42,22 @@ def test_more_than_the_order_costs_is_flagged_noted_and_signalled(shopper, warni
     accept(shopper, "cybersource")
     order.refresh_from_db()
     assert order.status == "Authorized"
-    assert warnings == ["excess-charge"]
+    assert unexpected == ["excess-charge"]
     assert latest("cybersource").attention == "excess-charge"
     assert any("more than the order costs" in note.message for note in order.notes.all())
 
 
-def test_a_review_accepted_on_top_of_other_money_is_flagged_too(shopper, warnings):
+def test_a_review_accepted_on_top_of_other_money_is_flagged_too(shopper, unexpected):
     order = shopper.check_out("100.00", payment=two_cards())
     accept(shopper, "a", decision="REVIEW", reason_code="480", transaction_id="7300000000000000000001")
     decline(shopper, "b")
     shopper.check_out(payment=ONE_CARD)
     accept(shopper, "cybersource")
     order.refresh_from_db()
-    assert (order.status, warnings) == ("Authorized", [])
+    assert (order.status, unexpected) == ("Authorized", [])
     update = Update(reference_number=order.number, request_id="7300000000000000000001", new_decision="ACCEPT")
     assert tell(update, gateway=shopper.gateway) == 200
-    assert warnings == ["excess-charge"]
+    assert unexpected == ["excess-charge"]
     assert latest("a").attention == "excess-charge"
     assert any("more than the order costs" in note.message for note in order.notes.all())
 
@@ -148,7 +120,7 @@ def test_how_an_old_card_ended_whose_outcome_was_unknown_cannot_decline_the_retr
     assert order.status == "Authorized"
 
 
-def test_a_part_approved_late_for_the_card_that_was_declined_cannot_decline_the_retry(shopper, warnings):
+def test_a_part_approved_late_for_the_card_that_was_declined_cannot_decline_the_retry(shopper, unexpected):
     order = shopper.check_out("100.00")
     first = shopper.attempt()
     decline(shopper, "cybersource")
@@ -156,7 +128,7 @@ def test_a_part_approved_late_for_the_card_that_was_declined_cannot_decline_the_
     part = shopper.reply(first, decision="ACCEPT", reason_code="110", auth_amount="10.00")
     assert post_reply(part).status_code == 303
     order.refresh_from_db()
-    assert (order.status, warnings) == ("Pending", ["partial"])
+    assert (order.status, unexpected) == ("Pending", ["partial"])
     assert shopper.state()["required_action"] is not None
 
 
@@ -183,7 +155,7 @@ def test_a_charge_recorded_while_the_order_is_placed_again_is_not_asked_for_twic
     update_order = OrderUpdater.update_order
 
     def after_the_charge(self, order, *args, **kwargs):
-        assert in_another_connection(lambda: post_reply(late).status_code) == 303
+        assert at_once(lambda: post_reply(late).status_code) == [303]
         return update_order(self, order, *args, **kwargs)
 
     monkeypatch.setattr(OrderUpdater, "update_order", after_the_charge)
@@ -196,19 +168,6 @@ def test_a_charge_recorded_while_the_order_is_placed_again_is_not_asked_for_twic
     assert PaymentAttempt.objects.filter(order=order).count() == 1
     assert PaymentAttempt.objects.get().attention == "after-decline"
     assert len(mailoutbox) == 1
-
-
-def in_another_connection(work):
-    """Run to its end in a thread with a database connection of its own."""
-
-    def run():
-        try:
-            return work()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(run).result()
 
 
 def test_a_deferred_payment_that_was_declined_can_be_tried_again(shopper, monkeypatch):

@@ -9,13 +9,10 @@ from django.test.utils import CaptureQueriesContext
 from cybersource.models import AttemptState
 from tests.shop import Shopper, card
 
+pytestmark = pytest.mark.usefixtures("one_step")
+
 #: The confirmation e-mail's own claim, and the record that it went out.
 MAIL = 'UPDATE "cybersource_orderconfirmation"'
-
-
-@pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
 
 
 def statements(work) -> list[str]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 from django.contrib.sites.models import Site
 from django.core.management import call_command
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, connection
 from django.db.models.signals import pre_save
 from oscar.core.loading import get_model
 from oscarapicheckout import handlers
@@ -16,12 +13,15 @@ from oscarapicheckout.serializers import OrderTokenField
 from oscarapicheckout.signals import order_payment_authorized
 from oscarapicheckout.utils import _set_order_authorized
 
-from cybersource import signals
+from cybersource import patience, signals
 from cybersource.announcements import LEASE, stand_in_for_the_mail
 from cybersource.models import AttentionItem, CyberSourceReply, OrderConfirmation, ReviewNotificationUpdate
 from cybersource.simulator import cards
 from tests.laws.rows import THOROUGH
 from tests.shop import MERCHANT_POST, REPLY, Shopper, card, customer, post_notification, post_reply
+from tests.threads import in_threads
+
+pytestmark = pytest.mark.usefixtures("one_step")
 
 PaymentEvent = get_model("order", "PaymentEvent")
 Source = get_model("payment", "Source")
@@ -29,8 +29,9 @@ Transaction = get_model("payment", "Transaction")
 
 
 @pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
+def in_no_hurry(monkeypatch):
+    """Twenty at once wait for long where the machine is busy; tests/faults says what happens when it is too long."""
+    monkeypatch.setattr(patience, "FOR_A_REQUEST", 600)
 
 
 @pytest.fixture
@@ -49,22 +50,6 @@ def connected():
 
 #: How often what hangs on the moment is tried.
 TRIES = pytest.mark.parametrize("again", range(50 if THOROUGH else 1))
-
-
-def in_threads(work, count):
-    """Run at the same moment in real threads, each with a database connection of its own."""
-    ready = threading.Barrier(count)
-
-    def run(number):
-        try:
-            connection.ensure_connection()
-            ready.wait(30)
-            return work(number)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
 
 
 @TRIES

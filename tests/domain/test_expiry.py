@@ -2,54 +2,34 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from oscar.apps.order.signals import order_status_changed
 from oscar.core.loading import get_model
 
-from cybersource import checkout, expiry, orders, signals
+from cybersource import checkout, expiry, orders
 from cybersource.models import AttemptState, AttentionItem, CyberSourceReply, PaymentAttempt
 from cybersource.simulator import cards
-from tests.shop import MERCHANT_POST, card, customer, post_reply, voucher
+from tests.shop import MERCHANT_POST, UNKNOWN, card, customer, latest, post_reply, two_cards, voucher
+from tests.threads import at_once
+
+pytestmark = pytest.mark.usefixtures("one_step")
 
 Basket = get_model("basket", "Basket")
 Order = get_model("order", "Order")
 Transaction = get_model("payment", "Transaction")
 Voucher = get_model("voucher", "Voucher")
 
-DECLINE = {"decision": "DECLINE", "reason_code": "203", "auth_amount": ""}
-UNKNOWN = {"decision": "ERROR", "reason_code": "150", "auth_amount": ""}
-
 
 @pytest.fixture
 def two_step(settings):
     settings.CYBERSOURCE_FLOW = "two-step"
-
-
-@pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
-
-
-@pytest.fixture
-def charges():
-    """What ``unexpected_charge`` told."""
-    told = []
-
-    def hear(attention, **kwargs):
-        told.append(attention)
-
-    signals.unexpected_charge.connect(hear)
-    yield told
-    signals.unexpected_charge.disconnect(hear)
 
 
 def run(capsys=None, **options):
@@ -142,7 +122,7 @@ def test_an_unknown_outcome_of_storing_a_card_moved_no_money(two_step, shopper):
 
 
 @pytest.mark.parametrize("flow", ["one-step", "sale", "sale-with-token"])
-def test_a_payment_form_that_was_shown_keeps_the_order_and_asks_staff(shopper, settings, charges, capsys, flow):
+def test_a_payment_form_that_was_shown_keeps_the_order_and_asks_staff(shopper, settings, unexpected, capsys, flow):
     settings.CYBERSOURCE_FLOW = flow
     order = shopper.check_out("64.50")
     shopper.form()
@@ -152,7 +132,7 @@ def test_a_payment_form_that_was_shown_keeps_the_order_and_asks_staff(shopper, s
     assert states(order) == ["expired"]
     assert listed(order=order) == ["no-answer"]
     assert any("Look the reference number up" in note.message for note in order.notes.all())
-    assert charges == []  # nobody knows of a charge
+    assert unexpected == []  # nobody knows of a charge
 
 
 def test_an_authorization_form_that_was_shown_keeps_the_order_too(two_step, shopper):
@@ -328,17 +308,6 @@ def test_nonsense_in_the_setting_stops_the_command_before_it_does_anything(two_s
 # -- several methods -------------------------------------------------------------------------------------------------
 
 
-def two_cards(first="4.00"):
-    return {
-        "a": {"method_type": "cybersource", "enabled": True, "pay_balance": False, "amount": first},
-        "b": {"method_type": "cybersource", "enabled": True, "pay_balance": True},
-    }
-
-
-def latest(key):
-    return PaymentAttempt.objects.filter(method_key=key).latest("pk")
-
-
 def test_cash_and_an_unanswered_card_form_end_as_a_decline(two_step, shopper):
     clerk = customer("clerk@example.com")
     clerk.is_staff = True
@@ -352,7 +321,7 @@ def test_cash_and_an_unanswered_card_form_end_as_a_decline(two_step, shopper):
 
 
 def test_an_order_that_one_card_paid_in_part_is_kept_and_left_to_staff(shopper):
-    order = shopper.check_out("10.00", payment=two_cards())
+    order = shopper.check_out("10.00", payment=two_cards("4.00"))
     post_reply(shopper.reply(latest("a")))
     wait()
     run()
@@ -363,7 +332,7 @@ def test_an_order_that_one_card_paid_in_part_is_kept_and_left_to_staff(shopper):
 
 
 def test_two_forms_that_were_shown_are_two_questions_to_staff(shopper):
-    order = shopper.check_out("10.00", payment=two_cards())
+    order = shopper.check_out("10.00", payment=two_cards("4.00"))
     assert shopper.states
     wait()
     run()
@@ -372,7 +341,7 @@ def test_two_forms_that_were_shown_are_two_questions_to_staff(shopper):
 
 
 def test_while_the_shopper_is_at_one_form_the_other_waits_with_it(two_step, shopper, capsys):
-    order = shopper.check_out("10.00", payment=two_cards())
+    order = shopper.check_out("10.00", payment=two_cards("4.00"))
     wait()
     PaymentAttempt.objects.filter(method_key="b").update(date_signed=timezone.now())
     assert "answered or shown again meanwhile: 1" in run(capsys)
@@ -382,7 +351,7 @@ def test_while_the_shopper_is_at_one_form_the_other_waits_with_it(two_step, shop
 # -- what still arrives afterwards -----------------------------------------------------------------------------------
 
 
-def test_an_accept_after_expiry_pays_the_kept_order_and_is_flagged_once(shopper, charges, mailoutbox):
+def test_an_accept_after_expiry_pays_the_kept_order_and_is_flagged_once(shopper, unexpected, mailoutbox):
     order = shopper.check_out("10.00")
     answer = shopper.submit()
     wait()
@@ -391,7 +360,7 @@ def test_an_accept_after_expiry_pays_the_kept_order_and_is_flagged_once(shopper,
         post_reply(answer.reply)
         post_reply(answer.merchant_posts[0].pairs, url=MERCHANT_POST)
     assert fate(order) == PAID
-    assert charges == ["late-charge"]
+    assert unexpected == ["late-charge"]
     assert listed(order=order) == ["late-charge"]
     answered = AttentionItem.objects.get(kind="no-answer")
     assert (answered.cleared_by_name, answered.reason) == ("", "CyberSource's answer came.")
@@ -399,7 +368,7 @@ def test_an_accept_after_expiry_pays_the_kept_order_and_is_flagged_once(shopper,
     assert Transaction.objects.filter(source__order=order).count() == 1
 
 
-def test_an_accept_after_the_order_was_given_up_is_recorded_and_flagged_and_never_paid_and_thawed(shopper, charges):
+def test_an_accept_after_the_order_was_given_up_is_recorded_and_flagged_and_never_paid_and_thawed(shopper, unexpected):
     """The form was read a moment before the order was given up: nobody could know."""
     order = shopper.check_out("10.00")
     reply = shopper.reply()
@@ -408,11 +377,11 @@ def test_an_accept_after_the_order_was_given_up_is_recorded_and_flagged_and_neve
     assert fate(order) == THAWED
     post_reply(reply)
     assert fate(order) == PAID
-    assert charges == ["late-charge"]
+    assert unexpected == ["late-charge"]
     assert listed(order=order) == ["late-charge"]
 
 
-def test_a_review_after_expiry_holds_the_order_and_is_flagged(shopper, charges):
+def test_a_review_after_expiry_holds_the_order_and_is_flagged(shopper, unexpected):
     order = shopper.check_out("10.00")
     answer = shopper.submit(card(cards.REVIEW))
     wait()
@@ -420,7 +389,7 @@ def test_a_review_after_expiry_holds_the_order_and_is_flagged(shopper, charges):
     post_reply(answer.reply)
     assert states(order) == ["review"]
     assert fate(order) == KEPT
-    assert charges == ["late-charge"]
+    assert unexpected == ["late-charge"]
 
 
 def test_a_decline_after_expiry_clears_the_question_and_gives_the_basket_back(shopper):
@@ -473,21 +442,6 @@ def test_an_unknown_outcome_after_expiry_changes_nothing_and_asks_nobody_twice(s
 # -- many machines, and the shopper, at the same moment ----------------------------------------------------------------
 
 
-def at_once(*works):
-    """Run in real threads with a connection each, all let go at the same moment; return what they returned."""
-    gate = threading.Barrier(len(works))
-
-    def go(work):
-        gate.wait(10)
-        try:
-            return work()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(works)) as pool:
-        return list(pool.map(go, works))
-
-
 def test_twenty_machines_end_every_attempt_once(two_step, shopper):
     code = voucher("SAVE")
     placed = []
@@ -520,7 +474,7 @@ def test_an_order_that_somebody_else_works_on_is_passed_over_and_not_waited_for(
 
 @pytest.mark.parametrize("number", [cards.APPROVED, cards.DECLINED])
 @pytest.mark.parametrize("shown", [True, False])
-def test_expiry_racing_with_the_reply_ends_in_one_outcome(shopper, charges, number, shown):
+def test_expiry_racing_with_the_reply_ends_in_one_outcome(shopper, unexpected, number, shown):
     """Whoever comes first: never paid with an open basket, and no late money that nobody is told of."""
     for _round in range(3):
         order = shopper.check_out("10.00")
@@ -528,12 +482,12 @@ def test_expiry_racing_with_the_reply_ends_in_one_outcome(shopper, charges, numb
         if not shown:
             PaymentAttempt.objects.filter(order=order).update(date_shown=None)
         wait()
-        charges.clear()
+        unexpected.clear()
         at_once(lambda reply=reply: post_reply(reply).status_code, expiry.expire)
         run()
         assert fate(order) == (PAID if number == cards.APPROVED else THAWED)
         late = AttentionItem.objects.filter(order=order, kind="late-charge").count()
-        assert charges == ["late-charge"] * late
+        assert unexpected == ["late-charge"] * late
         assert not AttentionItem.objects.filter(order=order, kind="no-answer", date_cleared=None).exists()
         assert PaymentAttempt.objects.get(order=order).state in ("authorized", "declined", "expired")
         shopper.client.cookies.clear()

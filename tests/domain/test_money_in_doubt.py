@@ -10,17 +10,14 @@ from cybersource import orders, worklist
 from cybersource.models import AttentionItem
 from cybersource.simulator import cards
 from tests.broken_tables import unwritable
-from tests.domain.test_after_a_retry import ONE_CARD, accept, latest, two_cards
-from tests.domain.test_expiry import DECLINE, KEPT, PAID, THAWED, UNKNOWN, fate, listed, run, wait
-from tests.shop import Shopper, card, customer, post_reply
+from tests.domain.test_after_a_retry import accept
+from tests.domain.test_expiry import KEPT, PAID, THAWED, fate, listed, run, wait
+from tests.shop import DECLINE, ONE_CARD, UNKNOWN, Shopper, card, customer, latest, post_reply, two_cards
+
+pytestmark = pytest.mark.usefixtures("one_step")
 
 EventHandler = get_class("order.processing", "EventHandler")
 Order = get_model("order", "Order")
-
-
-@pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
 
 
 @pytest.fixture

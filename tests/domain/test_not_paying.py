@@ -9,14 +9,11 @@ from cybersource.models import AttemptState, CyberSourceReply, PaymentAttempt, R
 from cybersource.simulator import cards
 from tests.shop import MERCHANT_POST, card, customer, post_reply, voucher
 
+pytestmark = pytest.mark.usefixtures("one_step")
+
 Basket = get_model("basket", "Basket")
 Transaction = get_model("payment", "Transaction")
 Voucher = get_model("voucher", "Voucher")
-
-
-@pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
 
 
 def status(order):

@@ -20,20 +20,15 @@ from cybersource.models import (
 )
 from cybersource.simulator import cards
 from tests.reviewing import under_review
-from tests.shop import MERCHANT_POST, card, post_notification, post_reply
+from tests.shop import DECLINE, MERCHANT_POST, UNKNOWN, card, post_notification, post_reply
+
+pytestmark = pytest.mark.usefixtures("one_step")
 
 Order = get_model("order", "Order")
 Transaction = get_model("payment", "Transaction")
 
-DECLINE = {"decision": "DECLINE", "reason_code": "203", "auth_amount": ""}
-UNKNOWN = {"decision": "ERROR", "reason_code": "150", "auth_amount": ""}
 DUPLICATE = {"decision": "ERROR", "reason_code": "104", "auth_amount": ""}
 ELSEWHERE = "6f1c2a4e-7c55-4f4f-9c1e-0b6a3d2e9a02"
-
-
-@pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
 
 
 @pytest.fixture

@@ -22,14 +22,11 @@ from cybersource.simulator.review import Note, Update
 from tests.reviewing import Case, come_back, reviewed, settlement, tell, transactions, under_review, under_review_as
 from tests.shop import Shopper, card, post_reply, voucher
 
+pytestmark = pytest.mark.usefixtures("one_step")
+
 Order = get_model("order", "Order")
 Transaction = get_model("payment", "Transaction")
 Voucher = get_model("voucher", "Voucher")
-
-
-@pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
 
 
 @pytest.fixture

@@ -13,10 +13,7 @@ from cybersource.simulator.review import Note, Update, notification_xml
 from tests.reviewing import tell, under_review
 from tests.shop import Shopper
 
-
-@pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
+pytestmark = pytest.mark.usefixtures("one_step")
 
 
 def statements(work) -> int:

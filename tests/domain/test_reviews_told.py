@@ -27,15 +27,13 @@ from tests.conftest import empty_tables
 from tests.review_messages import D1_BODY, D2, D3, D4, D5, D6, D7, body_of
 from tests.reviewing import notes, tell, transactions, under_review, under_review_as
 from tests.shop import MERCHANT_POST, Shopper, card, post_notification, post_reply
+from tests.threads import in_threads
+
+pytestmark = pytest.mark.usefixtures("one_step")
 
 Order = get_model("order", "Order")
 OrderNote = get_model("order", "OrderNote")
 Transaction = get_model("payment", "Transaction")
-
-
-@pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
 
 
 def state_of(number: str) -> str:
@@ -516,21 +514,6 @@ def test_a_failed_update_is_logged_without_what_it_said(shopper, caplog):
 
 
 # -- at the same time ------------------------------------------------------------------------------------------------
-
-
-def in_threads(work, count):
-    """Run in real threads that start together, each with a database connection of its own."""
-    ready = threading.Barrier(count)
-
-    def run(number):
-        try:
-            ready.wait(30)
-            return work(number)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
 
 
 def test_twenty_threads_with_the_same_message_record_one_decision_one_note_one_email(shopper, mailoutbox, monkeypatch):

@@ -7,18 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connection, transaction
 from oscar.core.loading import get_model
 
 from cybersource import checkout, orders, patience, worklist
 from cybersource.models import AttentionItem, CyberSourceReply, PaymentAttempt
-from tests.domain.test_after_a_retry import in_another_connection
-from tests.domain.test_expiry import DECLINE, KEPT, PAID, UNKNOWN, fate, listed, run, states, wait
-from tests.domain.test_money_in_doubt import boss, one_step, pay_again  # noqa: F401
+from tests.domain.test_expiry import KEPT, PAID, fate, listed, run, states, wait
+from tests.domain.test_money_in_doubt import boss, pay_again  # noqa: F401
 from tests.edges.test_attention_list import closing
 from tests.faults.test_locked_rows import SHORTLY, held
 from tests.reviewing import tell, under_review
-from tests.shop import MERCHANT_POST, post_reply
+from tests.shop import DECLINE, MERCHANT_POST, UNKNOWN, post_reply
+from tests.threads import at_once
+
+pytestmark = pytest.mark.usefixtures("one_step")
 
 Order = get_model("order", "Order")
 
@@ -97,19 +99,22 @@ def test_a_doubt_that_staff_looked_up_is_not_raised_again_when_it_is_told_again(
     assert (listed(), PaymentAttempt.objects.earliest("pk").attention) == ([], "")
 
 
-def test_a_charge_that_arrives_while_the_order_is_paid_again_never_leaves_it_unpaid(shopper, monkeypatch):
+def test_a_charge_that_arrives_while_the_order_is_paid_again_never_leaves_it_unpaid(shopper):
     order = shopper.check_out("64.50")
     first = shopper.attempt()
     late = shopper.reply(first)
     post_reply(shopper.reply(first, **DECLINE))
-    replace = checkout.replace_open_attempts
+    posted = []
 
-    def after_the_charge(*args):
-        in_another_connection(lambda: post_reply(late, url=MERCHANT_POST))
-        return replace(*args)
+    def once_the_order_is_locked(execute, sql, params, many, context):
+        answer = execute(sql, params, many, context)
+        if not posted and "FOR NO KEY UPDATE" in sql and '"order_order"' in sql:
+            posted.extend(at_once(lambda: post_reply(late, url=MERCHANT_POST).status_code))
+        return answer
 
-    monkeypatch.setattr(checkout, "replace_open_attempts", after_the_charge)
-    other = pay_again(shopper, order)
+    with connection.execute_wrapper(once_the_order_is_locked):
+        other = pay_again(shopper, order)
+    assert posted == [503]
     assert other.state()["required_action"] is None
     post_reply(late, url=MERCHANT_POST)
     assert fate(order)[0] == PAID[0]

@@ -26,16 +26,13 @@ from cybersource.models import (
 from cybersource.simulator import cards
 from tests.shop import Shopper, card, post_notification, post_reply
 
+pytestmark = pytest.mark.usefixtures("one_step")
+
 User = get_user_model()
 
 SECRET = "a-secret-that-nobody-shall-read"
 SCRIPT = "<script>alert(1)</script>"
 LISTS = ("cybersourcereply", "paymentattempt", "paymenttoken", "reviewnotification", "refusedpost", "webhookdelivery")
-
-
-@pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
 
 
 @pytest.fixture

@@ -22,18 +22,14 @@ from cybersource import expiry, worklist
 from cybersource.models import AttentionItem, PaymentAttempt
 from tests.shop import post_reply
 
+pytestmark = pytest.mark.usefixtures("one_step")
+
 Basket = get_model("basket", "Basket")
 Order = get_model("order", "Order")
 User = get_user_model()
 
 LIST = "/api/cybersource/attention/"
 LOOK, CLEAR = "view_attentionitem", "clear_attentionitem"
-DECLINE = {"decision": "DECLINE", "reason_code": "203", "auth_amount": ""}
-
-
-@pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
 
 
 def user(name: str, *permissions: str, **more: Any) -> Client:

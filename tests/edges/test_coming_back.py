@@ -9,12 +9,9 @@ from django.test.utils import override_settings
 from cybersource.simulator import cards
 from tests.shop import MERCHANT_POST, REVIEW, Shopper, card, customer, post_notification, post_reply
 
+pytestmark = pytest.mark.usefixtures("one_step")
+
 NOWHERE = "/api/cybersource/return/6f1c2a4e-7c55-4f4f-9c1e-0b6a3d2e9a02/"
-
-
-@pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
 
 
 def test_the_reply_is_answered_with_303_to_the_return_page_and_sets_no_cookie(shopper):

@@ -24,6 +24,8 @@ from cybersource.simulator import cards
 from cybersource.simulator.review import Followon, Update
 from tests.shop import MERCHANT_POST, card, post_notification, post_reply
 
+pytestmark = pytest.mark.usefixtures("one_step")
+
 Order = get_model("order", "Order")
 Partner = get_model("partner", "Partner")
 User = get_user_model()
@@ -35,11 +37,6 @@ SEE_ORDERS = ("dashboard_access", "view_order")
 SEE_MONEY = (*SEE_ORDERS, "view_paymentoperation")
 
 SCRIPT = "<script>alert(1)</script>"
-
-
-@pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
 
 
 @pytest.fixture

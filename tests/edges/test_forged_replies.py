@@ -24,16 +24,13 @@ from tests.edges.forgeries import ANY, ECHOED, FORGERIES, FORM, Loot, Sent, recu
 from tests.rows import fingerprints
 from tests.shop import MERCHANT_POST, REPLY, Shopper, card, cybersource, post_reply
 
+pytestmark = pytest.mark.usefixtures("one_step")
+
 #: All that a refused post may write to.
 EVIDENCE = {"cybersource_refusedpost", "cybersource_cybersourcereply"}
 
 #: What is genuinely signed and fits nothing the shop asked. Money may be held there, so staff find it in their list.
 MISFITS = ("other-", "unknown-transaction-uuid")
-
-
-@pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
 
 
 def test_the_genuine_messages_among_the_loot_are_believed(shopper):

@@ -17,12 +17,9 @@ from cybersource.simulator import cards
 from tests.faults.breaking import log, rows
 from tests.shop import MERCHANT_POST, Shopper, card, post_reply
 
+pytestmark = pytest.mark.usefixtures("one_step")
+
 ENGINES = [f"django.contrib.sessions.backends.{name}" for name in ("db", "cache", "cached_db", "signed_cookies")]
-
-
-@pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
 
 
 class SessionStore(SessionBase):

@@ -14,12 +14,9 @@ from cybersource.models import CyberSourceReply, RefusedPost
 from tests.faults.test_locked_rows import held
 from tests.shop import MERCHANT_POST, REPLY, REVIEW, post_reply
 
+pytestmark = pytest.mark.usefixtures("one_step")
+
 FORM = "application/x-www-form-urlencoded"
-
-
-@pytest.fixture(autouse=True)
-def one_step(settings):
-    settings.CYBERSOURCE_FLOW = "one-step"
 
 
 class Stream:

@@ -33,15 +33,9 @@ from oscarapicheckout.serializers import OrderTokenField
 from cybersource.models import PaymentAttempt
 from cybersource.simulator import cards
 from tests.laws.rows import THOROUGH, Ending, Moment
-from tests.shop import MERCHANT_POST, Shopper, post_reply, voucher
+from tests.shop import MERCHANT_POST, ONE_CARD, Shopper, post_reply, two_cards, voucher
 
 LONGEST = 4
-CARD = {"cybersource": {"enabled": True, "pay_balance": True}}
-TWO_CARDS = {
-    "a": {"method_type": "cybersource", "enabled": True, "pay_balance": False, "amount": "30.00"},
-    "b": {"method_type": "cybersource", "enabled": True, "pay_balance": True},
-}
-
 #: What a delivery says.
 WORDS = {
     "A": {"decision": "ACCEPT", "reason_code": "100"},
@@ -107,19 +101,19 @@ def a_replaced_attempt() -> World:
     """The shopper goes on with the order in another browser, with the link to an order that is not paid."""
     shopper = with_a_voucher()
     order = shopper.check_out()
-    body = {"order": OrderTokenField.get_order_token(order), "payment": CARD}
+    body = {"order": OrderTokenField.get_order_token(order), "payment": ONE_CARD}
     other = Shopper()
     posted = other.client.post("/api/checkout/complete-deferred-payment/", body, content_type="application/json")
     assert posted.status_code == 200, posted.content
     return World(shopper, order, {"1": "replaced", "2": "open"})
 
 
-def two_cards() -> World:
+def an_order_paid_with_two_cards() -> World:
     shopper = with_a_voucher()
-    return World(shopper, shopper.check_out(payment=TWO_CARDS), {"1": "open", "2": "open"})
+    return World(shopper, shopper.check_out(payment=two_cards("30.00")), {"1": "open", "2": "open"})
 
 
-WORLDS = [one_attempt, a_retry_after_a_decline, a_replaced_attempt, two_cards]
+WORLDS = [one_attempt, a_retry_after_a_decline, a_replaced_attempt, an_order_paid_with_two_cards]
 
 
 class Truth:
