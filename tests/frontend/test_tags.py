@@ -11,7 +11,8 @@ from .conftest import APP, ENGINE, render
 
 FORM = "{% load cybersource_tags %}{% cybersource_card_form OPTIONS %}"
 FINGERPRINT = "{% load cybersource_tags %}{% cybersource_fingerprint %}"
-TEMPLATES = ["base.html", "card_form.html", "card_form_texts.html", "fingerprint.html", "pending.html", "return.html"]
+TEMPLATES = ["bare.html", "base.html", "card_form.html", "card_form_texts.html", "fingerprint.html"]
+TEMPLATES += ["later.html", "pending.html", "refused.html", "return.html"]
 
 
 class Elements(HTMLParser):
