@@ -15,7 +15,7 @@ from cybersource.simulator import Gateway, cards
 from cybersource.simulator.rest import RestAccess, RestFault
 from cybersource.simulator.rest.faults import NOT_PROCESSED
 from cybersource.simulator.rest.query import BadQuery, parse
-from cybersource.simulator.rest.verification import NotAuthenticated, verify
+from cybersource.simulator.rest.verification import NotAuthenticated, Request, verify
 from tests.package.readme import ROOT, parsed, table
 
 from .forms import gateway
@@ -58,7 +58,7 @@ def believe(vector: dict[str, Any], **changes: Any) -> str:
         "now": parsedate_to_datetime(PARAMS["date"]),
         **changes,
     }
-    return verify(access=access, merchant_id=PARAMS["merchant_id"], **given).scheme
+    return verify(Request(**given), access=access, merchant_id=PARAMS["merchant_id"]).scheme
 
 
 ALL_VECTORS = [*VECTORS["http_signature"], *VECTORS["jwt_hs256"]]

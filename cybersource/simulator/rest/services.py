@@ -28,7 +28,7 @@ from cybersource.simulator.rest.faults import NOT_PROCESSED, RestFault, RestFaul
 from cybersource.simulator.rest.payments import Payments
 from cybersource.simulator.rest.reporting import Reporting
 from cybersource.simulator.rest.vault import TokenServices
-from cybersource.simulator.rest.verification import Authenticated, NotAuthenticated, verify
+from cybersource.simulator.rest.verification import Authenticated, NotAuthenticated, Request, verify
 from cybersource.simulator.rest.wire import Call, RestReply, Stop, encoded, invalid_request
 
 _HAS_DIGIT = re.compile(r"\d")
@@ -152,7 +152,8 @@ class RestServices:
             seen: dict[str, Any] = {}
             believed = None
             try:
-                believed = self._believe(method, target, headers, body, access, merchant_id)
+                request = Request(method=method, target=target, headers=headers, body=body, now=self._clock())
+                believed = self._believe(request, access, merchant_id)
                 if fault in NOT_PROCESSED:
                     reply = not_processed(fault)
                 else:
@@ -205,25 +206,9 @@ class RestServices:
                 return service(call, *found.groups())
         raise Stop(404, {"message": "No such service"})
 
-    def _believe(
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        access: RestAccess,
-        merchant_id: str,
-    ) -> Authenticated:
-        now = self._clock()
-        believed = verify(
-            method=method,
-            target=target,
-            headers=headers,
-            body=body,
-            access=access,
-            merchant_id=merchant_id,
-            now=now,
-        )
+    def _believe(self, request: Request, access: RestAccess, merchant_id: str) -> Authenticated:
+        now = request.now
+        believed = verify(request, access=access, merchant_id=merchant_id)
         if believed.response_kid and believed.response_kid not in access.response_certificates:
             raise NotAuthenticated("No response key has this v-c-response-mle-kid")
         for token_id in [token_id for token_id, at in self._tokens_seen.items() if at < now - timedelta(minutes=5)]:

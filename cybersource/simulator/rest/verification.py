@@ -38,35 +38,36 @@ class Authenticated:
     response_kid: str = ""  #: an encrypted response is wanted, for this key
 
 
-def verify(
-    *,
-    method: str,
-    target: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    access: RestAccess,
-    merchant_id: str,
-    now: datetime,
-) -> Authenticated:
-    """Return who asked, or raise :class:`NotAuthenticated`. ``headers`` have lower-case names."""
-    authorization = headers.get("authorization", "")
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request as it arrived, and when. ``headers`` have lower-case names."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+    now: datetime
+
+    @property
+    def has_body(self) -> bool:
+        return self.method in BODY_METHODS
+
+    @property
+    def digest(self) -> str:
+        return base64.b64encode(hashlib.sha256(self.body).digest()).decode("ascii")
+
+
+def verify(request: Request, *, access: RestAccess, merchant_id: str) -> Authenticated:
+    """Return who asked, or raise :class:`NotAuthenticated`."""
+    authorization = request.headers.get("authorization", "")
     if authorization.startswith("Bearer "):
-        return _token(authorization.removeprefix("Bearer "), method, target, headers, body, access, merchant_id, now)
-    if "signature" in headers:
-        return _http_signature(method, target, headers, body, access, merchant_id, now)
+        return _token(authorization.removeprefix("Bearer "), request, access, merchant_id)
+    if "signature" in request.headers:
+        return _http_signature(request, access, merchant_id)
     raise NotAuthenticated("Neither Authorization: Bearer nor Signature was sent")
 
 
-def _token(
-    token: str,
-    method: str,
-    target: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    access: RestAccess,
-    merchant_id: str,
-    now: datetime,
-) -> Authenticated:
+def _token(token: str, request: Request, access: RestAccess, merchant_id: str) -> Authenticated:
     try:
         signed, _, given = token.rpartition(".")
         head, _, payload = signed.partition(".")
@@ -91,18 +92,18 @@ def _token(
     if not good:
         raise NotAuthenticated("The token's signature does not match")
 
-    at = now.timestamp()
+    at = request.now.timestamp()
     expected = {
         "iss": access.portfolio_id or merchant_id,
-        "request-host": headers.get("host"),
-        "request-resource-path": target,
+        "request-host": request.headers.get("host"),
+        "request-resource-path": request.target,
         "v-c-jwt-version": "2",
         "v-c-merchant-id": merchant_id,
     }
     for name, value in expected.items():
         if claims.get(name) != value:
             raise NotAuthenticated(f"The claim {name} differs from the request")
-    if str(claims.get("request-method")).upper() != method:
+    if str(claims.get("request-method")).upper() != request.method:
         raise NotAuthenticated("The claim request-method differs from the request")
     if not 0 < expires - issued <= LONGEST_LIFE:
         raise NotAuthenticated("The token lives longer than two minutes")
@@ -112,23 +113,16 @@ def _token(
         raise NotAuthenticated("The token has expired")
     if not isinstance(claims.get("jti"), str) or not claims["jti"]:
         raise NotAuthenticated("The token has no jti")
-    if method in BODY_METHODS:
-        if claims.get("digest") != _digest(body) or claims.get("digestAlgorithm") != "SHA-256":
+    if request.has_body:
+        if claims.get("digest") != request.digest or claims.get("digestAlgorithm") != "SHA-256":
             raise NotAuthenticated("The digest is not that of the body")
     elif "digest" in claims:
         raise NotAuthenticated("A digest without a body")
     return Authenticated(scheme=scheme, token_id=claims["jti"], response_kid=claims.get("v-c-response-mle-kid", ""))
 
 
-def _http_signature(
-    method: str,
-    target: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    access: RestAccess,
-    merchant_id: str,
-    now: datetime,
-) -> Authenticated:
+def _http_signature(request: Request, access: RestAccess, merchant_id: str) -> Authenticated:
+    headers = request.headers
     if not access.http_signature:
         raise NotAuthenticated("HTTP Signature is no longer taken")
     parts = _SIGNATURE.fullmatch(headers["signature"])
@@ -136,24 +130,24 @@ def _http_signature(
         raise NotAuthenticated("The Signature header cannot be read")
     key_id, algorithm, listed, given = parts.groups()
     names = ["host", "date", "request-target", "digest", "v-c-merchant-id"]
-    if method not in BODY_METHODS:
+    if not request.has_body:
         names.remove("digest")
     if key_id != access.key_id or algorithm != "HmacSHA256" or listed.split(" ") != names:
         raise NotAuthenticated("Key id, algorithm or list of headers is not as it must be")
     if headers.get("v-c-merchant-id") != merchant_id:
         raise NotAuthenticated("Another merchant")
-    if method in BODY_METHODS and headers.get("digest") != f"SHA-256={_digest(body)}":
+    if request.has_body and headers.get("digest") != f"SHA-256={request.digest}":
         raise NotAuthenticated("The digest is not that of the body")
     try:
         date = parsedate_to_datetime(headers.get("date", "")).astimezone(UTC)
     except ValueError as problem:
         raise NotAuthenticated("The Date cannot be read") from problem
-    if abs(now - date) > access.max_age:
+    if abs(request.now - date) > access.max_age:
         raise NotAuthenticated("The Date is too far from now")
     values = {
         "host": headers.get("host", ""),
         "date": headers.get("date", ""),
-        "request-target": f"{method.lower()} {target}",
+        "request-target": f"{request.method.lower()} {request.target}",
         "digest": headers.get("digest", ""),
         "v-c-merchant-id": access.portfolio_id or merchant_id,
     }
@@ -166,10 +160,6 @@ def _http_signature(
 
 def _secret(access: RestAccess) -> bytes:
     return base64.b64decode(access.shared_secret)
-
-
-def _digest(body: bytes) -> str:
-    return base64.b64encode(hashlib.sha256(body).digest()).decode("ascii")
 
 
 def _unsegment(text: str) -> bytes:
