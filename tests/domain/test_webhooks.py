@@ -14,8 +14,9 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from cybersource import webhooks
+from cybersource import gateway, webhooks
 from cybersource.models import CyberSourceReply, PaymentToken, WebhookDelivery
+from cybersource.protocol.rest import Processed, delete_customer
 from cybersource.simulator.server import Server
 from cybersource.webhooks import handle_pending
 from tests.answering import says, server
@@ -157,13 +158,13 @@ def test_without_credentials_everything_waits(committed_db, settings):
 @pytest.fixture
 def business_center(shopper, settings):
     """CyberSource with its REST services, and a shop that has the keys."""
-    gateway = shopper.gateway
-    settings.CYBERSOURCE_MERCHANT_ID = gateway.settings.profiles[0].merchant_id
-    settings.CYBERSOURCE_REST_KEY_ID = gateway.settings.rest.key_id
-    settings.CYBERSOURCE_REST_SHARED_SECRET = gateway.settings.rest.shared_secret
-    with Server(gateway=gateway) as running:
+    far_side = shopper.gateway
+    settings.CYBERSOURCE_MERCHANT_ID = far_side.settings.profiles[0].merchant_id
+    settings.CYBERSOURCE_REST_KEY_ID = far_side.settings.rest.key_id
+    settings.CYBERSOURCE_REST_SHARED_SECRET = far_side.settings.rest.shared_secret
+    with Server(gateway=far_side) as running:
         settings.CYBERSOURCE_REST_ENDPOINT = running.url
-        yield gateway
+        yield far_side
 
 
 def announced(case: Any, decision: str) -> WebhookDelivery:
@@ -299,3 +300,23 @@ def test_each_change_of_a_card_is_looked_into_though_it_is_announced_in_the_same
     look_into_card(settings, 200, {"card": {"expirationMonth": "01", "expirationYear": "2036"}})
     stored.refresh_from_db()
     assert stored.card_expiry_date == "01-2036"
+
+
+def test_a_card_that_is_deleted_at_cybersource_is_gone_here_once_it_is_announced(shopper, business_center):
+    shopper.check_out()
+    shopper.pay()
+    card = PaymentToken.objects.get()
+    announcement = {"_links": {"customers": [{"href": f"/tms/v2/customers/{card.token}"}]}, "id": card.token}
+    announce(announcement, "tms.token.updated")
+    assert handle_pending(Adopting()) == {"handled": 1}
+    before = PaymentToken.objects.values().get()
+    assert before["kind"] == "customer" and before["date_gone"] is None
+    assert before["card_expiry_date"] == card.card_expiry_date
+    assert before["masked_card_number"] == card.masked_card_number
+    assert isinstance(gateway.send(delete_customer(card.token)).outcome, Processed)
+    announce(announcement, "tms.token.updated")
+    handle_pending(Adopting())
+    card.refresh_from_db()
+    assert card.date_gone is not None
+    kept = [*WebhookDelivery.objects.values(), *CyberSourceReply.objects.filter(reply_type="rest").values()]
+    assert card.token not in str(kept)

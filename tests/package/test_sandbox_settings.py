@@ -21,6 +21,7 @@ WRITTEN: dict[str, list[tuple[str, Any]]] = {
     "number": [("60", 60), ("2.5", 2.5)],
     "seconds or timedelta": [("60", 60)],
     "list of str": [('["10.0.0.0/8"]', ["10.0.0.0/8"]), ("[]", [])],
+    "list of str, or bool": [('["rejected"]', ["rejected"]), ("false", False), ("true", True)],
     "dict": [('{"shadow": true}', {"shadow": True})],
 }
 
