@@ -19,6 +19,7 @@ from django.contrib.admin.models import LogEntry
 from django.core.exceptions import ImproperlyConfigured
 from django.dispatch import Signal
 from django.test import override_settings
+from django.utils import timezone
 from oscar.core.loading import get_model
 
 from cybersource import gateway, signals
@@ -31,6 +32,7 @@ from cybersource.models import (
     ReviewNotification,
     ReviewNotificationUpdate,
     SecureAcceptanceProfile,
+    WebhookDelivery,
 )
 from cybersource.protocol.rest import NotSent, authorize
 from cybersource.simulator import cards as test_cards
@@ -39,6 +41,7 @@ from tests.broken_tables import unreadable, unwritable
 from tests.leaks.canaries import CARDS, CVN, CVN4, KEYS, SHOPPER, written
 from tests.leaks.world import PROFILE_ID, ROW_KEY, World, card
 from tests.protocol.rest import key_material
+from tests.protocol.rest.deliveries import body, header
 from tests.shop import MERCHANT_POST, REPLY, Shopper
 
 Source = get_model("payment", "Source")
@@ -338,6 +341,46 @@ def _(world: World) -> None:
             world.post(REPLY, urlencode(world.gateway.sign_reply(told, ROW_KEY)))
 
 
+# -- webhooks ---------------------------------------------------------------------------------------------------------
+
+WEBHOOK_KEY = b64encode(KEYS["webhook key"].encode()).decode()
+
+
+def webhook(world: World, content: str, *, signed: str | None = None) -> None:
+    signature = header(content, timezone.now(), key=WEBHOOK_KEY, key_id="key-of-nobody") if signed is None else signed
+    with override_settings(CYBERSOURCE_WEBHOOK_KEYS={"key-of-nobody": WEBHOOK_KEY}):
+        world.post("/api/cybersource/webhooks/", content, "application/json", headers={"v-c-signature": signature})
+
+
+def event_full_of(number: str, spelling: str) -> str:
+    details = {"card": {"number": number, "securityCode": CVN}}
+    data = dict.fromkeys(("referenceNumber", "status", "message", "reason", "type", spelling), spelling)
+    said = dict.fromkeys(("webhookId", "transactionTraceId", "organizationId", "productId"), spelling)
+    return body({"data": {**data, "id": number, "paymentInformation": details}}, event=f"payments.{spelling}", **said)
+
+
+@scene("webhooks with a card at every place, signed, not signed, and broken")
+def _(world: World) -> None:
+    for number in CARDS.values():
+        spellings = list(written(number).values())
+        for spelling in spellings if THOROUGH else spellings[: len(spellings) if number == CARDS["Visa"] else 1]:
+            content = event_full_of(number, spelling)
+            webhook(world, content)
+            webhook(world, content, signed=f"t=1;keyId={number};sig={number}")
+            webhook(world, content[:-1])
+    webhook(world, event_full_of(CARDS["Visa"], CVN), signed=WEBHOOK_KEY)
+
+
+@scene("webhooks that cannot be stored", both=True)
+def _(world: World) -> None:
+    content = event_full_of(CARDS["Visa"], CARDS["Visa"])
+    with failing(WebhookDelivery):
+        webhook(world, content, signed=CARDS["Visa"])
+    for broken in ("cybersource.deliveries.store", "cybersource.deliveries.open_delivery"):
+        with patch(broken, side_effect=RuntimeError):
+            webhook(world, content)
+
+
 # -- failures ----------------------------------------------------------------------------------------------------------
 
 
@@ -592,12 +635,12 @@ def _(world: World) -> None:
 
 @scene("staff look at everything that was kept")
 def _(world: World) -> None:
-    for model in ("cybersourcereply", "paymentattempt", "paymenttoken", "reviewnotification", "refusedpost"):
+    for rows in (CyberSourceReply, RefusedPost, ReviewNotification, PaymentAttempt, PaymentToken, WebhookDelivery):
+        model = rows._meta.model_name
         world.staff.get(f"/admin/cybersource/{model}/?q=1")
         world.staff.get(f"/admin/cybersource/{model}/")
-    for rows in (CyberSourceReply, RefusedPost, ReviewNotification, PaymentAttempt, PaymentToken):
         for pk in list(rows.objects.order_by("-pk").values_list("pk", flat=True)[:LOOKED_AT]):
-            world.staff.get(f"/admin/cybersource/{rows._meta.model_name}/{pk}/change/")
+            world.staff.get(f"/admin/cybersource/{model}/{pk}/change/")
     orders = get_model("order", "Order").objects.order_by("-pk")
     for number in list(orders.values_list("number", flat=True)[:LOOKED_AT]):
         world.staff.get(f"/dashboard/orders/{number}/")
