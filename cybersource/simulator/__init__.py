@@ -1,4 +1,4 @@
-"""CyberSource on one's own machine: Secure Acceptance Silent Order POST, Decision Manager's queue, fingerprint tags.
+"""CyberSource on one's own machine: Secure Acceptance Silent Order POST, REST services, webhooks, Decision Manager.
 
 It shares no code with the app it is played against. The gateway itself needs neither Flask nor a network::
 

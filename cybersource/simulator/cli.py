@@ -30,7 +30,7 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     """Return the parser, its defaults taken from ``environ``."""
     options = argparse.ArgumentParser(
         prog="python -m cybersource.simulator",
-        description="CyberSource on your own machine: Secure Acceptance, the review queue, fingerprint tags.",
+        description="CyberSource on your own machine: Secure Acceptance, REST, webhooks, the review queue.",
         epilog=f"Every option is also read from the environment: --merchant-id from {ENVIRONMENT}MERCHANT_ID.",
     )
 
@@ -53,6 +53,7 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     option("merchant-post-url", "", "merchant POST URL (default: the shop's merchant-post/)")
     option("notification-url", "", "order-status URL (default: the shop's decision-manager-review-notification/)")
     option("notification-key", defaults.SANDBOX_NOTIFICATION_KEY, "key added to the order-status URL")
+    option("webhook-url", "", "URL that hears of every event, under the sandbox's throwaway key (default: none)")
     option("merchant-post", "after", "when the merchant POST comes: " + ", ".join(MerchantPost), list(MerchantPost))
     option("late-seconds", "5", "how long a late reply page takes")
     option("slow-seconds", "8", "how long a slow merchant POST takes")
@@ -89,6 +90,14 @@ def settings_from(given: argparse.Namespace) -> Settings:
     )
 
 
+def gateway_from(given: argparse.Namespace) -> Gateway:
+    """Return the gateway that the options make."""
+    gateway = Gateway(settings_from(given))
+    if given.webhook_url:
+        gateway.webhooks.subscribe(given.webhook_url)
+    return gateway
+
+
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
     """Serve until interrupted; return the exit status."""
     environ = os.environ if environ is None else environ
@@ -96,7 +105,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
     if environ.get("CYBERSOURCE_ENVIRONMENT", "").strip().lower() == "production":
         return _complain("CYBERSOURCE_ENVIRONMENT is production: the simulator does not start beside real payments.")
     try:
-        server = Server(gateway=Gateway(settings_from(given)), host=given.host, port=int(given.port))
+        server = Server(gateway=gateway_from(given), host=given.host, port=int(given.port))
     except PortInUse as problem:
         return _complain(f"{problem.strerror}: is a simulator running already? Stop it, or choose another --port.")
     except NotLoopback as problem:

@@ -10,7 +10,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from cybersource.simulator.cli import main, parser, settings_from
+from cybersource.simulator.cli import gateway_from, main, parser, settings_from
 from cybersource.simulator.settings import CardMask, MerchantPost, Processor, TokenFormat
 
 
@@ -60,6 +60,15 @@ def test_every_switch_of_the_command_line_is_heard():
     assert (settings.late_seconds, settings.slow_seconds, settings.verbose) == (1.5, 2, True)
 
 
+def test_a_webhook_can_be_there_from_the_start_under_the_sandboxs_key():
+    environ = {"CYBERSOURCE_SIM_WEBHOOK_URL": "http://localhost:8000/hook/"}
+    webhooks = gateway_from(parser(environ).parse_args([])).webhooks
+    (subscription,) = webhooks.subscriptions
+    assert (subscription.url, subscription.status) == ("http://localhost:8000/hook/", "ACTIVE")
+    assert webhooks.key.id == "0b7e5c52-3f0a-4c55-9f0e-6d1f5f0c7a11"
+    assert gateway_from(parser({}).parse_args([])).webhooks.subscriptions == ()
+
+
 def test_help_shows_no_secret(capsys):
     with pytest.raises(SystemExit):
         main(["--help"], {"CYBERSOURCE_SIM_SECRET_KEY": "throwaway-secret"})
@@ -73,6 +82,7 @@ def test_help_shows_no_secret(capsys):
         ([], {"CYBERSOURCE_ENVIRONMENT": " Production "}, "does not start beside real payments"),
         (["--host", "0.0.0.0", "--port", "0"], {}, "listens on this machine only"),
         (["--merchant-post-url", "https://shop.example/"], {}, "posts to this machine only"),
+        (["--webhook-url", "https://shop.example/"], {}, "posts to this machine only"),
         (["--port", "many"], {}, "An option is not understood"),
         ([], {"CYBERSOURCE_SIM_MERCHANT_POST": "sometimes"}, "An option is not understood"),
     ],

@@ -94,7 +94,7 @@ class Webhooks:
         policy: Mapping[str, Any] | None = None,
         active: bool = True,
     ) -> Subscription:
-        """Subscribe a URL of this machine, to every event unless ``products`` says less. Makes a key if there is none.
+        """Subscribe a URL of this machine, to all events unless ``products`` says less. The first key is the sandbox's.
 
         With ``active`` it delivers at once; without, it becomes active as at CyberSource: after the review of its URL,
         by its health check or by hand.
@@ -119,7 +119,7 @@ class Webhooks:
             while len(self._subscriptions) > KEEP:
                 del self._subscriptions[next(iter(self._subscriptions))]
             if not self._keys:
-                self.create_key()
+                self._keys.append(Key.of_the_sandbox(now=self._clock()))
             if not active:
                 self.look_at(made)
             return made

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from cybersource.simulator.webhooks.switches import SANDBOX_WEBHOOK_KEY, SANDBOX_WEBHOOK_KEY_ID
+
 #: Source: webhooks guide, retry policy; integrators' samples.
 DEFAULT_POLICY: Mapping[str, Any] = {
     "algorithm": "ARITHMETIC",
@@ -44,6 +46,10 @@ class Key:
     def made(cls, *, now: datetime, days: int = 365) -> "Key":
         secret = base64.b64encode(secrets.token_bytes(32)).decode("ascii")
         return cls(id=str(uuid.uuid4()), secret=secret, expires=now + timedelta(days=days))
+
+    @classmethod
+    def of_the_sandbox(cls, *, now: datetime) -> "Key":
+        return cls(id=SANDBOX_WEBHOOK_KEY_ID, secret=SANDBOX_WEBHOOK_KEY, expires=now + timedelta(days=365))
 
 
 @dataclass(kw_only=True)

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: A key of nobody, for the sandbox: the first key, unless another was made before.
+SANDBOX_WEBHOOK_KEY_ID = "0b7e5c52-3f0a-4c55-9f0e-6d1f5f0c7a11"
+SANDBOX_WEBHOOK_KEY = "dGhyb3dhd2F5LXNhbmRib3gtd2ViaG9vay1rZXktMDE="
+
 
 class PayloadShape(StrEnum):
     """What a delivery carries. Source: webhooks guide; integrators' handlers, which take all three."""
