@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import F
 from django.utils import timezone
@@ -30,9 +30,9 @@ logger = logging.getLogger(__name__)
 FIRST_WAIT = timedelta(minutes=5)
 MOST_TRIES = 10
 
-#: How far before its announcement a decision may stand in the conversion report, and how far back that is read at most.
+#: How far before its event a decision may stand in the conversion report, and how far back that is read at most.
 BEFORE = timedelta(hours=1)
-LONGEST_LOOK_BACK = timedelta(days=3)
+LONGEST_LOOK_BACK = timedelta(days=7)
 
 #: How many are looked into at a time.
 TOGETHER = 500
@@ -114,8 +114,16 @@ def poll_for(decisions: Sequence[WebhookDelivery]) -> int:
     if not untold:
         return 0
     now = timezone.now()
-    start = min(row.date_created for row in untold) - BEFORE
+    start = min(happened(row) for row in untold) - BEFORE
     return poll_conversions(max(start, now - LONGEST_LOOK_BACK), now).new
+
+
+def happened(row: WebhookDelivery) -> datetime:
+    """When the event happened, which may be days before its delivery, or at the latest when that came."""
+    try:
+        return min(datetime.fromisoformat(row.payload["event_at"]), row.date_created)
+    except KeyError:
+        return row.date_created
 
 
 def is_decided(request_id: str) -> bool:

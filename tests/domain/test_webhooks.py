@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -38,7 +39,8 @@ def credentials(settings) -> None:
 
 def announce(data: dict[str, Any], event: str = "payments.capture.status.updated") -> WebhookDelivery:
     """CyberSource delivers one event; how the shop keeps it."""
-    content = body({"data": data}, event=event, organizationId="")
+    written = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+    content = body({"data": data}, event=event, organizationId="", eventDate=written)
     response = Client().generic(
         "POST", "/api/cybersource/webhooks/", content, HTTP_V_C_SIGNATURE=header(content, timezone.now())
     )
@@ -201,6 +203,20 @@ def test_a_decision_that_reaches_the_report_late_is_found_at_the_next_look(shopp
     business_center.configure(rest=replace(rest, conversion_lag=timedelta(0)))
     let_time_pass(minutes=5)
     assert handle_pending(Adopting()) == {"handled": 1, "decisions": 1}
+    assert case.status == "Authorized"
+
+
+def test_a_decision_that_is_announced_days_late_is_read_in_the_report_of_its_own_day(shopper, business_center):
+    case = under_review(shopper)
+    case.accept()
+    row = announced(case, "ACCEPT")
+    days_ago = timezone.now() - timedelta(days=5)
+    row.payload["event_at"] = days_ago.isoformat()
+    row.save()
+    handle_pending(Adopting())
+    asked = [call.target for call in business_center.rest.calls if "conversion-details" in call.target]
+    first = parse_qs(urlsplit(asked[0]).query)["startTime"][0]
+    assert days_ago - timedelta(hours=2) < datetime.fromisoformat(first) < days_ago and len(asked) == 6
     assert case.status == "Authorized"
 
 
