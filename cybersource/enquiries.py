@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from . import gateway
 from .models import CyberSourceReply
 from .protocol import InvalidRequest
-from .protocol.rest import Answer, Call, Processed, Refused, calls
+from .protocol.rest import Answer, Call, Outcome, Processed, Refused, calls
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,11 @@ FAILED = "failed, next time"
 
 
 class NoAnswer(Exception):
-    """CyberSource did not answer, or did not answer this: nothing was learnt."""
+    """CyberSource did not answer, or did not answer this: nothing was learnt. ``outcome`` says why."""
+
+    def __init__(self, message: str, outcome: Outcome) -> None:
+        super().__init__(message)
+        self.outcome = outcome
 
 
 class OutOfReach(Exception):
@@ -106,7 +110,8 @@ def pages(call: Callable[[int], Call], **about: Any) -> Iterator[tuple[Answer, .
 def answered(exchange: gateway.Exchange) -> Processed:
     if isinstance(exchange.outcome, Processed):
         return exchange.outcome
-    raise NoAnswer(f"REST {exchange.entry.transaction_type}, log row {exchange.entry.pk}")
+    message = f"REST {exchange.entry.transaction_type}, log row {exchange.entry.pk}"
+    raise NoAnswer(message, exchange.outcome)
 
 
 def go_round(things: Iterable[Thing], work: Callable[[Thing], Any]) -> Counter[str]:

@@ -57,13 +57,16 @@ STANDS = Case(
 class Wanted:
     """What is looked for. Nothing set finds everything."""
 
-    words: str = ""  #: an order's number, or the id of any transaction, or an operation's reference number
+    #: An order's number, the id of any transaction, an operation's reference number, or the shop's own for it.
+    words: str = ""
+    order: str = ""  #: its number
     state: str = ""
     last4: str = ""
-    since: date | None = None
-    until: date | None = None  #: that day included
+    since: date | datetime | None = None
+    until: date | datetime | None = None  #: that day included; before that moment
     at_least: Decimal | None = None
     at_most: Decimal | None = None
+    currency: str = ""
 
 
 def payments() -> QuerySet[Any]:
@@ -78,16 +81,23 @@ def found(wanted: Wanted) -> QuerySet[Any]:
     if wanted.words:
         named = Q(source__order__number=wanted.words) | Q(reference=wanted.words)
         named |= Q(source__in=Source.objects.filter(transactions__reference=wanted.words).values("pk"))
-        operations = PaymentOperation.objects.filter(reference_number=wanted.words, source__isnull=False)
+        operations = PaymentOperation.objects.filter(
+            Q(reference_number=wanted.words) | Q(reference=wanted.words), source__isnull=False
+        )
         rows = rows.filter(named | Q(source__in=operations.values("source")))
+    if wanted.order:
+        rows = rows.filter(source__order__number=wanted.order)
+    if wanted.currency:
+        rows = rows.filter(source__currency=wanted.currency)
     if wanted.state:
         rows = rows.filter(stands=wanted.state)
     if wanted.last4:
         rows = rows.filter(source__label__endswith=wanted.last4)
     if wanted.since:
-        rows = rows.filter(date_created__gte=morning(wanted.since))
+        rows = rows.filter(date_created__gte=moment(wanted.since))
     if wanted.until:
-        rows = rows.filter(date_created__lt=morning(wanted.until + timedelta(days=1)))
+        end = wanted.until if isinstance(wanted.until, datetime) else wanted.until + timedelta(days=1)
+        rows = rows.filter(date_created__lt=moment(end))
     if wanted.at_least is not None:
         rows = rows.filter(amount__gte=wanted.at_least)
     if wanted.at_most is not None:
@@ -95,8 +105,10 @@ def found(wanted: Wanted) -> QuerySet[Any]:
     return rows
 
 
-def morning(day: date) -> datetime:
-    """When a day begins in the reader's time zone."""
+def moment(day: date | datetime) -> datetime:
+    """The moment itself, or when a day begins in the reader's time zone."""
+    if isinstance(day, datetime):
+        return day
     return timezone.make_aware(datetime.combine(day, at_time.min))
 
 

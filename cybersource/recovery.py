@@ -234,7 +234,7 @@ def take_back(operation: PaymentOperation, age: timedelta) -> str:
         told = {"request_id": outcome.answer.id, "status": outcome.answer.status}
         return end_without_effect(operation, Ending(state=State.UNDONE, **told), exchange.entry)
     if not says_nothing_is_there(outcome):
-        raise NoAnswer(f"REST {call.operation}, log row {exchange.entry.pk}")
+        raise NoAnswer(f"REST {call.operation}, log row {exchange.entry.pk}", exchange.outcome)
     if age < GIVEN_UP_AFTER:
         # There is nothing to take back, as it seems. Its own search once more, before that is believed.
         return end(operation, Ending(state=State.UNKNOWN))
