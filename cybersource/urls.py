@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 
 from . import views
 from .dashboard import attention, connection, lists, log, money
@@ -26,4 +26,5 @@ urlpatterns = [
     path("attention/<int:pk>/", attention.attention_item, name="cybersource-attention-item"),
     path("connection-test/", connection.connection_test, name="cybersource-connection-test"),
     path("fingerprint/<str:url_type>/", views.fingerprint_redirect, name="cybersource-fingerprint-redirect"),
+    path("v1/", include("cybersource.api.urls")),
 ]

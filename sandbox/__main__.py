@@ -1,4 +1,4 @@
-"""``make sandbox``: a database, the simulator, the shop and its scheduled commands, on this machine, until Ctrl-C.
+"""``make sandbox``: a database, the simulator and the shop, all on this machine, until Ctrl-C.
 
 Everything that is started here is stopped here, by its own process id. What they say goes to ``.sandbox/*.log``.
 """
@@ -108,17 +108,13 @@ def run(started: contextlib.ExitStack) -> None:
         return child("shop", "-m", "django", "runserver", "--noreload", "--skip-checks", f"localhost:{SHOP_PORT}")
 
     children: list[Child] = []
-    simulator = child(
-        *("simulator", "-m", "cybersource.simulator", "--port", str(SIMULATOR_PORT), "--shop", SHOP),
-        *("--webhook-url", f"{SHOP}/api/cybersource/webhooks/"),
-    )
+    simulator = child("simulator", "-m", "cybersource.simulator", "--port", str(SIMULATOR_PORT), "--shop", SHOP)
     # A shop that has its tables starts while they are looked over; a new one waits until they are made.
     shop = start_shop() if (STATE / "prepared").exists() else None
     prepare()
     shop = shop or start_shop()
     wait_for(simulator, f"{SIMULATOR}/")
     wait_for(shop, f"{SHOP}/catalogue/")
-    child("schedule", "-m", "sandbox.schedule")
     print(invitation(), flush=True)
     while True:
         time.sleep(0.5)
@@ -132,7 +128,7 @@ def stop_leftovers() -> None:
         parent, *children = (int(line) for line in PIDS.read_text().split())
         if not _runs(parent, "sandbox"):
             for pid in children:
-                if any(_runs(pid, program) for program in ("cybersource.simulator", "runserver", "sandbox.schedule")):
+                if _runs(pid, "cybersource.simulator") or _runs(pid, "runserver"):
                     os.kill(pid, signal.SIGTERM)
                     print(f"Stopped process {pid}, left over from a sandbox that was killed.")
             PIDS.unlink()

@@ -85,6 +85,7 @@ INSTALLED_APPS = [
     "django_tables2",
     # CyberSource: payments are begun over this API.
     "rest_framework",
+    "drf_spectacular",  # the command that writes the API's description; a shop needs it for nothing else
     "oscarapi",
     "oscarapicheckout",
 ]
@@ -249,9 +250,6 @@ CYBERSOURCE_SECRET = (
 CYBERSOURCE_MERCHANT_ID = "acme_shop"
 CYBERSOURCE_ORG_ID = "1snn5n9w"
 CYBERSOURCE_DECISION_MANAGER_KEYS = ["sandbox-review-key"]
-CYBERSOURCE_WEBHOOK_KEYS = {
-    "0b7e5c52-3f0a-4c55-9f0e-6d1f5f0c7a11": "dGhyb3dhd2F5LXNhbmRib3gtd2ViaG9vay1rZXktMDE=",
-}
 CYBERSOURCE_FLOW = "two-step"
 CYBERSOURCE_SHIPPING_METHOD_MAPPING = {"standard": "lowcost", "express": "twoday"}
 # Gentler than in a shop, whose defaults would stop whoever tries every test card in a row, but not off: card after card

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -14,7 +13,6 @@ from cybersource import authorizations, expiry
 from cybersource.models import PaymentAttempt, PaymentOperation, PaymentToken
 from cybersource.rules import InvalidOperation
 from cybersource.simulator import cards
-from cybersource.simulator.rest.access import Vault
 from tests.desk import Order, events, source_of, transactions
 from tests.shop import Shopper, card
 from tests.threads import in_threads
@@ -134,23 +132,6 @@ def test_staff_authorize_a_stored_card_for_what_an_order_lacks(desk, buyer):
     assert done.state == "done" and source_of(order) == (D("69.50"), D("69.50"), 0)
     assert authorizations.authorize(order, token, key="phone-1").pk == done.pk
     desk.do("refund", desk.debit(order), amount=D("1.00"))
-
-
-def test_a_token_of_the_older_kind_is_found_out_once(desk, buyer):
-    order, _pending = store_card(buyer)
-    desk.simulator.configure(rest=replace(desk.simulator.gateway.settings.rest, vault=Vault.LEGACY))
-    ask(buyer)
-    assert fresh(order).status == "Authorized"
-    assert PaymentToken.objects.get().kind == "legacyToken"
-    assert list(PaymentOperation.objects.order_by("pk").values_list("state", flat=True)) == ["refused", "done"]
-
-
-def test_a_card_that_cybersource_keeps_no_longer_is_not_asked_for(desk, buyer):
-    order, _pending = store_card(buyer)
-    PaymentToken.objects.update(date_gone=timezone.now())
-    with pytest.raises(InvalidOperation) as refused:
-        authorizations.authorize_step(buyer.attempt())
-    assert refused.value.problems[0].code == "card-gone" and not PaymentOperation.objects.exists()
 
 
 def test_without_rest_keys_the_step_waits_and_nothing_is_lost(desk, buyer, settings):

@@ -1,0 +1,36 @@
+"""The addresses under ``v1/``. Every one that is not here is answered in the API's own shape too."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from django.urls import path, re_path
+
+from . import own, views
+
+urlpatterns = [
+    path("payments/", views.PaymentList.as_view(), name="cybersource-api-payments"),
+    path("payments/<int:pk>/", views.PaymentDetail.as_view(), name="cybersource-api-payment"),
+    path("payments/<int:pk>/capture/", views.Capture.as_view(), name="cybersource-api-capture"),
+    path("payments/<int:pk>/refund/", views.Refund.as_view(), name="cybersource-api-refund"),
+    path("payments/<int:pk>/void/", views.Void.as_view(), name="cybersource-api-void"),
+    path("payments/<int:pk>/reverse/", views.Reverse.as_view(), name="cybersource-api-reverse"),
+    path("payments/<int:pk>/give-back/", views.GiveBack.as_view(), name="cybersource-api-give-back"),
+    path("payments/<int:pk>/give-back/plan/", views.GiveBackPlan.as_view(), name="cybersource-api-give-back-plan"),
+    path("payments/<int:pk>/accept-review/", views.AcceptReview.as_view(), name="cybersource-api-accept-review"),
+    path("payments/<int:pk>/reject-review/", views.RejectReview.as_view(), name="cybersource-api-reject-review"),
+    path("payments/<int:pk>/status/", views.Status.as_view(), name="cybersource-api-status"),
+    path("operations/", views.OperationList.as_view(), name="cybersource-api-operations"),
+    path("operations/<int:pk>/", views.OperationDetail.as_view(), name="cybersource-api-operation"),
+    path("payment-methods/", views.PaymentMethods.as_view(), name="cybersource-api-payment-methods"),
+    path("connection-test/", views.ConnectionTest.as_view(), name="cybersource-api-connection-test"),
+    path("my/payments/", own.OwnPayments.as_view(), name="cybersource-api-own-payments"),
+    path("receipts/<str:number>/", own.Receipt.as_view(), name="cybersource-api-receipt"),
+]
+
+if find_spec("drf_spectacular"):
+    from . import openapi
+
+    urlpatterns.append(path("schema/", openapi.schema_view(), name="cybersource-api-schema"))
+
+urlpatterns.append(re_path("", views.Nowhere.as_view()))
