@@ -80,7 +80,6 @@ def authorize(
     """
     operations.refuse_in_transaction()
     require_rest()
-    refuse_gone(token)
     key = asked.get("key", "")
     if key and (same := PaymentOperation.objects.filter(key=key).first()):
         if (same.kind, same.order_id) != (Kind.AUTHORIZE, order.pk) or amount not in (None, same.amount):
@@ -170,12 +169,6 @@ def require_rest() -> None:
         raise InvalidOperation(Problem(code="not-configured", field="", message=str(problem))) from None
 
 
-def refuse_gone(token: PaymentToken | None) -> None:
-    if token is not None and token.date_gone:
-        message = _("CyberSource keeps this card no longer. Ask for another one.")
-        raise InvalidOperation(Problem(code="card-gone", field="token", message=message))
-
-
 # -- one authorization -----------------------------------------------------------------------------------------------
 
 
@@ -202,7 +195,6 @@ def begin(attempt_id: int, commerce_indicator: str, **asked: Any) -> Begun:
     before = attempt.operations.exclude(state__in=NOTHING_DONE).order_by("-pk").first()
     if before is not None:
         return Begun(operation=before, call=None)
-    refuse_gone(attempt.token)
     waits = orders.awaits_payment(order) and not orders.is_declined(order)
     if attempt.state != AttemptState.OPEN or attempt.token is None or not waits:
         message = _("The payment does not wait for its card to be authorized.")
