@@ -42,6 +42,10 @@ WHERE id = (
     FOR NO KEY UPDATE SKIP LOCKED
 )"""
 
+#: Remember that it went out, in a statement that limits its own wait for the row and is a transaction by itself.
+MARK = """\
+UPDATE {table} SET date_sent = %s FROM (SELECT {limits}) AS limits WHERE order_id = %s AND date_sent IS NULL"""
+
 
 def announce(signal: Signal, *, sender: Any, **arguments: Any) -> None:
     """Send a signal after the running transaction has committed, at once when there is none."""
@@ -106,14 +110,17 @@ def claim(order: Any) -> bool:
     us wait.
     """
     now = timezone.now()
-    table = connection.ops.quote_name(OrderConfirmation._meta.db_table)
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(CLAIM.format(table=table), {"order": order.pk, "now": now, "stale": now - LEASE})
+            cursor.execute(CLAIM.format(table=confirmations()), {"order": order.pk, "now": now, "stale": now - LEASE})
             claimed = cursor.rowcount == 1
         if claimed:
             wait_for_keys(order)
     return claimed
+
+
+def confirmations() -> str:
+    return connection.ops.quote_name(OrderConfirmation._meta.db_table)
 
 
 def wait_for_keys(order: Any) -> None:
@@ -132,10 +139,10 @@ def mark_sent(order_id: int) -> None:
     patience.persistently(lambda: mark(order_id))
 
 
-@transaction.atomic
 def mark(order_id: int) -> None:
-    patience.limit()
-    OrderConfirmation.objects.filter(order_id=order_id, date_sent=None).update(date_sent=timezone.now())
+    limits, told = patience.limits_in_sql()
+    with connection.cursor() as cursor:
+        cursor.execute(MARK.format(table=confirmations(), limits=limits), [timezone.now(), *told, order_id])
 
 
 def confirm_once(sender: Any, order: Any, request: Any, **kwargs: Any) -> None:

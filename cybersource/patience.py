@@ -72,7 +72,7 @@ def limits() -> dict[str, Any]:
 
 def limit() -> None:
     """Limit the running transaction where its first statement locks rows by writing to them."""
-    selected, told = _limits_in_sql()
+    selected, told = limits_in_sql()
     if told:
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {selected}", told)
@@ -85,13 +85,13 @@ def lock_row(model: type[Model], key: Any, strength: str) -> None:
     """
     quoted = connection.ops.quote_name
     table, column = quoted(model._meta.db_table), quoted(model._meta.pk.column)
-    selected, told = _limits_in_sql()
+    selected, told = limits_in_sql()
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {selected} FROM {table} WHERE {column} = %s FOR {strength}", [*told, key])
 
 
-def _limits_in_sql() -> tuple[str, list[str]]:
-    """What to select, and its parameters."""
+def limits_in_sql() -> tuple[str, list[str]]:
+    """What a statement selects to be limited as by :func:`limits`, and its parameters; 1 outside of ``at_most``."""
     told = _limits()
     selected = ", ".join(["set_config(%s, %s, true)"] * len(told)) or "1"
     return selected, [part for setting in told.items() for part in setting]
