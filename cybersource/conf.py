@@ -142,6 +142,11 @@ class Settings:
         return self._get("REST_TIMEOUT", 40)
 
     @property
+    def account_is_shared(self) -> bool:
+        """Whether other shops or systems use the merchant account too: charges of orders unknown here are theirs."""
+        return bool(self._get("ACCOUNT_IS_SHARED", False))
+
+    @property
     def rest_mle(self) -> bool:
         """Whether request bodies are encrypted."""
         return bool(self._get("REST_MLE", False))

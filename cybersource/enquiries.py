@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from . import gateway
@@ -140,6 +141,7 @@ def go_round(things: Iterable[Thing], work: Callable[[Thing], Any]) -> Counter[s
 
 
 def days_back(at: datetime, days: int) -> list[tuple[datetime, datetime]]:
-    """The last so many days, as periods of at most a day, the oldest first."""
+    """The last so many days, as periods of a day, the oldest first; the last one ends a moment from now."""
     start = at - timedelta(days=days)
-    return [(start + timedelta(days=day), start + timedelta(days=day + 1)) for day in range(days)]
+    edges = [start + timedelta(days=day) for day in range(days)] + [at + timedelta(minutes=1)]
+    return list(pairwise(edges))

@@ -57,8 +57,9 @@ GIVEN_UP_AFTER = timedelta(hours=1)
 #: From then on staff are asked about what is still unknown.
 LISTED_AFTER = timedelta(days=1)
 
-#: How many operations are read at a time.
+#: How many operations are read at a time, and with what.
 BATCH = 200
+WITH = ("order", "user", "attempt__token", "source__source_type", "transaction")
 
 #: Why an operation ended that was never found: ours, where CyberSource's reasons stand otherwise.
 NOT_FOUND = "NOT_FOUND"
@@ -111,8 +112,7 @@ def recover(*, at: datetime | None = None, dry_run: bool = False) -> Counter[str
 
 def in_state(*states: str) -> Iterator[PaymentOperation]:
     """The operations in these states, oldest first."""
-    rows = PaymentOperation.objects.filter(state__in=states).order_by("pk")
-    rows = rows.select_related("order", "user", "attempt__token", "source__source_type", "transaction")
+    rows = PaymentOperation.objects.filter(state__in=states).select_related(*WITH).order_by("pk")
     last = 0
     while batch := list(rows.filter(pk__gt=last)[:BATCH]):
         yield from batch
@@ -186,6 +186,13 @@ def search(operation: PaymentOperation, at: datetime) -> list[Answer]:
         operation=operation,
     )
     return [each for each in found if act_of(each) is ACTS[Kind(operation.kind)]]
+
+
+def under_way_as(answer: Answer) -> PaymentOperation | None:
+    """The operation under way that a transaction at CyberSource is; None when it is none of ours, or has ended."""
+    rows = PaymentOperation.objects.filter(state__in=(State.SENT, State.UNKNOWN)).select_related(*WITH)
+    operation = rows.filter(reference_number=answer.reference_number).first()
+    return operation if operation and ACTS.get(Kind(operation.kind)) is act_of(answer) else None
 
 
 def adopt(operation: PaymentOperation, found: Sequence[Answer]) -> str:

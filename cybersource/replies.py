@@ -186,12 +186,17 @@ def act_on(entry: CyberSourceReply, reply: Reply) -> str:
     """Settle a logged reply, then whatever reviews were told of its transaction before it came."""
     outcome = Outcome.from_reply(reply)
     result = patience.persistently(lambda: settlement.settle(entry, outcome))
+    apply_what_reviewers_told(outcome, entry)
+    return result
+
+
+def apply_what_reviewers_told(outcome: Outcome, entry: CyberSourceReply) -> None:
+    """Act on what was told of a payment before it came."""
     if outcome.kind in (OutcomeKind.REVIEW, OutcomeKind.ACCEPTED, OutcomeKind.PARTIAL) and outcome.transaction_id:
         try:
             reviews.apply_waiting(request_id=outcome.transaction_id)
         except Exception:  # the payment is settled; what was told of it waits in a row of its own
             logger.exception("What reviewers told of reply %s could not be read yet.", entry.pk)
-    return result
 
 
 def act_on_stored(entry: CyberSourceReply, reply: Reply | None = None, *, held: set[int] | None = None) -> str:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from . import attention, orders, paging
+from . import attention, differences, orders, paging
 from .expiry import decline_unless_charged, is_forgotten
 from .models import Attention, AttentionItem, PaymentAttempt
 from .protocol import mask_card_numbers
@@ -41,7 +41,7 @@ def advice(item: AttentionItem) -> str:
 
 
 def why_not_believed(item: AttentionItem) -> str:
-    return str(MISFITS.get(item.detail, item.detail))
+    return str(MISFITS.get(item.detail) or differences.in_words(item.detail))
 
 
 def can_be_given_up(item: AttentionItem, order: Any) -> bool:

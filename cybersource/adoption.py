@@ -1,0 +1,286 @@
+"""Payments whose answer was lost are found at CyberSource and settled as if it had come.
+
+    attempt without an answer -> searched for by its order's number -> looked up -> Outcome -> settled as every reply
+
+What is found is matched to exactly one attempt or to none: nothing is guessed. What matches none is listed by
+:mod:`cybersource.drift`. Where CyberSource knows no payment, long after the form could last be posted, the order is
+given up. Callers must not hold a transaction open.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+from oscar.core.loading import get_model
+
+from . import enquiries, ledger, orders, patience, replies, settlement, worklist
+from .enquiries import Found
+from .models import (
+    UNSETTLED_STATES,
+    AttemptState,
+    Attention,
+    AttentionItem,
+    CyberSourceReply,
+    PaymentAttempt,
+    PaymentOperation,
+    ReplyType,
+    clipped,
+)
+from .protocol import Outcome, OutcomeKind, Reply, TransactionType
+from .protocol.rest import REVIEW_REASON, Act, Answer, Fate, act_of, charge_outcome, decision_of, fate_of, is_sale
+
+Order = get_model("order", "Order")
+Transaction = get_model("payment", "Transaction")
+
+logger = logging.getLogger(__name__)
+
+Result = CyberSourceReply.Result
+
+#: An answer that is on its way needs no search.
+QUIET = timedelta(minutes=5)
+
+#: How long after it was signed a form is taken, and how far clocks may differ. Source: Secure Acceptance guide.
+FORM_LIFE = timedelta(minutes=15)
+CLOCKS_DIFFER = timedelta(minutes=5)
+
+#: How long after a form could last be posted a search that finds nothing is believed. How far the index lags behind is
+#: not documented; a charge that shows later all the same is settled as one that came late, and staff are told.
+BELIEVED_AFTER = timedelta(hours=1)
+#: The same where CyberSource had said of the payment that it could not say.
+DOUBT_BELIEVED_AFTER = timedelta(hours=24)
+
+#: States of attempts that no answer came to.
+UNANSWERED = (*UNSETTLED_STATES, AttemptState.REPLACED, AttemptState.EXPIRED)
+
+
+class Became(StrEnum):
+    """What became of one order whose attempts were looked for."""
+
+    SETTLED = "answers found and settled"
+    UNCLEAR = "a charge found that fits no attempt, or several"
+    GIVEN_UP = "no payment found, no longer in doubt"
+    NOTHING = "nothing found yet"
+    WOULD_BE_SETTLED = "answers found"
+
+
+def adopt_lost(*, at: datetime | None = None, days: int = 3, dry_run: bool = False) -> Counter[str]:
+    """Look for every attempt of the last ``days`` that no answer came to. Returns how many orders ended how.
+
+    Safe at any time and on several machines at once: what is settled twice is settled once.
+    """
+    at = at or timezone.now()
+    waiting = attempts_in_doubt(at, at - timedelta(days=days))
+    return enquiries.go_round(searched(waiting, at), lambda found: settle_order(*found, at, dry_run=dry_run))
+
+
+def attempts_in_doubt(at: datetime, since: datetime) -> dict[int, list[PaymentAttempt]]:
+    """By order, the attempts of which nobody knows whether their card was charged."""
+    shown = Q(state__in=UNSETTLED_STATES, date_shown__isnull=False)
+    rows = PaymentAttempt.objects.filter(
+        shown | Q(attention=Attention.NO_ANSWER),
+        door=PaymentAttempt.Door.SECURE_ACCEPTANCE,
+        date_signed__lt=at - QUIET,
+        date_created__gt=since,
+    )
+    by_order: dict[int, list[PaymentAttempt]] = {}
+    for attempt in rows.order_by("order", "pk"):
+        by_order.setdefault(attempt.order_id, []).append(attempt)
+    return by_order
+
+
+def searched(
+    waiting: dict[int, list[PaymentAttempt]], at: datetime
+) -> Iterator[tuple[list[PaymentAttempt], list[Answer]]]:
+    """Each order's attempts with what CyberSource knows under their reference numbers: many orders in one search."""
+    groups = [
+        group for group in waiting.values() if all(enquiries.is_searchable(one.reference_number) for one in group)
+    ]
+    for first in range(0, len(groups), enquiries.TOGETHER):
+        asked = groups[first : first + enquiries.TOGETHER]
+        numbers = sorted({one.reference_number for group in asked for one in group})
+        since = min(one.date_created for group in asked for one in group)
+        try:
+            found = enquiries.search(numbers, since=since, at=at)
+        except enquiries.NoAnswer as problem:
+            raise enquiries.OutOfReach(str(problem)) from None
+        for group in asked:
+            own = {one.reference_number for one in group}
+            yield group, [answer for answer in found if answer.reference_number in own]
+
+
+def settle_order(
+    in_doubt: Sequence[PaymentAttempt], found: Sequence[Answer], at: datetime, *, dry_run: bool = False
+) -> Became:
+    """Settle what was found of one order and is not known here."""
+    order_id = in_doubt[0].order_id
+    charges = [each for each in found if act_of(each) in (Act.CHARGE, Act.TOKEN)]
+    known = known_ids(order_id, charges)
+    fresh = [each for each in charges if each.id not in known and fate_of(each) is not Fate.UNKNOWN]
+    if dry_run:
+        return Became.WOULD_BE_SETTLED if fresh else Became.NOTHING
+    settled = [settle_one(order_id, each) for each in fresh]
+    if False in settled:
+        return Became.UNCLEAR
+    if settled:
+        return Became.SETTLED
+    # A transaction that CyberSource itself cannot tell the end of is still in doubt.
+    if any(fate_of(each) is Fate.UNKNOWN for each in charges) or not give_up(in_doubt, at):
+        return Became.NOTHING
+    return Became.GIVEN_UP
+
+
+def known_ids(order_id: int, found: Iterable[Answer]) -> set[str]:
+    """Of the transactions found, those whose end was told or recorded here before."""
+    ids = [each.id for each in found]
+    known = set(Transaction.objects.filter(reference__in=ids).values_list("reference", flat=True))
+    known |= set(PaymentOperation.objects.filter(request_id__in=ids).values_list("request_id", flat=True))
+    told = CyberSourceReply.objects.filter(transaction_id__in=ids).exclude(result=Result.SENT)
+    for entry in told.only("transaction_id", "reply_type", "data"):
+        adopted = entry.reply_type == ReplyType.REST
+        if adopted or Outcome.from_reply(Reply.from_signed(entry.data)).kind is not OutcomeKind.UNKNOWN:
+            known.add(entry.transaction_id)
+    return known
+
+
+def settle_one(order_id: int, found: Answer) -> bool:
+    """Look one payment up and settle it. False: it fits no attempt, or nobody could say which."""
+    looked = enquiries.look_up(found.id, order=Order(pk=order_id))
+    return looked is not None and settle_found(order_id, looked)
+
+
+def adopt_found(looked: Found) -> bool:
+    """Settle a payment that was looked up, if it is this shop's and new. False: nobody knows yet how it ended."""
+    if fate_of(looked.answer) is Fate.UNKNOWN:
+        return False
+    attempts = PaymentAttempt.objects.filter(reference_number=looked.answer.reference_number)
+    order_id = attempts.order_by("pk").values_list("order", flat=True).first()
+    if order_id is not None and looked.answer.id not in known_ids(order_id, [looked.answer]):
+        settle_found(order_id, looked)
+    return True
+
+
+def settle_found(order_id: int, looked: Found) -> bool:
+    if fate_of(looked.answer) is Fate.UNKNOWN:
+        return False
+    attempt = match(order_id, looked.answer)
+    if attempt is None:
+        # Whichever it was, nothing is held by it.
+        return fate_of(looked.answer) in (Fate.DECLINED, Fate.UNDONE)
+    enter(looked, attempt)
+    return True
+
+
+def match(order_id: int, answer: Answer) -> PaymentAttempt | None:
+    """The one attempt that a payment answers; None when there is none, or more than one.
+
+    Attempts that were answered are asked last: their form is a duplicate for as long as CyberSource would take it.
+    """
+    attempts = PaymentAttempt.objects.filter(order=order_id, door=PaymentAttempt.Door.SECURE_ACCEPTANCE)
+    fitting = [one for one in attempts.select_related("token").order_by("pk") if fits(one, answer)]
+    unanswered = [one for one in fitting if one.state in UNANSWERED]
+    chosen = unanswered or fitting
+    return chosen[0] if len(chosen) == 1 else None
+
+
+def fits(attempt: PaymentAttempt, answer: Answer) -> bool:
+    """Whether a payment is what an attempt asked for: its number, amount, currency, kind, and made in its time."""
+    if answer.idempotency_id and answer.idempotency_id == attempt.transaction_uuid:
+        return True
+    if answer.reference_number != attempt.reference_number:
+        return False
+    if answer.submitted_at is None or attempt.date_shown is None and attempt.state != AttemptState.UNKNOWN:
+        return False
+    begun = attempt.date_created - CLOCKS_DIFFER
+    if not begun <= answer.submitted_at <= attempt.date_signed + FORM_LIFE + CLOCKS_DIFFER:
+        return False
+    if act_of(answer) is Act.TOKEN:
+        return attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN
+    if attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN:
+        return False
+    # A sale that is under review, or was declined, has taken nothing; every other one has.
+    took_nothing = fate_of(answer) is not Fate.DONE or answer.reason_code == REVIEW_REASON
+    if is_sale(answer) != (attempt.transaction_type in ledger.SALES) and not (took_nothing and not is_sale(answer)):
+        return False
+    return (answer.total_amount, answer.currency) == (attempt.amount, attempt.currency)
+
+
+@sensitive_variables()
+def enter(found: Found, attempt: PaymentAttempt) -> str:
+    """Let what was looked up take effect, by the way of every reply. Its log row becomes the reply's."""
+    outcome = charge_outcome(found.answer, asked=attempt.amount, currency=attempt.currency)
+    result = patience.persistently(lambda: _enter(found.entry.pk, attempt, outcome))
+    replies.apply_what_reviewers_told(outcome, found.entry)
+    return result
+
+
+@sensitive_variables()
+@transaction.atomic
+def _enter(entry_id: int, attempt: PaymentAttempt, outcome: Outcome) -> str:
+    # In one commit with its effect: a row that waits to be acted on holds what CyberSource signed, and this does not.
+    entry = CyberSourceReply.objects.select_related("order").get(pk=entry_id)
+    told = clipped(
+        CyberSourceReply,
+        decision=decision_of(outcome).value,
+        transaction_uuid=attempt.transaction_uuid,
+        reference_number=attempt.reference_number,
+        currency=outcome.currency or "",
+        card_number=outcome.card_number,
+        card_type=outcome.card_type,
+        card_expiry_date=outcome.card_expiry,
+    )
+    for name, value in told.items():
+        setattr(entry, name, value)
+    entry.reason_code = outcome.reason_code
+    entry.amount, entry.auth_amount = attempt.amount, outcome.amount
+    entry.attempt, entry.order_id, entry.result = attempt, attempt.order_id, Result.RECEIVED
+    entry.user_id = Order.objects.values_list("user", flat=True).get(pk=attempt.order_id)
+    entry.signed_date_time = outcome.auth_at
+    entry.save()
+    return str(settlement.settle(entry, outcome))
+
+
+# -- nothing was charged -----------------------------------------------------------------------------------------------
+
+
+def give_up(in_doubt: Sequence[PaymentAttempt], at: datetime) -> bool:
+    """Let staff's question rest where CyberSource knows no payment, and the order with it. True when one did."""
+    asked = [one for one in in_doubt if one.attention == Attention.NO_ANSWER]
+    if not asked or any(not is_believed(one, at) for one in in_doubt):
+        return False
+    return _give_up(in_doubt[0].order_id, [one.pk for one in asked])
+
+
+def is_believed(attempt: PaymentAttempt, at: datetime) -> bool:
+    told = attempt.replies.exclude(result__in=(Result.SENT, Result.REFUSED)).exists()
+    wait = DOUBT_BELIEVED_AFTER if told else BELIEVED_AFTER
+    return at - attempt.date_signed > FORM_LIFE + CLOCKS_DIFFER + wait
+
+
+@transaction.atomic
+def _give_up(order_id: int, attempts: Sequence[int]) -> bool:
+    order = orders.locked_if_free(order_id)
+    if order is None:
+        return False
+    answered = CyberSourceReply.objects.filter(attempt=OuterRef("attempt"), result=Result.RECEIVED)
+    items = AttentionItem.objects.filter(
+        ~Exists(answered), attempt__in=attempts, kind=Attention.NO_ANSWER, transaction_id="", date_cleared=None
+    )
+    asked = list(items.select_related("attempt").order_by("pk"))
+    with orders.in_the_shops_language():
+        reason = _("CyberSource knows no payment under this reference number: nothing was charged.")
+        AttentionItem.objects.filter(pk__in=[one.pk for one in asked]).update(
+            date_cleared=timezone.now(), reason=reason[:255]
+        )
+        for item in asked:
+            orders.note(order, f"{item.reference_number}: {reason}")
+            worklist.give_up(order, item)
+    return bool(asked)

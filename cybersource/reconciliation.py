@@ -1,0 +1,148 @@
+"""The shop and CyberSource are brought together again: what ``cybersource_reconcile`` does, step by step.
+
+Decisions of reviewers come first, so that a rejection that reversed its payment is not met as an unknown reversal; the
+books are compared last, when what was lost has been found. Each step may be run at any time, again, and on several
+machines at once.
+
+Source: the order of the vendor's own plugin, which reads decisions before transactions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from oscar.core.loading import get_model
+
+from . import adoption, authorizations, drift, enquiries, recovery, reviews
+from .conversions import poll_conversions
+from .enquiries import NoAnswer, OutOfReach
+from .models import UNDER_WAY, ReviewNotificationUpdate
+from .protocol.rest import Act, act_of
+
+Transaction = get_model("payment", "Transaction")
+
+logger = logging.getLogger(__name__)
+
+#: A notification that is on its way needs no look into the report.
+GRACE = timedelta(minutes=10)
+
+#: How far before a review began its decision may stand in the report: clocks differ, and periods should overlap.
+OVERLAP = timedelta(hours=1)
+
+#: What says that a step is not done.
+UNDONE = (enquiries.NO_ANSWER, enquiries.FAILED)
+
+Tell = Callable[[str], None]
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What became of one run."""
+
+    counts: dict[str, Counter[str]] = field(default_factory=dict)  #: by step
+    problems: list[str] = field(default_factory=list)  #: why it has to be run again
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.problems
+
+
+def reconcile(
+    *, at: datetime | None = None, days: int = 3, dry_run: bool = False, tell: Tell = lambda text: None
+) -> Report:
+    """Do every step and say what became of each. ``days``: how far back is looked for what has no row of its own.
+
+    ``dry_run`` asks and changes nothing: no operation is sent, no order settled, nothing listed. Callers must not hold
+    a transaction open. Raises :class:`~django.core.exceptions.ImproperlyConfigured` without REST credentials.
+    """
+    at = at or timezone.now()
+    report = Report()
+    for name, step in STEPS.items():
+        tell(f"{name} ...")
+        try:
+            counts = step(at, days, dry_run, tell)
+        except (NoAnswer, OutOfReach) as problem:
+            report.problems.append(_("CyberSource gave no answer (%(what)s).") % {"what": problem})
+            tell(f"{name}: {report.problems[-1]}")
+            break
+        report.counts[name] = counts
+        for word in UNDONE:
+            if counts[word]:
+                report.problems.append(f"{name}: {word}: {counts[word]}")
+        tell(f"{name}: {in_words(counts)}")
+    return report
+
+
+def in_words(counts: Counter[str]) -> str:
+    told = [f"{word} {count}" for word, count in sorted(counts.items()) if count]
+    return ", ".join(told) or _("nothing to do")
+
+
+# -- the steps ---------------------------------------------------------------------------------------------------------
+
+
+def decisions(at: datetime, days: int, dry_run: bool, tell: Tell) -> Counter[str]:
+    """Ask for decisions about payments under review whose notification may have been lost, and act on what waits."""
+    waiting = Transaction.objects.filter(
+        txn_type=Transaction.AUTHORISE, status=Transaction.REVIEW, date_created__lt=at - GRACE
+    )
+    begun = waiting.order_by("date_created").values_list("date_created", flat=True)
+    oldest = begun.first()
+    if dry_run:
+        return Counter({"would be asked about": begun.count()})
+    counts = Counter({"applied": reviews.apply_waiting()})
+    if oldest is not None:
+        polled = poll_conversions(max(oldest - OVERLAP, at - timedelta(days=days)), at)
+        counts["found"] = polled.new
+        counts[enquiries.NO_ANSWER] = len(polled.unread)
+        counts[enquiries.FAILED] = polled.states[ReviewNotificationUpdate.State.FAILED]
+    return counts
+
+
+def stored_cards(at: datetime, days: int, dry_run: bool, tell: Tell) -> Counter[str]:
+    """Authorize stored cards of shoppers whose browser never came back for the second step."""
+    return Counter({} if dry_run else {"authorized": authorizations.authorize_waiting(at=at)})
+
+
+def operations(at: datetime, days: int, dry_run: bool, tell: Tell) -> Counter[str]:
+    return recovery.recover(at=at, dry_run=dry_run)
+
+
+def attempts(at: datetime, days: int, dry_run: bool, tell: Tell) -> Counter[str]:
+    return adoption.adopt_lost(at=at, days=days, dry_run=dry_run)
+
+
+def books(at: datetime, days: int, dry_run: bool, tell: Tell) -> Counter[str]:
+    return drift.compare(at=at, days=days, dry_run=dry_run, tell=tell)
+
+
+STEPS: dict[str, Callable[[datetime, int, bool, Tell], Counter[str]]] = {
+    "decisions": decisions,
+    "stored cards": stored_cards,
+    "operations": operations,
+    "attempts": attempts,
+    "books": books,
+}
+
+
+# -- one transaction, as a webhook names it ----------------------------------------------------------------------------
+
+
+def adopt(request_id: str) -> bool:
+    """Look one transaction up and take over what it says. False: CyberSource does not know it, or not how it ended."""
+    looked = enquiries.look_up(request_id)
+    if looked is None:
+        return False
+    answer = looked.answer
+    if operation := recovery.under_way_as(answer):
+        return recovery.adopt(operation, [answer]) not in UNDER_WAY
+    if act_of(answer) in (Act.CHARGE, Act.TOKEN) and not adoption.adopt_found(looked):
+        return False
+    drift.look_into(request_id)
+    return True
