@@ -294,10 +294,14 @@ def call_for(operation: PaymentOperation, payment: standing.Payment | None) -> C
 
 
 def sequence(operation: PaymentOperation, payment: standing.Payment | None) -> tuple[int, int] | None:
-    """``(number, of how many)`` of one of several captures; a total that nobody knows yet is one more than this."""
+    """``(number, of how many)`` of one of several captures; a total that nobody knows yet is one more than this.
+
+    Captures that were voided, or taken back since their answer was lost, had their numbers. Whether CyberSource counts
+    them is not documented.
+    """
     assert payment is not None
-    number = 1 + sum(not one.is_voided for one in payment.captures)
-    number += sum(one.kind == Kind.CAPTURE for one in payment.under_way)
+    number = 1 + len(payment.captures)
+    number += sum(one.kind == Kind.CAPTURE and one.state in (*UNDER_WAY, State.UNDONE) for one in payment.operations)
     if number == 1 and operation.is_last:
         return None
     return number, number if operation.is_last else number + 1

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
-from . import adoption, authorizations, drift, enquiries, recovery, reviews
+from . import adoption, authorizations, drift, enquiries, recovery, reviews, webhooks
 from .conversions import poll_conversions
 from .enquiries import NoAnswer, OutOfReach
 from .models import UNDER_WAY, ReviewNotificationUpdate
@@ -105,6 +105,11 @@ def decisions(at: datetime, days: int, dry_run: bool, tell: Tell) -> Counter[str
     return counts
 
 
+def announced(at: datetime, days: int, dry_run: bool, tell: Tell) -> Counter[str]:
+    """Look into what webhooks announced."""
+    return Counter() if dry_run else webhooks.handle_pending(adopt_if_answered)
+
+
 def stored_cards(at: datetime, days: int, dry_run: bool, tell: Tell) -> Counter[str]:
     """Authorize stored cards of shoppers whose browser never came back for the second step."""
     return Counter({} if dry_run else {"authorized": authorizations.authorize_waiting(at=at)})
@@ -124,6 +129,7 @@ def books(at: datetime, days: int, dry_run: bool, tell: Tell) -> Counter[str]:
 
 STEPS: dict[str, Callable[[datetime, int, bool, Tell], Counter[str]]] = {
     "decisions": decisions,
+    "webhooks": announced,
     "stored cards": stored_cards,
     "operations": operations,
     "attempts": attempts,
@@ -146,3 +152,10 @@ def adopt(request_id: str) -> bool:
         return False
     drift.look_into(request_id)
     return True
+
+
+def adopt_if_answered(request_id: str) -> bool:
+    try:
+        return adopt(request_id)
+    except NoAnswer:
+        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -167,8 +168,11 @@ INJECTED = {
 }
 
 
-def test_every_kind_of_difference_is_tried():
+def test_every_kind_of_difference_is_tried_and_in_the_documentation():
     assert set(INJECTED) == set(Difference)
+    page = (Path(__file__).parents[2] / "docs/reconciliation.rst").read_text()
+    for kind in Difference:
+        assert f"``{kind.value}``\n     - {kind.label}\n" in page
 
 
 @pytest.mark.parametrize("kind", Difference)

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from cybersource import operations, reconciliation
-from cybersource.models import AttentionItem, CyberSourceReply, PaymentAttempt, PaymentOperation
+from cybersource.models import AttentionItem, CyberSourceReply, PaymentAttempt, PaymentOperation, WebhookDelivery
 from cybersource.simulator import cards
 from tests.broken_tables import unwritable
 from tests.desk import Order, source_of, transactions
@@ -203,3 +203,13 @@ def test_one_transaction_that_a_webhook_names_is_taken_over_at_once(desk):
     assert reconciliation.adopt(by_hand.id) is True
     assert AttentionItem.objects.get().detail == "refund-not-here"
     assert reconciliation.adopt("7300000000000000000000") is False
+
+
+def test_what_a_webhook_announced_is_taken_over_before_its_operation_is_due(desk):
+    order = desk.order("64.50")
+    desk.rest.faults.next("no-answer", action="captures")
+    operations.capture(desk.authorization(order), user=desk.staff)
+    there = next(one for one in desk.rest.transactions if one.kind == "capture")
+    WebhookDelivery.objects.create(event_type="payments.capture.status.accepted", request_id=there.id)
+    assert reconcile(desk) == {"webhooks": {"handled": 1}}
+    assert source_of(order)[1] == D("69.50")

@@ -1,0 +1,164 @@
+"""What a look-up says was done. Bodies in the shape of the vendor's field reference and plugin; figures are made up."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cybersource.protocol import OutcomeKind
+from cybersource.protocol.rest import Act, Answer, Fate, act_of, charge_outcome, decision_of, fate_of, is_sale
+
+ID = "7725300131236543210987"
+
+
+def told(*services: tuple[str, str, str], status: str = "", reason: str = "100", **more: object) -> Answer:
+    """A look-up: each service with its ``rCode`` and ``reasonCode``."""
+    applications = [{"name": name, "rCode": r_code, "reasonCode": code} for name, r_code, code in services]
+    amounts = {"totalAmount": "49.90", "currency": "USD", **more.pop("amounts", {})}
+    return Answer.read(
+        {
+            "id": ID,
+            "rootId": ID,
+            "submitTimeUTC": "2026-03-03T09:26:54Z",
+            "applicationInformation": {"status": status, "reasonCode": reason, "applications": applications},
+            "clientReferenceInformation": {"code": "100042"},
+            "orderInformation": {"amountDetails": amounts},
+            **more,
+        }
+    )
+
+
+AUTH = ("ics_auth", "1", "100")
+BILL = ("ics_bill", "1", "100")
+
+
+@pytest.mark.parametrize(
+    ("services", "act"),
+    [
+        ([AUTH], Act.CHARGE),
+        ([AUTH, BILL, ("ics_pay_subscription_create", "1", "100")], Act.CHARGE),
+        ([("ics_decision", "0", "481")], Act.CHARGE),
+        ([BILL], Act.CAPTURE),
+        ([("ics_credit", "1", "100")], Act.REFUND),
+        ([("ics_auth_reversal", "1", "100")], Act.REVERSAL),
+        ([("ics_void", "1", "100")], Act.VOID),
+        ([("ics_pay_subscription_create", "1", "100")], Act.TOKEN),
+        ([("ics_of_next_year", "1", "100")], Act.OTHER),
+        ([], Act.OTHER),
+    ],
+)
+def test_the_services_tell_what_a_transaction_is_about(services, act):
+    assert act_of(told(*services)) is act
+
+
+@pytest.mark.parametrize(
+    ("services", "status", "reason", "fate"),
+    [
+        ([AUTH], "AUTHORIZED", "100", Fate.DONE),
+        ([AUTH], "", "100", Fate.DONE),
+        ([AUTH], "REVERSED", "100", Fate.UNDONE),
+        ([AUTH, BILL], "VOIDED", "100", Fate.UNDONE),
+        ([BILL], "PENDING", "100", Fate.DONE),
+        ([BILL], "TRANSMITTED", "100", Fate.DONE),
+        ([BILL], "VOIDED", "100", Fate.UNDONE),
+        ([("ics_credit", "1", "100")], "VOIDED", "100", Fate.UNDONE),
+        # A void and a reversal are called so when they are done.
+        ([("ics_void", "1", "100")], "VOIDED", "100", Fate.DONE),
+        ([("ics_auth_reversal", "1", "100")], "REVERSED", "100", Fate.DONE),
+        ([("ics_auth", "0", "203")], "DECLINED", "203", Fate.DECLINED),
+        # The bank was not reached, or never answered: told as a decline, and known to nobody.
+        ([("ics_auth", "0", "207")], "DECLINED", "207", Fate.UNKNOWN),
+        ([("ics_auth", "-1", "151")], "", "151", Fate.UNKNOWN),
+        ([("ics_auth", "", "")], "AUTHORIZED", "", Fate.UNKNOWN),
+        ([("ics_decision", "0", "481")], "", "481", Fate.DECLINED),
+        ([("ics_decision", "0", "480")], "", "480", Fate.UNKNOWN),
+        ([], "AUTHORIZED", "100", Fate.UNKNOWN),
+    ],
+)
+def test_a_transaction_ended_as_its_own_service_says(services, status, reason, fate):
+    assert fate_of(told(*services, status=status, reason=reason)) is fate
+
+
+REVIEW = ("ics_decision", "0", "480")
+REJECT = ("ics_decision", "0", "481")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "amount", "code"),
+    [
+        (told(AUTH), OutcomeKind.ACCEPTED, "49.90", 100),
+        (told(AUTH, amounts={"authorizedAmount": "49.90"}), OutcomeKind.ACCEPTED, "49.90", 100),
+        (told(AUTH, amounts={"authorizedAmount": "20.00"}), OutcomeKind.PARTIAL, "20.00", 110),
+        (told(("ics_auth", "1", "110"), reason="110"), OutcomeKind.PARTIAL, "49.90", 110),
+        (told(AUTH, amounts={"totalAmount": "much"}), OutcomeKind.PARTIAL, None, 110),
+        (told(AUTH, REVIEW, reason="480"), OutcomeKind.REVIEW, "49.90", 480),
+        (told(AUTH, status="AUTHORIZED_PENDING_REVIEW"), OutcomeKind.REVIEW, "49.90", 100),
+        (told(AUTH, REJECT, reason="481"), OutcomeKind.DECLINED, None, 481),
+        (told(AUTH, status="REVERSED"), OutcomeKind.DECLINED, None, None),
+        (told(("ics_auth", "0", "204"), reason="204"), OutcomeKind.DECLINED, None, 204),
+        (told(("ics_auth", "0", "102"), reason="102"), OutcomeKind.INVALID, None, 102),
+        (told(("ics_auth", "-1", "150"), reason="150"), OutcomeKind.UNKNOWN, None, 150),
+    ],
+)
+def test_a_charge_comes_to_what_its_reply_would_have_said(answer, kind, amount, code):
+    outcome = charge_outcome(answer, asked=Decimal("49.90"), currency="USD")
+    assert (outcome.kind, outcome.amount, outcome.reason_code) == (kind, amount and Decimal(amount), code)
+    assert outcome.transaction_id == ID and outcome.currency == "USD"
+    assert (outcome.shopper_message is None) == (kind is OutcomeKind.ACCEPTED)
+
+
+def test_a_lost_reply_is_rebuilt_with_what_the_bank_said_and_which_card_it_was():
+    answer = told(
+        AUTH,
+        BILL,
+        processorInformation={
+            "approvalCode": "831000",
+            "avs": {"code": "Y"},
+            "cardVerification": {"resultCode": "M"},
+        },
+        paymentInformation={
+            "card": {"suffix": "1111", "type": "001", "expirationMonth": "12", "expirationYear": "2031"},
+            "customer": {"id": "0C1DE2F3A4B5C6D7E053A2598D0A1B2C"},
+        },
+    )
+    outcome = charge_outcome(answer, asked=Decimal("49.90"), currency="USD")
+    assert is_sale(answer) and decision_of(outcome) == "ACCEPT"
+    assert (outcome.auth_code, outcome.avs_code, outcome.cvn_code) == ("831000", "Y", "M")
+    assert (outcome.card_number, outcome.card_type, outcome.card_expiry) == ("xxxxxxxxxxxx1111", "001", "12-2031")
+    assert outcome.payment_token == "0C1DE2F3A4B5C6D7E053A2598D0A1B2C"
+    assert "0C1D" not in repr(outcome) + repr(answer) and "1111" not in repr(outcome) + repr(answer)
+
+
+def test_a_card_that_is_more_than_its_last_four_digits_is_not_taken_for_a_suffix():
+    answer = told(AUTH, paymentInformation={"card": {"suffix": "4111111111111111"}})
+    assert answer.card_number == ""
+
+
+def test_a_stored_card_holds_no_money():
+    answer = told(("ics_pay_subscription_create", "1", "100"), tokenInformation={"customer": {"id": "T0K3N"}})
+    outcome = charge_outcome(answer, asked=Decimal("49.90"), currency="USD")
+    assert (outcome.kind, outcome.amount, outcome.payment_token) == (OutcomeKind.ACCEPTED, None, "T0K3N")
+
+
+@given(
+    data=st.recursive(
+        st.none() | st.text() | st.integers(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["id", "applicationInformation", "applications", "name", "rCode", "orderInformation", "status"]
+                ),
+                inner,
+            )
+        ),
+    )
+)
+def test_whatever_comes_back_is_read_and_nothing_odd_holds_money(data):
+    answer = Answer.read(data)
+    outcome = charge_outcome(answer, asked=Decimal("49.90"), currency="USD")
+    assert outcome.kind in (OutcomeKind.UNKNOWN, OutcomeKind.DECLINED, OutcomeKind.ACCEPTED, OutcomeKind.PARTIAL)
+    assert outcome.amount is None
