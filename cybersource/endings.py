@@ -81,7 +81,7 @@ ENDINGS = {
     State.NOT_SENT: Ending(
         tone="warning",
         title=gettext_lazy("Not sent: nothing was done"),
-        what=gettext_lazy("CyberSource could not be reached, and nothing left the shop. No money was moved."),
+        what=gettext_lazy("CyberSource was not reached, or knows nothing of it. No money was moved."),
         advice=gettext_lazy("Try it again. If it happens again, tell whoever runs the shop."),
     ),
     State.UNDONE: Ending(

@@ -6,7 +6,7 @@
 
 What moves money is never sent again. A capture or refund that cannot be found is voided by the id that only it was
 sent under, which undoes it if it arrived and nothing else; an authorization is reversed so. Whether a void or a
-reversal arrived shows on what it was to undo. A reviewer's decision may be sent again: the answer tells which stands.
+reversal arrived shows on what it was to undo, and whether a decision did in the report of all decisions.
 
 Source: REST response-code table (look a lost call up before anything else) and payments guides on time-out voids and
 reversals. When to look is not documented; the times are ours.
@@ -26,8 +26,16 @@ from django.utils.translation import gettext as _
 
 from . import attention as needs
 from . import authorizations, enquiries, gateway, operations, orders
+from .conversions import poll_conversions
 from .enquiries import NoAnswer
-from .models import Attention, AttentionItem, CyberSourceReply, OperationState, PaymentOperation
+from .models import (
+    Attention,
+    AttentionItem,
+    CyberSourceReply,
+    OperationState,
+    PaymentOperation,
+    ReviewNotificationUpdate,
+)
 from .operations import Ending
 from .protocol import Outcome, OutcomeKind
 from .protocol.rest import Act, Answer, Fate, Processed, Refused, act_of, calls, charge_outcome, fate_of
@@ -56,6 +64,10 @@ GIVEN_UP_AFTER = timedelta(hours=1)
 
 #: From then on staff are asked about what is still unknown.
 LISTED_AFTER = timedelta(days=1)
+
+#: How far before a decision was sent the report is read, and how far back at most.
+REPORT_OVERLAPS = timedelta(hours=1)
+REPORT_READ_BACK = timedelta(days=3)
 
 #: How many operations are read at a time, and with what.
 BATCH = 200
@@ -163,7 +175,7 @@ def look_for(operation: PaymentOperation, at: datetime, *, dry_run: bool = False
 def find_out(operation: PaymentOperation, at: datetime, age: timedelta) -> str:
     """Ask CyberSource how an operation ended, and record what it says. Returns the state that it is in now."""
     if operation.kind in operations.DECISIONS:
-        return str(operations.send(operation).state)
+        return find_decision(operation, at, age)
     if found := search(operation, at):
         return adopt(operation, found)
     if operation.kind in UNDOING and (undone := was_undone(operation)):
@@ -224,6 +236,30 @@ def was_undone(operation: PaymentOperation) -> str:
     return end(operation, Ending(state=State.DONE, status=looked.answer.status), looked.entry)
 
 
+def find_decision(operation: PaymentOperation, at: datetime, age: timedelta) -> str:
+    """Read in the conversion report whether a decision arrived. What it tells has its effect by its own way."""
+    stands = decision_told(operation)
+    if stands is None:
+        sent = operation.date_sent or operation.date_created
+        if not poll_conversions(max(sent - REPORT_OVERLAPS, at - REPORT_READ_BACK), at).is_complete:
+            raise NoAnswer("The conversion report")
+        stands = decision_told(operation)
+    if stands is not None:
+        ours = stands == operations.DECISIONS[Kind(operation.kind)]
+        return end(operation, Ending(state=State.DONE if ours else State.DECLINED))
+    if age < GIVEN_UP_AFTER:
+        return end(operation, Ending(state=State.UNKNOWN))
+    return end(operation, Ending(state=State.NOT_SENT, reason=NOT_FOUND))
+
+
+def decision_told(operation: PaymentOperation) -> str | None:
+    """The decision about a payment that was told and took effect, whoever made it."""
+    told = ReviewNotificationUpdate.objects.filter(
+        request_id=operation.payment_id, state=ReviewNotificationUpdate.State.RECORDED
+    )
+    return told.order_by("pk").values_list("decision", flat=True).first()
+
+
 def take_back(operation: PaymentOperation, age: timedelta) -> str:
     """Undo a call that may have arrived, by the id that it was sent under. It undoes that call and no other."""
     names = {
@@ -235,7 +271,7 @@ def take_back(operation: PaymentOperation, age: timedelta) -> str:
         call = calls.timeout_reverse(reason="no answer", **money, **names)
     else:
         call = calls.timeout_void(**names)
-    exchange = gateway.send(call, order=operation.order, operation=operation)
+    exchange = gateway.send(call, order=operation.order, operation=operation, attempt=operation.attempt)
     outcome = exchange.outcome
     if isinstance(outcome, Processed) and outcome.succeeded:
         told = {"request_id": outcome.answer.id, "status": outcome.answer.status}

@@ -7,10 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from cybersource import intents, operations, orders, recovery
+from cybersource import authorizations, intents, operations, orders, recovery
 from cybersource.models import Attention, AttentionItem, PaymentOperation
+from cybersource.simulator import cards
 from cybersource.simulator.rest import RestAccess
-from tests.desk import notes, source_of, transactions
+from tests.desk import Order, notes, source_of, transactions
+from tests.shop import Shopper
 from tests.threads import in_threads
 
 D = Decimal
@@ -219,3 +221,73 @@ def test_a_dry_run_asks_nothing_and_changes_nothing(desk):
     told = recovery.recover(at=desk.rest.advance(hours=2), dry_run=True)
     assert told == {"would be sent": 1, "would be looked up": 1}
     assert len(desk.rest.calls) == calls
+
+
+# -- cards that the server authorizes ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def buyer(desk, settings) -> Shopper:
+    """Who has stored a card, pressed "pay", and waits for the server to authorize it."""
+    settings.CYBERSOURCE_FLOW = "token-then-server"
+    shopper = Shopper(gateway=desk.simulator.gateway)
+    shopper.order = shopper.check_out("64.50")
+    shopper.deliver(shopper.submit())
+    return shopper
+
+
+def authorize(desk, buyer, fault):
+    desk.rest.faults.next(fault, action="payments")
+    assert authorizations.authorize_step(buyer.attempt()).state == "unknown"
+
+
+def test_an_authorization_that_arrived_is_found_and_pays_its_order(desk, buyer, mailoutbox):
+    authorize(desk, buyer, "no-answer")
+    assert recover(desk, seconds=11) == {"found out": 1}
+    assert PaymentOperation.objects.get().state == "done" and buyer.attempt().state == "authorized"
+    assert Order.objects.get().status == "Authorized" and len(mailoutbox) == 1
+    assert transactions(buyer.order) == [("Authorise", "69.50", "ACCEPT")]
+    desk.do("capture", desk.authorization(buyer.order))
+
+
+def test_an_authorization_that_cannot_be_found_is_reversed_by_its_own_id_and_the_shopper_may_pay_again(desk, buyer):
+    desk.simulator.configure(rest=RestAccess(index_lag=timedelta(days=1)))
+    authorize(desk, buyer, "no-answer")
+    assert recover(desk, minutes=16) == {"found out": 1}
+    assert PaymentOperation.objects.get().state == "undone" and buyer.attempt().state == "failed"
+    assert [one.undone for one in desk.rest.transactions if one.kind == "authorization"] == ["REVERSED"]
+    assert Order.objects.get().status == "Payment Declined" and transactions(buyer.order) == []
+
+
+def test_an_authorization_that_never_arrived_ends_as_one(desk, buyer):
+    authorize(desk, buyer, "lost")
+    assert recover(desk, minutes=20) == {"still unknown": 1}
+    assert recover(desk, minutes=41) == {"found out": 1}
+    assert PaymentOperation.objects.get().state == "not-sent" and buyer.attempt().state == "failed"
+    assert Order.objects.get().status == "Payment Declined"
+
+
+# -- decisions about reviews ------------------------------------------------------------------------------------------
+
+
+def test_a_decision_whose_answer_was_lost_is_read_in_the_report(desk):
+    order = desk.order("64.50", card=cards.REVIEW)
+    lost = lose(desk, "no-answer", "actions", "accept_review", desk.authorization(order))
+    assert recover(desk, seconds=11) == {"found out": 1}
+    assert fresh(lost).state == "done" and Order.objects.get().status == "Authorized"
+    assert len(desk.calls("actions")) == 1
+
+
+def test_another_reviewers_decision_stands_and_one_that_never_arrived_may_be_made_again(desk, settings):
+    settings.CYBERSOURCE_AUTO_REVERSE = ()
+    order = desk.order("64.50", card=cards.REVIEW)
+    other = lose(desk, "lost", "actions", "accept_review", desk.authorization(order))
+    desk.simulator.gateway.decide(desk.simulator.payments[-1].id, "REJECT", reviewer="lena.review")
+    assert recover(desk, seconds=11) == {"found out": 1}
+    assert fresh(other).state == "declined" and Order.objects.get().status == "Payment Declined"
+    again = desk.order("64.50", card=cards.REVIEW)
+    lost = lose(desk, "lost", "actions", "accept_review", desk.authorization(again))
+    assert recover(desk, minutes=30) == {"still unknown": 1}
+    assert recover(desk, minutes=31) == {"found out": 1}
+    assert fresh(lost).state == "not-sent"
+    desk.do("accept_review", desk.authorization(again))
