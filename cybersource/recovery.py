@@ -38,7 +38,7 @@ from .models import (
 )
 from .operations import Ending
 from .protocol import Outcome, OutcomeKind
-from .protocol.rest import Act, Answer, Fate, Processed, Refused, act_of, calls, charge_outcome, fate_of
+from .protocol.rest import Act, Answer, Fate, Processed, Refused, Unknown, Why, act_of, calls, charge_outcome, fate_of
 
 logger = logging.getLogger(__name__)
 
@@ -242,7 +242,7 @@ def find_decision(operation: PaymentOperation, at: datetime, age: timedelta) -> 
     if stands is None:
         sent = operation.date_sent or operation.date_created
         if not poll_conversions(max(sent - REPORT_OVERLAPS, at - REPORT_READ_BACK), at).is_complete:
-            raise NoAnswer("The conversion report")
+            raise NoAnswer("The conversion report", Unknown(why=Why.NO_ANSWER))
         stands = decision_told(operation)
     if stands is not None:
         ours = stands == operations.DECISIONS[Kind(operation.kind)]

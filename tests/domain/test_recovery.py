@@ -273,7 +273,9 @@ def test_an_authorization_that_never_arrived_ends_as_one(desk, buyer):
 def test_a_decision_whose_answer_was_lost_is_read_in_the_report(desk):
     order = desk.order("64.50", card=cards.REVIEW)
     lost = lose(desk, "no-answer", "actions", "accept_review", desk.authorization(order))
-    assert recover(desk, seconds=11) == {"found out": 1}
+    desk.rest.faults.next("lost", action="conversion-details")
+    assert recover(desk, seconds=11) == {"no answer, next time": 1}
+    assert recover(desk) == {"found out": 1}
     assert fresh(lost).state == "done" and Order.objects.get().status == "Authorized"
     assert len(desk.calls("actions")) == 1
 
