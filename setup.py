@@ -44,6 +44,7 @@ SANDBOX = [
 
 TEST = [
     *SANDBOX,
+    "axe-playwright-python>=0.1.8",  # axe-core 4.12: the dashboard's pages for staff who cannot see or point
     "build>=1.2",
     "docutils>=0.20",
     "hypothesis>=6.100",

@@ -316,6 +316,37 @@ class ReviewNotificationAdmin(ReadOnlyAdmin):
         return format_html("<pre>{}</pre>", notification.content)
 
 
+class OperationFilter(WordFilter):
+    title = _("operation")
+    parameter_name = "kind"
+    words = models.PaymentOperation.Kind.choices
+
+
+@admin.register(models.PaymentOperation)
+class PaymentOperationAdmin(ReadOnlyAdmin):
+    list_display = ("id", "date_created", "reference_number", "kind", "asked", "state", "user_name", "date_settled")
+    list_filter = (OperationFilter, "state")
+    search_fields = ("reference_number__exact", "request_id__exact", "order__number__exact")
+    search_help_text = _("Reference number, request ID or order number, whole.")
+    exclude = ("key", "amount", "currency")
+    readonly_fields = ("asked", "calls")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[models.PaymentOperation]:
+        rows = super().get_queryset(request)
+        one_row = request.resolver_match and request.resolver_match.kwargs.get("object_id")
+        return (
+            rows.select_related("order", "source", "transaction", "made", "attempt", "user", "log") if one_row else rows
+        )
+
+    @admin.display(description=_("Amount"))
+    def asked(self, operation: models.PaymentOperation) -> str:
+        return logbook.amount_of(operation.amount, operation.currency)
+
+    @admin.display(description=_("Calls to CyberSource"))
+    def calls(self, operation: models.PaymentOperation) -> str:
+        return link_to_log(q=operation.reference_number)
+
+
 class EventFilter(WordFilter):
     """By what events are about: their names are CyberSource's to add to."""
 

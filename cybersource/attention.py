@@ -34,15 +34,23 @@ Order = get_model("order", "Order")
 
 #: What staff should do about it.
 ADVICE = {
-    Attention.EXTRA_CHARGE: gettext_lazy("Reverse it in the CyberSource Business Center unless both were meant."),
-    Attention.EXCESS_CHARGE: gettext_lazy("Reverse it in the CyberSource Business Center unless both were meant."),
+    Attention.EXTRA_CHARGE: gettext_lazy(
+        "Reverse it, here or in the CyberSource Business Center, unless both were meant."
+    ),
+    Attention.EXCESS_CHARGE: gettext_lazy(
+        "Reverse it, here or in the CyberSource Business Center, unless both were meant."
+    ),
     Attention.REPLACED_CHARGE: gettext_lazy("Check that the amount is what the order asks; reverse it if it is not."),
     Attention.AFTER_DECLINE: gettext_lazy(
         "The shopper may have been told it failed. Check before it is reversed or kept."
     ),
     Attention.PARTIAL: gettext_lazy("The order is not paid by it. Reverse it, or collect the rest by other means."),
-    Attention.KEPT_AUTHORIZATION: gettext_lazy("Reverse it in the CyberSource Business Center if it is not wanted."),
-    Attention.CLOSED_ORDER: gettext_lazy("Reverse it in the CyberSource Business Center, or reopen the order."),
+    Attention.KEPT_AUTHORIZATION: gettext_lazy(
+        "Reverse it, here or in the CyberSource Business Center, if it is not wanted."
+    ),
+    Attention.CLOSED_ORDER: gettext_lazy(
+        "Reverse it, here or in the CyberSource Business Center, or reopen the order."
+    ),
     Attention.LATE_CHARGE: gettext_lazy(
         "The shopper may have paid another way meanwhile. Check that the order is paid once, then keep or reverse it."
     ),

@@ -222,7 +222,7 @@ OSCAR_LINE_STATUS_PIPELINE = {
     ORDER_STATUS_CANCELED: (),
 }
 
-# CyberSource: the list of card payments that need somebody to look at them, in the dashboard's navigation.
+# CyberSource: card payments in the dashboard's navigation: lists, and what needs somebody to look at it.
 OSCAR_DASHBOARD_NAVIGATION = [*OSCAR_DASHBOARD_NAVIGATION, DASHBOARD_ENTRY]  # noqa: F405
 
 # CyberSource: who may pay how. Cash is there for staff who take an order at the counter.
@@ -263,6 +263,10 @@ CYBERSOURCE_LIMITS = {
 CYBERSOURCE_ENVIRONMENT = "test"
 CYBERSOURCE_ENDPOINT_PAY = f"{SIMULATOR}/silent/pay"
 CYBERSOURCE_ENDPOINT_TOKEN_CREATE = f"{SIMULATOR}/silent/token/create"
+# The money desk: the key of the simulator's REST services, of nobody either.
+CYBERSOURCE_REST_KEY_ID = "6f5a3a0e-0d5c-4f1c-9a57-3b1f4c9d2e10"
+CYBERSOURCE_REST_SHARED_SECRET = "dGhyb3dhd2F5LXNhbmRib3gtc2VjcmV0LW9mLW5vYm9keS0wMDE="
+CYBERSOURCE_REST_ENDPOINT = SIMULATOR
 CYBERSOURCE_FINGERPRINT_PROTOCOL = "http"
 CYBERSOURCE_FINGERPRINT_HOST = f"127.0.0.1:{SIMULATOR_PORT}"
 

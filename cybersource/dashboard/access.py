@@ -11,6 +11,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from ..conf import conf
+from ..navigation import may_decide, may_move_money
+
 View = Callable[..., HttpResponse]
 
 
@@ -29,3 +32,13 @@ def for_those_who(may: Callable[[Any], bool]) -> Callable[[View], View]:
         return wrapped
 
     return decorator
+
+
+def can_move_money(user: Any) -> bool:
+    """Whether buttons that move money are offered: to those who may, in a shop that has a key for it."""
+    return conf.has_rest and may_move_money(user)
+
+
+def can_decide(user: Any) -> bool:
+    """The same for the decision about a review."""
+    return conf.has_rest and may_decide(user)

@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from .. import worklist
+from .. import desk, worklist
 from ..models import Attention, AttentionItem
 from ..navigation import may_clear, may_look
-from .access import for_those_who
+from .access import can_move_money, for_those_who
 
 OPEN, DONE = "open", "done"
 
@@ -78,11 +78,19 @@ def attention_list(request: HttpRequest) -> HttpResponse:
     done = wanted.get("state") == DONE
     kind = wanted.get("kind") or ""
     page = worklist.page(done=done, kind=kind, before=wanted.get("before"), after=wanted.get("after"))
+    back = desk.ways_back(page.items) if not done and can_move_money(request.user) else {}
     shown = FilterForm(initial={"state": DONE if done else OPEN, "kind": kind})
     return render(
         request,
         "cybersource/dashboard/attention_list.html",
-        {"page": page, "form": shown, "done": done, "kind": kind, "may_clear": may_clear(request.user)},
+        {
+            "page": page,
+            "rows": [(item, back.get(item.pk)) for item in page.items],
+            "form": shown,
+            "done": done,
+            "kind": kind,
+            "may_clear": may_clear(request.user),
+        },
     )
 
 
@@ -92,6 +100,7 @@ def attention_list(request: HttpRequest) -> HttpResponse:
 def attention_item(request: HttpRequest, pk: int) -> HttpResponse:
     """One item; posted to by those who may clear it."""
     item = get_object_or_404(AttentionItem.objects.select_related("order", "attempt"), pk=pk)
+    back = desk.ways_back([item]) if item.date_cleared is None and can_move_money(request.user) else {}
     can_be_given_up = worklist.can_be_given_up(item, item.order)
     offer = {"offer_to_give_up": can_be_given_up}
     form = ClearForm(**offer)
@@ -107,6 +116,7 @@ def attention_item(request: HttpRequest, pk: int) -> HttpResponse:
         "cybersource/dashboard/attention_item.html",
         {
             "item": item,
+            "back": back.get(item.pk),
             "form": form,
             "may_clear": may_clear(request.user) and (item.date_cleared is None or can_be_given_up),
         },

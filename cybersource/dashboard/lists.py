@@ -19,11 +19,11 @@ from django.views.decorators.http import require_safe
 
 from .. import paging, payments, rules
 from ..models import UNDER_WAY, OperationState, PaymentOperation
-from ..navigation import may_decide, may_see_payments
+from ..navigation import may_see_payments
 from ..order_panel.looks import STANDING_TONES, TONES
 from ..protocol import AmountNotRepresentable, format_amount
 from ..standing import Standing
-from .access import for_those_who
+from .access import can_decide, for_those_who
 
 DATE = {"type": "date"}
 
@@ -196,7 +196,7 @@ def review_list(request: HttpRequest) -> HttpResponse:
         page,
         title=_("Payments under review"),
         rows=rows,
-        may_decide=may_decide(request.user),
+        may_decide=can_decide(request.user),
     )
 
 

@@ -40,6 +40,9 @@ FAILURES = {
     standing.REVERSAL: gettext_lazy("Reversal that failed"),
 }
 
+#: What a bank ends by itself, since the processor does not release a part.
+LAPSING = {standing.REVERSAL: gettext_lazy("Hold left to end by itself")}
+
 SHOWN_STANDINGS = (Transaction.AUTHORISE, Transaction.DEBIT, Transaction.REFUND)
 
 
@@ -194,6 +197,8 @@ def movement(payment: standing.Payment, transaction: Any) -> Movement:
     shown = transaction.txn_type in SHOWN_STANDINGS or stands == standing.Standing.FAILED
     may = rules.allowed(payment, transaction)
     names = FAILURES if stands == standing.Standing.FAILED else MOVEMENTS
+    if transaction.status == standing.LAPSING:
+        names = LAPSING
     return Movement(
         pk=transaction.pk,
         what=str(names.get(transaction.txn_type, transaction.txn_type)),

@@ -8,6 +8,7 @@ from django import template
 from django.template import Context
 
 from cybersource import navigation, order_panel, worklist
+from cybersource.dashboard import access
 from cybersource.models import AttentionItem
 
 register = template.Library()
@@ -19,8 +20,8 @@ MAY = {
     "look": navigation.may_look,
     "see_payments": navigation.may_see_payments,
     "see_log": navigation.may_see_log,
-    "move_money": navigation.may_move_money,
-    "decide": navigation.may_decide,
+    "move_money": access.can_move_money,
+    "decide": access.can_decide,
 }
 
 

@@ -32,7 +32,15 @@ User = get_user_model()
 
 SECRET = "a-secret-that-nobody-shall-read"
 SCRIPT = "<script>alert(1)</script>"
-LISTS = ("cybersourcereply", "paymentattempt", "paymenttoken", "reviewnotification", "refusedpost", "webhookdelivery")
+LISTS = (
+    "cybersourcereply",
+    "paymentattempt",
+    "paymentoperation",
+    "paymenttoken",
+    "reviewnotification",
+    "refusedpost",
+    "webhookdelivery",
+)
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_the_list_says_what_happened_what_to_do_and_which_money_it_is(shopper, b
     shown = words(boss.get(LIST))
     for expected in (
         "A second charge on an order that was already paid",
-        "What to do: Reverse it in the CyberSource Business Center unless both were meant.",
+        "What to do: Reverse it, here or in the CyberSource Business Center, unless both were meant.",
         f"Order {item.order.number}",
         "Amount 69.50 USD",
         "Card ends in 1111",
@@ -308,6 +308,39 @@ def test_a_card_number_in_the_reason_is_masked_and_markup_is_text(shopper, boss)
 def test_an_item_that_is_gone_is_a_page_that_is_not_found(boss):
     assert boss.get(f"{LIST}1/").status_code == 404
     assert boss.post(f"{LIST}1/", {"reason": "x"}).status_code == 404
+
+
+def test_a_charge_that_can_be_given_back_is_one_press_from_the_page_that_does_it_and_then_off_the_list(desk):
+    item = AttentionItem.objects.create(
+        kind="extra-charge",
+        order=(order := desk.order("64.50")),
+        transaction_id=desk.authorization(order).reference,
+        reference_number=order.number,
+        amount="69.50",
+        currency="USD",
+    )
+    staff, looker = as_user(desk.staff), user("looker", LOOK, CLEAR)
+    way = f"/api/cybersource/payments/{desk.authorization(order).pk}/reverse/"
+    for address in (LIST, url(item)):
+        assert f'href="{way}"' in staff.get(address).content.decode()
+        assert "/payments/" not in looker.get(address).content.decode().partition('class="content"')[2]
+    html = staff.get(way).content.decode()
+    kept = dict(re.findall(r'<input type="hidden" name="(key|seen)" value="([^"]*)"', html))
+    staff.post(way, {**kept, "reason": "Paid twice.", "step": "do"})
+    item.refresh_from_db()
+    assert item.date_cleared and "Nothing needs attention" in words(staff.get(LIST))
+
+
+def test_a_captured_charge_on_the_list_is_given_back_by_whatever_it_takes(desk):
+    order = desk.captured("64.50")
+    charge = desk.authorization(order)
+    AttentionItem.objects.create(
+        kind="extra-charge", order=order, transaction_id=charge.reference, amount="69.50", currency="USD"
+    )
+    way = f"/api/cybersource/payments/{charge.pk}/give-back/"
+    assert f'href="{way}"' in as_user(desk.staff).get(LIST).content.decode()
+    desk.do("refund", desk.debit(order))
+    assert way not in as_user(desk.staff).get(LIST).content.decode()
 
 
 # -- no answer: was the card charged? ------------------------------------------------------------------------------

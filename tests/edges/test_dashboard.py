@@ -335,7 +335,7 @@ def test_a_second_charge_names_the_transaction_to_reverse(shopper, staff):
     post_reply(changed(shopper, answer, transaction_id="7000000000000000000042"))
     [alarm] = alarms(staff, order)
     assert "A second charge on an order that was already paid: 69.50 USD, transaction 7000000000000000000042." in alarm
-    assert "Reverse it in the CyberSource Business Center unless both were meant." in alarm
+    assert "Reverse it, here or in the CyberSource Business Center, unless both were meant." in alarm
     assert "$69.50 more than the order costs" in tab(staff, order)
 
 
@@ -353,7 +353,7 @@ def test_an_authorization_that_was_kept_comes_with_advice(shopper, staff):
     with transaction.atomic():
         checkout.void(PaymentAttempt.objects.get())
     [alarm] = alarms(staff, order)
-    assert "What to do: Reverse it in the CyberSource Business Center if it is not wanted." in alarm
+    assert "What to do: Reverse it, here or in the CyberSource Business Center, if it is not wanted." in alarm
 
 
 def test_an_accepted_payment_of_another_amount_is_not_believed_and_needs_eyes(shopper, staff):

@@ -219,7 +219,7 @@ def test_reviews_that_wait_are_listed_with_their_age_and_the_end_of_the_hold(see
     some(1, "200002")
     shown = words(seer.get(REVIEWS))
     assert "#200001" in shown and "#200002" not in shown
-    assert "Waits since 0 minutes" in shown and "The hold ends in about 6 days, 23 hours" in shown
+    assert "Has waited for 0 minutes" in shown and "The hold ends in about 6 days, 23 hours" in shown
     settings.CYBERSOURCE_HOLD_DAYS = 30
     assert "The hold ends in about 4 weeks" in words(seer.get(REVIEWS))
     Transaction.objects.update(processed_datetime=timezone.now() - timedelta(days=31))

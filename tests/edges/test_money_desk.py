@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from oscar.core.compat import get_user_model
 from oscar.core.loading import get_model
 
+from cybersource import order_panel
 from cybersource.models import PaymentOperation
 from cybersource.simulator import cards
 from tests.desk import events, notes, source_of, transactions
@@ -106,6 +107,13 @@ def test_the_page_tells_who_asked_what_and_when_everything_happened(desk, ines):
     first, second = f"Capture 69.50 USD ({done.reference_number}) asked by ines: parcel one", "Capture 69.50 USD"
     assert 0 < story.index("begun, 69.50 USD") < story.index("Browser:") < story.index(first)
     assert story.rindex(second) > story.index(first)
+
+
+def test_a_shop_without_a_key_for_it_shows_the_money_and_offers_nothing(desk, ines, settings):
+    order = desk.order("64.50")
+    settings.CYBERSOURCE_REST_KEY_ID = ""
+    assert buttons(ines, order) == []
+    assert "Left to capture $69.50" in words(ines.get(f"/dashboard/orders/{order.number}/"))
 
 
 def test_an_operation_under_way_is_told_and_nothing_that_it_holds_back_is_offered(desk, ines):
@@ -467,6 +475,7 @@ def test_every_page_takes_the_same_statements_at_1_10_and_100_lines_and_many_ope
             len(statements(lambda hold=hold: ines.get(url(hold, "capture")))),
             len(statements(lambda hold=hold, typed=typed: ines.post(url(hold, "capture"), typed))),
             len(statements(lambda operation=operation: ines.get(f"/api/cybersource/operations/{operation.pk}/"))),
+            len(statements(lambda order=order: order_panel.for_order(order))),
         )
-    print("statements of the form, what is foretold, and an operation:", counts)
+    print("statements of the form, what is foretold, an operation, and the order's tab:", counts)
     assert len(set(counts.values())) == 1, counts
