@@ -96,13 +96,17 @@ def found(wanted: Wanted) -> QuerySet[Any]:
     if wanted.since:
         rows = rows.filter(date_created__gte=moment(wanted.since))
     if wanted.until:
-        end = wanted.until if isinstance(wanted.until, datetime) else wanted.until + timedelta(days=1)
-        rows = rows.filter(date_created__lt=moment(end))
+        rows = rows.filter(date_created__lt=moment(day_after(wanted.until)))
     if wanted.at_least is not None:
         rows = rows.filter(amount__gte=wanted.at_least)
     if wanted.at_most is not None:
         rows = rows.filter(amount__lte=wanted.at_most)
     return rows
+
+
+def day_after(day: date | datetime) -> date | datetime:
+    """The moment itself, or the next day; of the calendar's last day that day, which has no next one."""
+    return day if isinstance(day, datetime) or day == date.max else day + timedelta(days=1)
 
 
 def moment(day: date | datetime) -> datetime:

@@ -114,8 +114,8 @@ def poll_for(decisions: Sequence[WebhookDelivery]) -> int:
     if not untold:
         return 0
     now = timezone.now()
-    start = min(happened(row) for row in untold) - BEFORE
-    return poll_conversions(max(start, now - LONGEST_LOOK_BACK), now).new
+    first = max(min(happened(row) for row in untold), now - LONGEST_LOOK_BACK)
+    return poll_conversions(first - BEFORE, now).new
 
 
 def happened(row: WebhookDelivery) -> datetime:

@@ -37,6 +37,7 @@ class Asked:
     transaction: int | None = None
     amount: Decimal | None = None
     lines: Mapping[int, int] = field(default_factory=dict)
+    is_last: bool = False
     reason: str = ""
     reference: str = ""
 
@@ -55,6 +56,7 @@ class Asked:
             and self.transaction in (None, *(one.transaction_id for one in operations))
             and (self.amount is None or any(one.amount == self.amount for one in operations))
             and any((one.lines or {}) == lines for one in operations)
+            and (first.is_last or not self.is_last)  # what took all that was left was the last, whatever was asked
             and (first.reason, first.reference) == (words["reason"], words["reference"])
         )
 

@@ -15,7 +15,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -73,7 +73,14 @@ class JSONReader(BaseParser):
 
 def read(body: bytes) -> Any:
     """Raises ValueError, or RecursionError for what is nested too deep."""
-    return json.loads(body.decode("utf-8"), parse_float=Decimal, parse_constant=no_number, object_pairs_hook=unique)
+    return json.loads(body.decode("utf-8"), parse_float=decimal, parse_constant=no_number, object_pairs_hook=unique)
+
+
+def decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError("not a number") from None  # its exponent is higher than any
 
 
 def no_number(text: str) -> Any:

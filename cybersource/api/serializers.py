@@ -5,6 +5,7 @@ No token of a card, no session, no signature is in any of these.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import reduce
 from typing import Any
@@ -36,11 +37,16 @@ class Asked(serializers.Serializer):
     """What a request says. A name that is not known is refused: mistyped, it would ask for something else."""
 
     def to_internal_value(self, data: Any) -> Any:
-        unknown = sorted(set(data) - set(self.fields))
+        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else []
         if unknown:
             message = serializers.ErrorDetail(str(_("There is no such field.")), code="unknown-field")
-            raise serializers.ValidationError({str(name)[:64]: [message] for name in unknown[:20]})
+            raise serializers.ValidationError({sayable(name)[:64]: [message] for name in unknown[:20]})
         return super().to_internal_value(data)
+
+
+def sayable(name: str) -> str:
+    """A name as it was sent, without halves of characters, which no answer can hold."""
+    return name.encode("utf-8", "replace").decode()
 
 
 class AmountField(serializers.DecimalField):

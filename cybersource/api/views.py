@@ -85,7 +85,7 @@ class Nowhere(ApiView):
     permission_classes: list[Any] = []
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        reading.screen(request._request, kwargs)
+        reading.screen(request._request, {"path": request.path})
         raise errors.not_found()
 
 
@@ -194,6 +194,7 @@ class Moving(StaffView):
             transaction=told.get("transaction"),
             amount=told.get("amount"),
             lines=told.get("lines") or {},
+            is_last=told.get("is_last", False),
             reason=told["reason"],
             reference=told["reference"],
         )

@@ -220,6 +220,16 @@ def test_a_decision_that_is_announced_days_late_is_read_in_the_report_of_its_own
     assert case.status == "Authorized"
 
 
+def test_a_decision_that_names_no_sensible_day_is_looked_for_in_the_last_week(shopper, business_center):
+    case = under_review(shopper)
+    case.accept()
+    row = announced(case, "ACCEPT")
+    row.payload["event_at"] = datetime.min.replace(tzinfo=UTC).isoformat()
+    row.save()
+    assert handle_pending(Adopting()) == {"handled": 1, "decisions": 1}
+    assert case.status == "Authorized"
+
+
 def test_a_decision_that_a_notification_told_is_not_asked_for(shopper, business_center):
     case = under_review(shopper)
     assert tell(case.accept()) == 200

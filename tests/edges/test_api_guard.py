@@ -136,6 +136,9 @@ def test_whatever_goes_wrong_has_one_shape(desk, staff):
     assert code(post("[]")) == (400, "unreadable")
     assert code(post('{"amount": "1", "amount": "2"}')) == (400, "unreadable")
     assert code(post('{"amount": NaN}')) == (400, "unreadable")
+    assert code(post('{"amount": 1e9999999999999999999}')) == (400, "unreadable")
+    assert code(post('{"lines": [1, null]}')) == (400, "invalid")
+    assert code(post('{"\\ud800": 1}')) == (400, "invalid")
     assert code(post("x" * 70000)) == (413, "too-large")
     assert code(post("amount=1", "application/x-www-form-urlencoded")) == (415, "unsupported-media-type")
     assert code(post("<a/>", "text/xml")) == (415, "unsupported-media-type")
@@ -148,6 +151,7 @@ def test_whatever_goes_wrong_has_one_shape(desk, staff):
     assert code(staff.get("payments/", before="x")) == (400, "invalid")
     assert staff.get("payments/", since="0001-01-01T00:00:00+23:59").status_code in (200, 400)
     assert code(staff.get(f"payments/{10**25}/")) == (404, "not-found")
+    assert code(Caller().get("receipts/100%0042-AAAAAAAAAA/")) == (404, "not-found")
     for path in ("", "payments", "nowhere/", "payments/x/", "payments/1/steal/"):
         for method in ("get", "post", "delete", "patch"):
             assert code(getattr(staff.client, method)(V1 + path)) == (404, "not-found"), (method, path)
@@ -229,6 +233,10 @@ def test_a_key_stands_for_what_was_asked_first_by_whoever_sent_it(desk, staff):
     assert code(staff.post(f"payments/{pk(order)}/give-back/", asked, key="k")) == (422, "key-reused")
     assert Caller(user_with(MOVE)).post(at, asked, key="k").status_code == 201  # the same key of somebody else
     assert len(desk.calls("refunds")) == 2
+    held = f"payments/{pk(desk.order())}/capture/"
+    more_to_come = {"amount": "1.00", "is_last": False}
+    assert [staff.post(held, more_to_come, key="c").status_code for _ in range(2)] == [201, 201]
+    assert code(staff.post(held, {"amount": "1.00"}, key="c")) == (422, "key-reused")
     kept = PaymentOperation.objects.filter(kind="refund").values_list("key", flat=True)
     assert len(set(kept)) == 2 and all(len(key) <= 64 for key in kept)
 
@@ -289,6 +297,8 @@ def test_a_card_number_in_any_other_place_or_form_is_refused_too(desk, staff, ca
         staff.get("payments/", **{CARD: "1"}),
         staff.get(f"payments/{CARD}/"),
         staff.get(f"receipts/{CARD}/"),
+        staff.get(f"cards/{CARD}/"),
+        Caller().get(f"payments/{dashed}/capture"),
         staff.get("my/payments/", hash=CARD),
         Caller().get("my/payments/", order=CARD),
         staff.post(at.removeprefix(V1), key=CARD),

@@ -144,6 +144,7 @@ def test_payments_of_other_methods_are_not_listed(seer):
         {"state": "nonsense"},
         {"last4": "x"},
         {"since": "x"},
+        {"since": "0001-01-01", "until": "9999-12-31"},
         {"at_least": "NaN"},
         {"at_most": "1e400"},
         {"words": "\0"},
