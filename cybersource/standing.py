@@ -188,9 +188,13 @@ class Payment:
 
     @property
     def version(self) -> str:
-        """Changes with every step of the payment: whoever acts on a page can say which state he saw."""
+        """Changes with every step of the payment: whoever acts on a page can say which state he saw.
+
+        A reviewer's decision is a step that makes neither a Transaction nor, unless it was made here, an operation.
+        """
         operations = f"{self.operations[-1].pk}.{self.operations[-1].state}" if self.operations else "0"
-        return f"{self.transactions[-1].pk if self.transactions else 0}-{operations}"
+        stands = f"-{self.standing(self.authorization).name.lower()}" if self.authorization else ""
+        return f"{self.transactions[-1].pk if self.transactions else 0}-{operations}{stands}"
 
 
 def of_source(source: Any) -> Payment:

@@ -37,7 +37,7 @@ MAX_BYTES = 64 * 1024
 
 #: What is no card number although it may read like one: a UUID with or without dashes, a payment's version.
 _IDENTIFIER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}", re.I)
-_VERSION = re.compile(r"\d{1,12}-(?:0|\d{1,12}\.[a-z-]{1,16})")
+_VERSION = re.compile(r"\d{1,12}-(?:0|\d{1,12}\.[a-z-]{1,16})(?:-[a-z_]{1,16})?")
 
 #: In a header, where moments and trace ids stand too: digits by themselves, as long as a card's and beginning like one.
 _IN_HEADER = re.compile(r"(?<![\w.-])[2-6](?:[ -]{0,2}\d){12,15}(?![\w.-])")

@@ -19,6 +19,8 @@ from cybersource import order_panel
 from cybersource.models import PaymentOperation
 from cybersource.simulator import cards
 from tests.desk import events, notes, source_of, transactions
+from tests.reviewing import tell, under_review
+from tests.shop import Shopper
 from tests.threads import in_threads
 
 Source = get_model("payment", "Source")
@@ -291,6 +293,16 @@ def test_a_page_that_is_no_longer_true_shows_how_the_payment_stands_now_and_can_
     assert fresh["key"] != old["key"]
     ines.post(url(hold, "capture"), {**old, **fresh, "amount": "49.50", "step": "do"})
     assert source_of(order)[1] == hold.amount
+
+
+def test_a_page_that_was_read_before_a_reviewer_decided_elsewhere_does_nothing(desk, ines):
+    case = under_review(Shopper(gateway=desk.simulator.gateway))
+    at = url(case.transaction, "reverse")
+    old = {**form(ines, at), "reason": "looks stolen"}
+    assert tell(case.accept()) == 200 and case.status == "Authorized"
+    stale = ines.post(at, {**old, "step": "do"})
+    assert stale.status_code == 409 and not desk.calls("reversals")
+    assert "Something happened to this payment since you looked. Nothing was done by you." in words(stale)
 
 
 # -- what is not begun -------------------------------------------------------------------------------------------------
