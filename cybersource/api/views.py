@@ -54,12 +54,6 @@ class ApiView(APIView):
     def get_exception_handler(self) -> Callable[..., Response]:
         return errors.answer
 
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        response = super().finalize_response(request, response, *args, **kwargs)
-        if getattr(response, "data", None) and response.exception and response.data.get("code") == "card-number":
-            response._has_been_logged = True  # Django would log the path, which may be where it was
-        return response
-
     def told(self, serializer: type[serializers.Asked]) -> Any:
         """What the body says."""
         asked = serializer(data=self.request.data)

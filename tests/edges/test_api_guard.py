@@ -319,6 +319,14 @@ def test_identifiers_are_no_card_numbers(desk, staff):
     order = desk.order("64.50")
     type(order).objects.filter(pk=order.pk).update(number="4012888888881881")
     assert len(staff.get("payments/", order="4012888888881881").json()["results"]) == 1
+    assert staff.get("payments/", reference="4012888888881881-C1").status_code == 200
+    assert code(Caller().get("receipts/4012888888881881-ABCDEFGHIJ/")) == (404, "not-found")
+    (mine,) = (
+        Caller()
+        .get("my/payments/", order="4012888888881881", hash=type(order).objects.get().verification_hash())
+        .json()["results"]
+    )
+    assert Caller().get(mine["url"]).status_code == 200
     source = Source.objects.get(order=order)
     assert len(staff.get("payments/", reference=source.reference).json()["results"]) == 1
     at = f"payments/{source.pk}/status/"

@@ -27,6 +27,7 @@ from cybersource.models import (
     CyberSourceReply,
     OrderConfirmation,
     PaymentAttempt,
+    PaymentOperation,
     PaymentToken,
     RefusedPost,
     ReviewNotification,
@@ -381,6 +382,45 @@ def _(world: World) -> None:
             webhook(world, content)
 
 
+# -- the API ----------------------------------------------------------------------------------------------------------
+
+V1 = "/api/cybersource/v1/"
+
+
+def call(world: World, path: str, number: str, spelling: str) -> None:
+    """By a stranger and by staff: a card in the query, in the headers, and at any depth of the body, JSON or not."""
+    query = urlencode({"order": spelling, "reference": number, spelling: spelling})
+    told = json.dumps({"reason": spelling, "card": {"numbers": [number], spelling: CVN}, "cvn": CVN4})
+    headers = {"Idempotency-Key": number, "X-Card": number}
+    for post in (world.post, world.staff.post):
+        post(f"{V1}{path}?{query}", told, content_type="application/json", headers=headers)
+        post(V1 + path, told, content_type="application/json")
+        post(V1 + path, told[:-1], content_type="application/json")
+        post(V1 + path, urlencode(card(spelling)), content_type=FORM)
+    world.staff.get(f"{V1}{path}?{query}")
+    world.staff.get(f"{V1}{number}/")
+
+
+@scene("callers of the API send a card at every place")
+def _(world: World) -> None:
+    for number in CARDS.values():
+        spellings = list(written(number).values())
+        for spelling in spellings if THOROUGH else spellings[: len(spellings) if number == CARDS["Visa"] else 1]:
+            for path in ("payments/1/refund/", "connection-test/", "my/payments/", f"receipts/{number}/", number):
+                call(world, path, number, spelling)
+
+
+@scene("the API breaks", both=True)
+def _(world: World) -> None:
+    for model in (get_model("order", "Order"), PaymentOperation, Source):
+        with missing(model):
+            call(world, "payments/", CARDS["Visa"], CARDS["Visa"])
+            world.staff.get(f"{V1}payments/")
+            world.staff.get(f"{V1}operations/")
+            headers = {"Idempotency-Key": "a-key"}
+            world.staff.post(f"{V1}payments/1/refund/", "{}", content_type="application/json", headers=headers)
+
+
 # -- failures ----------------------------------------------------------------------------------------------------------
 
 
@@ -641,6 +681,10 @@ def _(world: World) -> None:
         world.staff.get(f"/admin/cybersource/{model}/")
         for pk in list(rows.objects.order_by("-pk").values_list("pk", flat=True)[:LOOKED_AT]):
             world.staff.get(f"/admin/cybersource/{model}/{pk}/change/")
+    for path in ("payments/", "operations/", "payment-methods/", "my/payments/"):
+        world.staff.get(V1 + path)
+    for pk in list(Source.objects.order_by("-pk").values_list("pk", flat=True)[:LOOKED_AT]):
+        world.staff.get(f"{V1}payments/{pk}/")
     orders = get_model("order", "Order").objects.order_by("-pk")
     for number in list(orders.values_list("number", flat=True)[:LOOKED_AT]):
         world.staff.get(f"/dashboard/orders/{number}/")
