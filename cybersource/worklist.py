@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from . import attention, differences, orders, paging
 from .expiry import decline_unless_charged, is_forgotten
-from .models import Attention, AttentionItem, PaymentAttempt
+from .models import Attention, AttentionItem, PaymentAttempt, PaymentOperation
 from .protocol import mask_card_numbers
 
 PAGE = paging.PAGE
@@ -40,7 +40,15 @@ def advice(item: AttentionItem) -> str:
     return str(attention.ADVICE.get(Attention(item.kind), ""))
 
 
-def why_not_believed(item: AttentionItem) -> str:
+def is_disbelieved(item: AttentionItem) -> bool:
+    """Whether it is an answer with a good signature that was not believed; ``detail`` says why."""
+    return item.kind in (Attention.ORPHAN, Attention.MISFIT)
+
+
+def detail_in_words(item: AttentionItem) -> str:
+    """Why an answer was not believed, in what the books differ, or which operation has no end; empty for the others."""
+    if item.kind == Attention.UNKNOWN_OPERATION and item.detail in PaymentOperation.Kind.values:
+        return str(PaymentOperation.Kind(item.detail).label)
     return str(MISFITS.get(item.detail) or differences.in_words(item.detail))
 
 

@@ -78,10 +78,11 @@ def alarms(
 
 def flagged(item: AttentionItem) -> Alarm:
     """An item of the list of what needs attention."""
-    told = {"what": item.get_kind_display(), "amount": item.amount_text, "id": item.transaction_id or "-"}
-    if item.detail:
+    detail = worklist.detail_in_words(item)
+    told = {"what": detail or item.get_kind_display(), "amount": item.amount_text, "id": item.transaction_id or "-"}
+    if worklist.is_disbelieved(item):
         what = _("The answer for transaction %(id)s (%(amount)s) was not believed: %(why)s. It paid for nothing here.")
-        told["why"] = worklist.why_not_believed(item)
+        told["why"] = detail
     elif item.transaction_id:
         what = _("%(what)s: %(amount)s, transaction %(id)s.")
     else:

@@ -50,5 +50,10 @@ def cybersource_advice(item: AttentionItem) -> str:
 
 
 @register.simple_tag
-def cybersource_why_not_believed(item: AttentionItem) -> str:
-    return worklist.why_not_believed(item)
+def cybersource_detail(item: AttentionItem) -> str:
+    return worklist.detail_in_words(item)
+
+
+@register.filter
+def cybersource_disbelieved(item: AttentionItem) -> bool:
+    return worklist.is_disbelieved(item)

@@ -183,7 +183,7 @@ def test_a_difference_is_listed_once_with_evidence_and_clears_itself_when_it_is_
     assert drift.compare(at=at) == {kind.value: 1}
     item = AttentionItem.objects.get()
     assert (item.kind, item.detail, item.order) == (Attention.DRIFT, kind.value, order)
-    assert item.transaction_id and item.amount is not None and worklist.why_not_believed(item) == kind.label
+    assert item.transaction_id and item.amount is not None and worklist.detail_in_words(item) == kind.label
     shop, there = item.evidence["shop"], item.evidence["gateway"]
     if kind.value.endswith("-not-there"):
         assert shop["amount"] == "5.00" and not there

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from decimal import Decimal
 from html import unescape
 from typing import Any
 
@@ -18,8 +19,8 @@ from oscar.core.compat import get_user_model
 from oscar.core.loading import get_model
 from oscar.test.factories import create_order
 
-from cybersource import expiry, worklist
-from cybersource.models import AttentionItem, PaymentAttempt
+from cybersource import attention, expiry, worklist
+from cybersource.models import Attention, AttentionItem, PaymentAttempt
 from tests.shop import post_reply
 
 pytestmark = pytest.mark.usefixtures("one_step")
@@ -138,6 +139,21 @@ def test_a_charge_that_names_an_order_without_card_payments_is_on_that_orders_pa
     page = words(boss.get(f"/dashboard/orders/{order.number}/"))
     assert "CyberSource accepted a payment that does not fit this order" in page
     assert "No card payment was begun for this order." in page
+
+
+def test_where_both_sides_differ_and_where_nobody_knows_is_no_answer_that_was_not_believed(boss):
+    order = create_order(number="200003")
+    money = {"amount": Decimal("9.50"), "currency": "USD"}
+    attention.flag(Attention.DRIFT, order, None, transaction_id="73" * 11, detail="capture-not-here", **money)
+    attention.flag(
+        Attention.UNKNOWN_OPERATION, order, None, reference_number="200003-R1", detail="refund", evidence={}, **money
+    )
+    listed, page = words(boss.get(LIST)), words(boss.get("/dashboard/orders/200003/"))
+    assert "Nobody could find out whether money was moved Refund What to do:" in listed
+    assert "differ Captured at CyberSource, and not in the shop's books What to do:" in listed
+    assert "Captured at CyberSource, and not in the shop's books: 9.50 USD, transaction 7373737373737373737373." in page
+    assert "The outcome of an operation is unknown Refund: 9.50 USD, reference number 200003-R1." in page
+    assert "not believed" not in listed + page
 
 
 def test_an_empty_list_says_so(boss):
