@@ -55,7 +55,7 @@ DASHBOARD_ENTRY: dict[str, Any] = {
     "access_fn": may_see_anything,
     "children": [
         {"label": _("Payments"), "url_name": "cybersource-payments", "access_fn": may_see_payments},
-        {"label": _("Reviews"), "url_name": "cybersource-reviews", "access_fn": may_see_payments},
+        {"label": _("Payments under review"), "url_name": "cybersource-reviews", "access_fn": may_see_payments},
         {"label": _("Operations"), "url_name": "cybersource-operations", "access_fn": may_see_payments},
         {"label": _("Needs attention"), "url_name": "cybersource-attention", "access_fn": may_look},
         {"label": _("Connection test"), "url_name": "cybersource-connection-test", "access_fn": may_look},

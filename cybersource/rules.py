@@ -198,8 +198,8 @@ def check(
     standing = payment.standing(transaction)
     rule = RULES[kind]
     if standing == Standing.FOREIGN or transaction.txn_type not in rule.acts_on:
-        message = _("This is no transaction that can be asked to %(operation)s.")
-        return [Problem(code="not-possible", field="transaction", message=message % {"operation": kind.label.lower()})]
+        message = _("“%(operation)s” cannot be asked of this transaction.")
+        return [Problem(code="not-possible", field="transaction", message=message % {"operation": kind.label})]
     if seen and seen != payment.version:
         message = _("Something happened to this payment since you looked. Look at it again, then decide.")
         return [Problem(code="stale", field="seen", message=message)]
@@ -210,8 +210,8 @@ def check(
         }
         return [Problem(code="under-way", field="transaction", message=message)]
     if standing not in rule.allowed:
-        message = _("What is %(standing)s cannot be asked to %(operation)s.")
-        words = {"standing": STANDINGS[standing], "operation": kind.label.lower()}
+        message = _("“%(operation)s” cannot be asked of what is %(standing)s.")
+        words = {"standing": STANDINGS[standing], "operation": kind.label}
         return [Problem(code="wrong-state", field="transaction", message=message % words)]
     return [
         *amount_problems(kind, payment, transaction, amount, currency),

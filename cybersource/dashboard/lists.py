@@ -68,7 +68,7 @@ class PaymentsForm(ListForm):
         validators=[RegexValidator(r"^[0-9]{4}$", gettext_lazy("Four digits."))],
     )
     since = forms.DateField(label=gettext_lazy("From"), required=False, widget=forms.DateInput(DATE, "%Y-%m-%d"))
-    until = forms.DateField(label=gettext_lazy("To"), required=False, widget=forms.DateInput(DATE, "%Y-%m-%d"))
+    until = forms.DateField(label=gettext_lazy("Until"), required=False, widget=forms.DateInput(DATE, "%Y-%m-%d"))
     at_least = forms.DecimalField(
         label=gettext_lazy("Amount from"), required=False, max_digits=15, localize=True, widget=forms.TextInput
     )
