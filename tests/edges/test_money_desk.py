@@ -342,7 +342,7 @@ def test_what_makes_no_sense_is_told_at_its_field_and_nothing_is_sent(desk, ines
 def test_what_cannot_be_done_says_why_and_offers_no_form(desk, ines):
     order = desk.captured("64.50")
     response = ines.get(url(desk.authorization(order), "capture"))
-    assert "This cannot be done now. What is captured cannot be asked to capture." in words(response)
+    assert "This cannot be done now. “Capture” cannot be asked of what is captured." in words(response)
     assert "<textarea" not in response.content.decode() and 'name="reason"' not in response.content.decode()
     assert "cannot be done now" in words(ines.get(url(desk.debit(order), "reverse")))
 
