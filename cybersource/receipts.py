@@ -79,6 +79,11 @@ class Receipt:
         return self.payment.standing.captured - self.payment.standing.refunded
 
     @property
+    def is_taken_in_part(self) -> bool:
+        """Whether less was taken than the amount that the shopper agreed to."""
+        return 0 < self.payment.standing.captured < self.amount
+
+    @property
     def status(self) -> str:
         return str(WORDS[self.payment.stands])
 

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from oscar.core.loading import get_model
 
-from cybersource import dossiers, receipts
+from cybersource import dossiers, operations, receipts
 from tests.calling import Caller, code, lengthen
 from tests.shop import Shopper, customer
 
@@ -101,6 +101,20 @@ def test_a_receipt_tells_what_was_taken_and_refunded_but_not_what_was_stopped(de
         assert shown in text, shown
     assert Source.objects.get(order=order).reference not in text
     assert order.verification_hash() not in text
+
+
+def test_a_receipt_says_what_was_taken_where_that_is_less_than_was_reserved(desk):
+    order = desk.order("64.50")
+    desk.do("capture", desk.authorization(order), amount=D("5.00"), is_last=False)
+    operations.reverse(desk.authorization(order))  # the rest is left to the bank
+    (one,) = Caller().get("my/payments/", order=order.number, hash=order.verification_hash()).json()["results"]
+    page = Caller().client.get(one["url"], headers={"Accept": "text/html"}).content.decode()
+    assert "Paid, less refunds: <strong>$5.00</strong>" in page and "$69.50" in page
+    held = desk.order("10.00")
+    for taken in (held, desk.captured("10.00")):
+        proof = taken.verification_hash()
+        (one,) = Caller().get("my/payments/", order=taken.number, hash=proof).json()["results"]
+        assert "Paid, less" not in Caller().client.get(one["url"], headers={"Accept": "text/html"}).content.decode()
 
 
 @pytest.mark.parametrize(
