@@ -115,6 +115,7 @@ def run(started: contextlib.ExitStack) -> None:
     shop = shop or start_shop()
     wait_for(simulator, f"{SIMULATOR}/")
     wait_for(shop, f"{SHOP}/catalogue/")
+    place_first_orders()
     print(invitation(), flush=True)
     while True:
         time.sleep(0.5)
@@ -195,6 +196,27 @@ def prepare() -> None:
     (STATE / "prepared").touch()
 
 
+def place_first_orders() -> None:
+    """In a shop without any, so that there is something to capture and something to decide."""
+    from django.db import connection
+    from oscar.core.loading import get_model
+
+    from sandbox import first_orders
+
+    try:
+        if not get_model("order", "Order").objects.exists():
+            goods_ = get_model("catalogue", "Product").objects.filter(
+                structure="standalone", stockrecords__isnull=False
+            )
+            products = list(goods_.order_by("pk").values_list("pk", flat=True)[:3])
+            for card, quantity in first_orders.ORDERS:
+                first_orders.place(SHOP, products, card=card, quantity=quantity)
+    except OSError as problem:  # requests' own among them: a sandbox without orders is a sandbox too
+        print(f"The first orders could not be placed: {problem}", flush=True)
+    finally:
+        connection.close()
+
+
 def wait_for(child: Child, url: str, seconds: float = 60) -> None:
     """Return when the URL answers; raise `Stop` when the child ends or takes too long."""
     # A proxy in the environment knows nothing of this machine's own servers.
@@ -231,6 +253,9 @@ def invitation() -> str:
   Put something into the cart, check out as a guest, and pay with any future expiry date, any security code and
 
 {cards}
+
+  Two orders are there already: capture, refund or decide them in the dashboard, on the order's tab "Card payments".
+  The simulator forgets its payments when it stops, so orders of an earlier start can only be looked at.
 
   Voucher {goods.VOUCHER} takes off ten dollars. Mails are in {_shown(STATE / "mail")}/, logs in {_shown(STATE)}/*.log.
   Ctrl-C stops everything.
