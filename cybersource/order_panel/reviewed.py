@@ -11,6 +11,7 @@ from typing import Any
 from oscar.core.loading import get_model
 
 from ..models import FollowonResult, ReviewNotificationUpdate
+from ..protocol import ReviewDecision
 from .looks import TONES
 
 Transaction = get_model("payment", "Transaction")
@@ -79,6 +80,13 @@ class Review:
     @property
     def waiting(self) -> bool:
         return self.status == Transaction.REVIEW
+
+    @property
+    def verdict(self) -> str:
+        """The decision, also after the payment was given back, which changes its status; empty for none."""
+        if self.decided is not None:
+            return self.decided.decision
+        return self.status if self.status in list(ReviewDecision) else ""
 
     @property
     def decided(self) -> Told | None:

@@ -20,7 +20,7 @@ from cybersource import order_panel
 from cybersource.models import PaymentOperation
 from cybersource.simulator import cards
 from tests.desk import events, notes, source_of, transactions
-from tests.reviewing import tell, under_review
+from tests.reviewing import Case, tell, under_review
 from tests.shop import Shopper
 from tests.threads import in_threads
 
@@ -254,6 +254,21 @@ def test_a_payment_under_review_is_accepted_or_rejected_by_those_who_may_decide(
     decider.post(url(hold, "reject-review"), {**kept, "step": "do"})
     bad.refresh_from_db()
     assert bad.status == "Payment Declined"
+
+
+def test_a_review_is_told_as_it_was_decided_also_after_the_money_went_back(desk, ines, settings):
+    settings.CYBERSOURCE_AUTO_REVERSE = False
+    shopper = Shopper(gateway=desk.simulator.gateway)
+    for decide, told in (
+        (lambda case: case.add_note("looks odd"), "given back"),
+        (Case.reject, "Rejected"),
+        (Case.accept, "Accepted"),
+    ):
+        case = under_review(shopper)
+        assert tell(decide(case)) == 200
+        desk.do("reverse", case.transaction)
+        page = words(ines.get(f"/dashboard/orders/{case.order.number}/"))
+        assert f"Payment reviews {told} $69.50 {case.request_id}" in page
 
 
 # -- once --------------------------------------------------------------------------------------------------------------
