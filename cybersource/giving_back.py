@@ -169,12 +169,15 @@ def give_back(
 ) -> list[PaymentOperation]:
     """Do what :func:`plan` says, step by step, until one does not end well. Returns the operations, in order.
 
-    ``on`` as for ``plan``; ``asked`` as for every operation (``user``, ``reason``, ``reference``). Raises
+    ``on`` as for ``plan``; ``asked`` as for every operation (``user``, ``reason``, ``reference``). Asked again under
+    the same ``key``, it returns what was done and does no more. Raises
     :class:`~cybersource.rules.InvalidOperation` before anything was done; a later step that has become impossible
     meanwhile ends it.
     """
     operations.refuse_in_transaction()
     payment = standing.of_source(Source.objects.select_related("source_type").get(transactions=on.pk))
+    if key and (before := asked_under(key, payment, amount, lines)):
+        return before
     steps = plan(payment, on=on, amount=amount, lines=lines)
     if not steps:
         return [operations.ask(kind_for(on), on, amount=amount, lines=lines, key=key, seen=seen, **asked)]
@@ -200,6 +203,18 @@ def give_back(
         if ended.state not in standing.ENDED_WELL:
             break
     return done
+
+
+def asked_under(
+    key: str, payment: Payment, amount: Decimal | None, lines: Mapping[int, int] | None
+) -> list[PaymentOperation]:
+    """The steps by which the same was given back under this key before, in order. What differs the rules refuse."""
+    found = [one for one in payment.operations if one.key == key or (one.key or "").startswith(f"{key}.")]
+    kinds = {one.kind for one in found}
+    is_same = kinds <= {Kind.VOID, Kind.REVERSE, Kind.REFUND} and all(
+        amount in (None, one.amount) and one.lines == operations.in_json(lines) for one in found[-1:]
+    )
+    return found if is_same else []
 
 
 def kind_for(on: Any) -> Kind:

@@ -9,6 +9,8 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Q
+
 from .models import OperationState, PaymentAttempt, PaymentOperation, clipped
 from .protocol import mask_card_numbers
 
@@ -25,8 +27,16 @@ LETTERS = {
     Kind.REJECT_REVIEW: "D",
 }
 
-#: What a search finds without any quoting, and short enough for every processor.
-_SEARCHABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")
+#: How an operation ends that moved nothing.
+WITHOUT_EFFECT = (
+    OperationState.DECLINED,
+    OperationState.REFUSED,
+    OperationState.NOT_SENT,
+    OperationState.UNDONE,
+)
+
+#: What a search finds without any quoting, and short enough for every processor; and no number of our own making.
+_SEARCHABLE = re.compile(r"(?!O[0-9]+\Z)[A-Za-z0-9][A-Za-z0-9-]{0,31}")
 
 
 def write(
@@ -85,10 +95,12 @@ def queue(
 ) -> PaymentOperation | None:
     """Write down what the shop does by itself; ``cybersource_reconcile`` sends it. None when that was asked before.
 
+    What somebody asked and CyberSource never did leaves it to be done.
     Nothing is sent from here: a reply and a review are answered without waiting for a call of ours. ``transaction`` is
     what it acts on; a hold that was never recorded, since its payment was declined, has none.
     """
-    if not payment_id or PaymentOperation.objects.filter(order=order, kind=kind, payment_id=payment_id).exists():
+    before = PaymentOperation.objects.filter(order=order, kind=kind, payment_id=payment_id)
+    if not payment_id or before.filter(Q(is_automatic=True) | ~Q(state__in=WITHOUT_EFFECT)).exists():
         return None
     return write(
         order,

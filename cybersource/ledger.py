@@ -153,10 +153,12 @@ def record_reversal(
     What a reviewer had rejected was taken from the Source's allocation then.
     """
     source = authorization.source
+    is_whole = amount >= authorization.amount
     if authorization.status != REJECT:
         source.amount_allocated = max(source.amount_allocated - amount, NOTHING)
         source.save(update_fields=["amount_allocated"])
-    if amount >= authorization.amount:
+        is_whole = not (source.amount_allocated or source.amount_debited)  # a hold may be given back in parts
+    if is_whole:
         mark(authorization, REVERSED)
     status = LAPSING if lapses else STATUSES[OutcomeKind.ACCEPTED]
     made = record_step(authorization, REVERSAL, amount, reference=reference, at=at, log=log, status=status)

@@ -26,7 +26,7 @@ from . import attention as needs
 from . import gateway, intents, ledger, orders, patience, reviews, rules, signals, standing
 from .announcements import announce
 from .conf import conf
-from .expiry import decline_unless_charged
+from .expiry import decline_unless_charged, holds_money, is_forgotten
 from .models import (
     UNDER_WAY,
     AttemptState,
@@ -43,7 +43,6 @@ from .protocol import (
     Notification,
     ReviewDecision,
     ReviewUpdate,
-    currency_exponent,
     format_amount,
     mask_card_numbers,
 )
@@ -59,12 +58,15 @@ logger = logging.getLogger(__name__)
 Kind = PaymentOperation.Kind
 State = OperationState
 
-#: Refusals that say "that was done before": looked up, and then taken for done. Source: REST API field reference; one
-#: integrator treats them so.
+#: Refusals of a void or a reversal that say "that was done before": looked up, and then taken for done. Of a capture or
+#: a refund they say that it cannot be done any more. Source: REST API field reference; one integrator treats them so.
 DONE_BEFORE = {"AUTH_ALREADY_REVERSED", "CAPTURE_ALREADY_VOIDED", "TRANSACTION_ALREADY_REVERSED_OR_SETTLED"}
 
 #: Refusals of a reversal that say that no hold is left.
 NOTHING_HELD = {*DONE_BEFORE, "MISSING_AUTH"}
+
+#: What undoes something, and shows on it.
+UNDOING = (Kind.VOID, Kind.REVERSE)
 
 #: What a look-up says of a transaction that was undone. A sale's void gives its hold back too.
 UNDONE = {"REVERSED", "VOIDED"}
@@ -208,7 +210,7 @@ def _begin(
         )
     order = orders.locked(order_id)
     if key and (same := PaymentOperation.objects.filter(key=key).first()):
-        return asked_before(same, kind, transaction_id, amount)
+        return asked_before(same, kind, transaction_id, amount, lines)
     source = Source.objects.select_related("source_type").get(transactions=transaction_id)
     payment = standing.of_source(source)
     on = next(one for one in payment.transactions if one.pk == transaction_id)
@@ -248,15 +250,26 @@ def _begin(
         transaction=on,
         payment_id=on.reference,
         is_last=is_last or amount == rules.limit(kind, payment, on),
-        lines={str(line): quantity for line, quantity in (lines or {}).items()},
+        lines=in_json(lines),
         date_sent=timezone.now(),
     )
-    return Begun(operation=operation, call=call_for(operation, payment))
+    try:
+        return Begun(operation=operation, call=call_for(operation, payment))
+    except InvalidRequest as problem:  # an id that no call can name, or the hundredth capture
+        raise InvalidOperation(Problem(code="not-possible", field="transaction", message=problem.explanation)) from None
 
 
-def asked_before(same: PaymentOperation, kind: Kind, transaction_id: int, amount: Decimal | None) -> Begun:
+def in_json(lines: Mapping[int, int] | None) -> dict[str, int]:
+    """Quantities by line as a row keeps them."""
+    return {str(line): quantity for line, quantity in (lines or {}).items()}
+
+
+def asked_before(
+    same: PaymentOperation, kind: Kind, transaction_id: int, amount: Decimal | None, lines: Mapping[int, int] | None
+) -> Begun:
     """The operation that this key stands for, if it is the same one."""
-    if (same.kind, same.transaction_id) != (kind, transaction_id) or amount not in (None, same.amount):
+    asked = (kind, transaction_id, in_json(lines))
+    if (same.kind, same.transaction_id, same.lines) != asked or amount not in (None, same.amount):
         message = _("This key was used for another operation (%(number)s). Use a new one.")
         words = {"number": same.reference_number}
         raise InvalidOperation(Problem(code="key-reused", field="key", message=message % words))
@@ -265,7 +278,7 @@ def asked_before(same: PaymentOperation, kind: Kind, transaction_id: int, amount
 
 def cost_of(lines: Mapping[int, int], order_lines: Mapping[int, Any], currency: str) -> Decimal:
     """What so many of these lines cost in the order, discounts and tax included. Unknown lines cost nothing."""
-    cent = Decimal(1).scaleb(-currency_exponent(currency))
+    cent = Decimal(1).scaleb(-rules.decimals(currency))
     total = Decimal(0)
     for key, quantity in lines.items():
         line = order_lines.get(key)
@@ -361,7 +374,8 @@ def perform(operation: PaymentOperation, call: Call) -> PaymentOperation:
     """Send the call of an operation that is written down, once, and record how it ended."""
     exchange = gateway.send(call, order=operation.order, operation=operation, user=operation.user)
     ending = Ending.of(exchange.outcome)
-    if ending.state == State.REFUSED and ending.reason in DONE_BEFORE and was_done(operation):
+    was_before = ending.state == State.REFUSED and ending.reason in DONE_BEFORE and operation.kind in UNDOING
+    if was_before and was_done(operation):
         ending = replace(ending, state=State.DONE)
     if operation.kind in DECISIONS and ending.state == State.DONE:
         ending = tell_decision(operation, ending)
@@ -477,16 +491,38 @@ def record_refund(operation: PaymentOperation) -> None:
         lines=quantities_of(operation),
         **told(operation),
     )
-    if operation.transaction.source.amount_refunded >= operation.transaction.source.amount_debited:
-        settle_attention(operation)
+    settle_attention(operation)
 
 
 def record_void(operation: PaymentOperation) -> None:
+    """A capture leaves its hold behind, which nobody is there to reverse where nobody asked for the void."""
     operation.made = ledger.record_void(operation.order, operation.transaction, **told(operation))
+    if operation.is_automatic and operation.transaction.txn_type == Transaction.DEBIT:
+        queue_reversal(operation)
+
+
+def queue_reversal(void: PaymentOperation) -> None:
+    """Write down that the hold of a capture which was voided is to be given back too."""
+    source = void.transaction.source
+    intents.queue(
+        void.order,
+        Kind.REVERSE,
+        payment_id=source.reference,
+        amount=void.amount,
+        currency=void.currency,
+        reason=void.reason,
+        attempt=void.attempt,
+        transaction=Transaction.objects.filter(source=source, txn_type=Transaction.AUTHORISE).order_by("pk").first(),
+    )
 
 
 def record_reversal(operation: PaymentOperation) -> None:
-    """The hold is gone: from the books, from the attempt, from what staff were asked to do about it."""
+    """The hold is gone: from the books, from the attempt, from what staff were asked to do about it.
+
+    An order that waited for this very hold is declined, or listed where it holds other money. One that has gone on
+    without it waits for something else.
+    """
+    counted = False
     if operation.transaction is not None:
         operation.made = ledger.record_reversal(
             operation.order,
@@ -496,9 +532,10 @@ def record_reversal(operation: PaymentOperation) -> None:
             **told(operation),
         )
         if operation.transaction.status == standing.REVERSED:
-            give_attempt_back(operation)
+            counted = give_attempt_back(operation)
     settle_attention(operation)
-    decline_unless_charged(operation.order)
+    if counted and not decline_unless_charged(operation.order) and is_forgotten(operation.order):
+        needs.doubt(Attention.UNPAID_REST, operation.order, operation.transaction.source.cybersource_attempts.first())
 
 
 RECORDED: dict[Kind, Callable[[PaymentOperation], None]] = {
@@ -527,17 +564,31 @@ def quantities_of(operation: PaymentOperation) -> dict[int, int] | None:
     return None if operation.amount == operation.transaction.amount else {}
 
 
-def give_attempt_back(operation: PaymentOperation) -> None:
-    """The attempt that made the payment holds nothing any more. A second charge leaves the first one's alone."""
-    held = (AttemptState.AUTHORIZED, AttemptState.REVIEW, AttemptState.PARTIAL)
+def give_attempt_back(operation: PaymentOperation) -> bool:
+    """The attempt that made the payment holds nothing any more; True when its hold counted for the order.
+
+    A second charge leaves the first one's attempt alone.
+    """
     attempts = PaymentAttempt.objects.filter(source=operation.source_id)
-    attempts.filter(state__in=held).update(state=AttemptState.REVERSED)
+    counted = attempts.filter(holds_money()).update(state=AttemptState.REVERSED)
+    if not counted:
+        held = (AttemptState.AUTHORIZED, AttemptState.REVIEW, AttemptState.PARTIAL)
+        attempts.filter(state__in=held).update(state=AttemptState.REVERSED)
     attempts.exclude(attention=Attention.NO_ANSWER).update(attention=Attention.NONE)
+    return bool(counted)
 
 
 def settle_attention(operation: PaymentOperation) -> None:
-    """What staff were asked to do about a charge is done."""
+    """What staff were asked to do about a charge is done once nothing of it is held or taken any more.
+
+    Where the books differ, only looking again tells that they do not.
+    """
+    if operation.transaction is not None:
+        source = operation.transaction.source
+        if not source.amount_allocated <= source.amount_debited <= source.amount_refunded:
+            return
     items = AttentionItem.objects.filter(order=operation.order, transaction_id=payment_id_of(operation))
+    items = items.exclude(kind=Attention.DRIFT)
     words = {"what": operation.get_state_display(), "number": operation.reference_number}
     needs.clear(items, _("%(what)s by operation %(number)s.") % words)
 

@@ -136,7 +136,7 @@ def money_of(order_ids: Iterable[int]) -> dict[int, Money]:
         money.references.add(reference)
         doubtful = status == Transaction.REVIEW and conf.review_holds_order
         if kind == Transaction.AUTHORISE and (doubtful or is_set_aside):
-            money.held -= amount
+            money.held -= min(amount, allocated)  # what was given back is allocated no more
     return found
 
 

@@ -91,9 +91,6 @@ ACTS = {
 #: How an operation ended that was found.
 ENDINGS = {Fate.DONE: State.DONE, Fate.UNDONE: State.UNDONE, Fate.DECLINED: State.DECLINED}
 
-#: What undoes something, and shows on it.
-UNDOING = (Kind.VOID, Kind.REVERSE)
-
 
 class Became(StrEnum):
     """What became of one operation."""
@@ -178,11 +175,11 @@ def find_out(operation: PaymentOperation, at: datetime, age: timedelta) -> str:
         return find_decision(operation, at, age)
     if found := search(operation, at):
         return adopt(operation, found)
-    if operation.kind in UNDOING and (undone := was_undone(operation)):
+    if operation.kind in operations.UNDOING and (undone := was_undone(operation)):
         return undone
     if age < TAKEN_BACK_AFTER:
         return end(operation, Ending(state=State.UNKNOWN))
-    if operation.kind in UNDOING:
+    if operation.kind in operations.UNDOING:
         # It shows nowhere, and would on what it was to undo: it never arrived, and may be asked for again.
         return end(operation, Ending(state=State.NOT_SENT, reason=NOT_FOUND))
     return take_back(operation, age)

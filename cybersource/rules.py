@@ -14,10 +14,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from oscar.core.loading import get_model
 
+from .conf import conf
 from .models import PaymentOperation
-from .protocol import AmountNotRepresentable, format_amount
+from .protocol import AmountNotRepresentable, currency_exponent, format_amount
 from .standing import REFUND_VOID, REVERSAL, VOID, Payment, Quantities, Standing
 
+Source = get_model("payment", "Source")
 Transaction = get_model("payment", "Transaction")
 
 Kind = PaymentOperation.Kind
@@ -98,9 +100,9 @@ RULES: dict[Kind, Rule] = {
         allowed=(Standing.HELD, Standing.UNDER_REVIEW, Standing.REJECTED, Standing.PART_CAPTURED),
         source="amount_allocated - amount, unless a reviewer had rejected it",
         makes=REVERSAL,
-        changes="REVERSED, if nothing was captured",
+        changes="REVERSED, once nothing of it is held or captured",
         event=REVERSAL,
-        order="declined, if it still waits for payment and nothing else is held for it",
+        order="declined, if it waited for this hold and nothing else is held for it",
     ),
     Kind.ACCEPT_REVIEW: Rule(
         acts_on=(Transaction.AUTHORISE,),
@@ -169,7 +171,8 @@ def blocked(kind: str, payment: Payment, transaction: Any) -> PaymentOperation |
     """The operation under way that this one has to wait for.
 
     Refunds of one capture, and captures of one authorization, go beside each other: their sums are checked. Whatever
-    undoes something waits for everything on it, and everything on it waits for that.
+    undoes something waits for everything on it, and everything on it waits for that. After a capture that is to be the
+    last there is no other, so its outcome has to be known first.
     """
     beside = {Kind.CAPTURE: (Kind.CAPTURE,), Kind.REFUND: (Kind.REFUND,)}.get(Kind(kind), ())
     of_hold = transaction.txn_type == Transaction.AUTHORISE
@@ -177,7 +180,8 @@ def blocked(kind: str, payment: Payment, transaction: Any) -> PaymentOperation |
         same = one.transaction_id == transaction.pk
         # What gives a hold back, or decides over it, is about the captures too.
         whole = of_hold and kind == Kind.REVERSE
-        if (same or whole) and one.kind not in beside:
+        is_last = one.kind == Kind.CAPTURE and (one.is_last or not conf.several_captures)
+        if (same or whole) and (is_last or one.kind not in beside):
             return one
     return None
 
@@ -234,16 +238,35 @@ def amount_problems(
     if amount > HIGHEST_AMOUNT:
         yield Problem(code="amount-too-high", field="amount", message=_("The amount is higher than any payment."))
         return
-    try:
-        format_amount(amount, payment.currency)
-    except AmountNotRepresentable:
-        message = _("%(currency)s has no such fractions. Write the amount in whole units of it.")
-        yield Problem(code="amount-too-precise", field="amount", message=message % {"currency": payment.currency})
+    if problem := precision_problem(amount, payment.currency):
+        yield problem
         return
     left = limit(kind, payment, transaction)
     if amount > left:
         message = LIMITS[kind] % {"left": format_amount(left, payment.currency), "currency": payment.currency}
         yield Problem(code="amount-too-high", field="amount", message=message)
+
+
+def decimals(currency: str) -> int:
+    """How many decimals an operation's amount may have: the currency's, and no more than Oscar's columns hold.
+
+    What the columns would round is not what was moved, and what they round to nothing could be moved for ever.
+    """
+    columns = [Source._meta.get_field(f"amount_{name}") for name in ("allocated", "debited", "refunded")]
+    columns.append(Transaction._meta.get_field("amount"))
+    return min(currency_exponent(currency), *(column.decimal_places for column in columns))
+
+
+def precision_problem(amount: Decimal, currency: str) -> Problem | None:
+    """Why an amount has too many decimals; None when it has not."""
+    try:
+        format_amount(amount, currency)
+        if amount == round(amount, decimals(currency)):
+            return None
+    except AmountNotRepresentable:
+        pass
+    message = _("%(currency)s has no such fractions. Write the amount in whole units of it.")
+    return Problem(code="amount-too-precise", field="amount", message=message % {"currency": currency})
 
 
 def limit(kind: Kind, payment: Payment, transaction: Any) -> Decimal:

@@ -97,6 +97,7 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         return Result.REPEATED
     end_its_doubt(attempt, outcome)
     held = money.held
+    was_paid = held >= order.total_incl_tax
     attention = unexpected(order, attempt, outcome)
     token = remember_token(order, outcome, entry)
     source = ledger.record_charge(order, attempt, outcome, entry, token)
@@ -128,7 +129,9 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         )
         orders.note(order, to_staff(attempt, outcome, attention))
         tell(signals.unexpected_charge, order, attempt, outcome, entry, attention=attention)
-        if attention == Attention.EXTRA_CHARGE and "second-charge" in conf.auto_reverse and conf.has_rest:
+        # A first charge that is under review pays for nothing yet: the second may be the one that does.
+        is_second = attention == Attention.EXTRA_CHARGE and was_paid
+        if is_second and "second-charge" in conf.auto_reverse and conf.has_rest:
             take_back(order, attempt, source)
     transaction.on_commit(lambda: limits.count_payment(limits.Who.of(attempt)), robust=True)
     if outcome.kind != OutcomeKind.PARTIAL:
@@ -220,7 +223,10 @@ def remember_token(order: Any, outcome: Outcome, entry: CyberSourceReply) -> Pay
 
 def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply) -> Result:
     """Declined, refused for its data, or cancelled. Never undoes anything that is paid or newer."""
-    if outcome.reason_code in HOLD_MAY_REMAIN and "rejected" in conf.auto_reverse and conf.has_rest:
+    # Where a card was only to be stored, no bank was asked for money.
+    asked_for_money = attempt.transaction_type != TransactionType.CREATE_PAYMENT_TOKEN
+    may_hold = asked_for_money and outcome.reason_code in HOLD_MAY_REMAIN
+    if may_hold and "rejected" in conf.auto_reverse and conf.has_rest:
         intents.queue(
             order,
             Kind.REVERSE,

@@ -287,7 +287,7 @@ class Quantities:
 def quantities(payment: Payment, order: Any) -> Quantities:
     """Count by the order's payment events, in one statement whatever the number of lines and events."""
     references = {one.transaction.reference for one in payment.captures} | {one.reference for one in payment.refunds}
-    references |= {one.request_id for one in payment.operations if one.kind == Kind.VOID and one.request_id}
+    references |= {one.request_id or one.reference_number for one in payment.operations if one.kind == Kind.VOID}
     counted = (
         PaymentEventQuantity.objects.filter(event__order=order, event__reference__in=references)
         .order_by()

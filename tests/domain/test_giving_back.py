@@ -47,6 +47,7 @@ def test_a_capture_that_went_to_the_bank_is_refunded_instead(desk):
     done = giving_back.give_back(desk.debit(order), user=desk.staff, key="form-7")
     assert ended(done) == [("void", "refused", D("69.50")), ("refund", "done", D("69.50"))]
     assert [one.key for one in done] == ["form-7", "form-7.1"]
+    assert giving_back.give_back(desk.debit(order), user=desk.staff, key="form-7") == done
     assert source_of(order) == (D("69.50"), D("69.50"), D("69.50"))
 
 

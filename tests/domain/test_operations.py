@@ -79,6 +79,24 @@ def test_after_the_last_capture_no_more_is_taken_of_the_hold(desk):
     assert codes(refused) == ["amount-too-high"]
 
 
+def test_whether_the_last_capture_arrived_is_found_out_before_more_is_taken(desk):
+    order = desk.order("64.50")
+    hold = desk.authorization(order)
+    desk.rest.faults.next("no-answer", action="captures")
+    assert operations.capture(hold, amount=D("20.00")).state == "unknown"
+    with pytest.raises(InvalidOperation) as refused:
+        operations.capture(hold, amount=D("10.00"))
+    assert codes(refused) == ["under-way"] and len(desk.calls("captures")) == 1
+
+
+def test_a_capture_of_a_hold_that_was_reversed_in_the_business_center_takes_nothing(desk):
+    order = desk.order("64.50")
+    reverse_by_hand(desk.payment(order))
+    refused = operations.capture(desk.authorization(order))
+    assert (refused.state, refused.rest_reason) == ("refused", "AUTH_ALREADY_REVERSED")
+    assert source_of(order) == (D("69.50"), D("0.00"), D("0.00"))
+
+
 def test_an_account_that_takes_one_capture_only_is_asked_for_one_only(desk, settings):
     settings.CYBERSOURCE_SEVERAL_CAPTURES = False
     order = desk.order("64.50")
@@ -107,6 +125,28 @@ def test_a_refund_gives_back_a_line_and_the_rest_by_amount(desk):
         operations.refund(debit, amount=D("0.01"))
     assert codes(refused) == ["wrong-state"]
     assert desk.rest.status(one.request_id) == "PENDING"
+
+
+def test_a_refund_of_a_capture_that_was_voided_in_the_business_center_gives_nothing(desk):
+    order = desk.captured("64.50")
+    debit = desk.debit(order)
+    ids = {"reference_number": "BY-HAND", "idempotency_id": "byhand1"}
+    assert gateway.send(operations.calls.void(debit.reference, of=operations.Resource.CAPTURE, **ids)).outcome.succeeded
+    refused = operations.refund(debit)
+    assert (refused.state, refused.rest_reason) == ("refused", "CAPTURE_ALREADY_VOIDED")
+    assert source_of(order)[2] == 0
+
+
+def test_no_amount_is_moved_that_the_shops_own_columns_would_round(desk):
+    """Three decimals in Oscar's columns with two: what is rounded to nothing could be given back for ever."""
+    order = desk.captured("64.50", "10.00")
+    Source.objects.filter(order=order).update(currency="KWD")
+    with pytest.raises(InvalidOperation) as refused:
+        operations.refund(desk.debit(order), amount=D("0.004"))
+    assert codes(refused) == ["amount-too-precise"]
+    line = order.lines.order_by("pk").last()
+    line.quantity = 3
+    assert operations.cost_of({line.pk: 1}, {line.pk: line}, "KWD") == D("3.33")
 
 
 def test_a_sale_is_refunded_under_the_payments_own_id(desk, settings):
@@ -196,20 +236,29 @@ def test_the_rest_of_a_hold_is_left_to_lapse_where_it_cannot_be_released(desk):
     assert transactions(order)[0] == ("Authorise", "69.50", "ACCEPT")
 
 
+def test_a_hold_that_was_given_back_in_parts_is_given_back(desk):
+    order = desk.order("64.50")
+    hold = desk.authorization(order)
+    desk.do("capture", hold, amount=D("20.00"))
+    assert operations.reverse(hold).state == "lapsing"
+    desk.do("void", desk.debit(order))
+    assert operations.reverse(hold).amount == D("20.00")
+    assert source_of(order) == (0, 0, 0) and transactions(order)[0] == ("Authorise", "69.50", "REVERSED")
+    assert PaymentAttempt.objects.get(source__order=order).state == "reversed"
+
+
+def reverse_by_hand(payment):
+    """Staff reverse a hold in the Business Center."""
+    ids = {"reference_number": "BY-HAND", "idempotency_id": "byhand1"}
+    money = {"amount": payment.authorized, "currency": payment.currency}
+    call = operations.calls.reverse(payment.source.reference, reason="by hand", **money, **ids)
+    assert gateway.send(call).outcome.succeeded
+
+
 def test_what_was_reversed_in_the_business_center_before_counts_as_done(desk):
     order = desk.order("64.50")
     payment = desk.payment(order)
-    elsewhere = gateway.send(
-        operations.calls.reverse(
-            payment.source.reference,
-            amount=D("69.50"),
-            currency="USD",
-            reason="by hand",
-            reference_number="BY-HAND",
-            idempotency_id="byhand1",
-        )
-    )
-    assert elsewhere.outcome.succeeded
+    reverse_by_hand(payment)
     done = desk.do("reverse", payment.authorization)
     assert done.rest_reason == "AUTH_ALREADY_REVERSED"
     assert source_of(order)[0] == 0
@@ -224,6 +273,19 @@ def test_a_second_charge_is_reversed_from_the_list_and_leaves_it(desk):
     desk.do("reverse", desk.authorization(order))
     item = AttentionItem.objects.get()
     assert item.date_cleared and "X1" in item.reason
+
+
+def test_a_charge_of_which_something_was_taken_and_kept_stays_listed(desk):
+    order = desk.order("64.50")
+    hold = desk.authorization(order)
+    listed = {"order": order, "transaction_id": hold.reference}
+    for kind in (Attention.EXTRA_CHARGE, Attention.DRIFT):
+        AttentionItem.objects.create(kind=kind, **listed)
+    desk.do("capture", hold, amount=D("20.00"))
+    operations.reverse(hold)
+    assert not AttentionItem.objects.filter(date_cleared__isnull=False).exists()
+    desk.do("refund", desk.debit(order))
+    assert AttentionItem.objects.get(date_cleared=None).kind == Attention.DRIFT  # only a look clears it
 
 
 # -- what is not begun -----------------------------------------------------------------------------------------------
@@ -304,6 +366,18 @@ def test_the_same_key_is_the_same_operation(desk):
     with pytest.raises(InvalidOperation) as refused:
         operations.capture(hold, amount=D("11.00"), key="form-1")
     assert codes(refused) == ["key-reused"]
+    with pytest.raises(InvalidOperation) as refused:
+        operations.capture(hold, amount=D("10.00"), lines={order.lines.get().pk: 1}, key="form-1")
+    assert codes(refused) == ["key-reused"]
+
+
+def test_a_transaction_without_an_id_of_cybersource_is_not_asked_about(desk):
+    """As of another app that called its sources alike."""
+    order = desk.order()
+    Transaction.objects.filter(source__order=order).update(reference="")
+    with pytest.raises(InvalidOperation) as refused:
+        operations.capture(desk.authorization(order))
+    assert codes(refused) == ["not-possible"] and not PaymentOperation.objects.exists()
 
 
 def test_without_keys_of_the_rest_door_an_operation_says_which_setting_is_missing(desk, settings):

@@ -7,12 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from cybersource import authorizations, intents, operations, orders, recovery
+from cybersource import authorizations, intents, operations, orders, recovery, standing
 from cybersource.models import Attention, AttentionItem, PaymentOperation
 from cybersource.simulator import cards
 from cybersource.simulator.rest import RestAccess
 from tests.desk import Order, notes, source_of, transactions
-from tests.shop import Shopper
+from tests.shop import Shopper, post_notification
 from tests.threads import in_threads
 
 D = Decimal
@@ -126,6 +126,29 @@ def test_a_void_that_never_arrived_shows_on_what_it_was_to_undo_and_is_not_sent_
     assert recover(desk, minutes=11) == {"found out": 1}
     assert fresh(lost).state == "not-sent" and len(desk.calls("voids")) == 1
     desk.do("void", desk.debit(order))
+
+
+def test_the_lines_of_a_capture_whose_void_only_shows_on_it_can_be_captured_again(desk):
+    order = desk.order("64.50")
+    line = order.lines.get()
+    desk.do("capture", desk.authorization(order), lines={line.pk: 1}, is_last=False)
+    lost = lose(desk, "lost", "voids", "void", desk.debit(order))
+    ids = {"reference_number": "BY-HAND", "idempotency_id": "byhand1"}
+    by_hand = operations.calls.void(lost.payment_id, of=operations.Resource.CAPTURE, **ids)
+    assert operations.gateway.send(by_hand).outcome.succeeded
+    assert recover(desk, seconds=11) == {"found out": 1}
+    assert fresh(lost).state == "done"
+    assert standing.quantities(desk.payment(order), order).left_to_capture(line) == 1
+
+
+def test_a_decision_of_which_a_reviewer_told_meanwhile_is_not_asked_for_again(desk):
+    order = desk.order(card=cards.REVIEW)
+    lost = lose(desk, "lost", "actions", "accept_review", desk.authorization(order))
+    update = desk.simulator.gateway.decide(desk.simulator.payments[-1].id, "ACCEPT", reviewer="lena.review")
+    assert post_notification(update.body).status_code == 200
+    assert recover(desk, seconds=11) == {"found out": 1}
+    assert fresh(lost).state == "done" and len(desk.calls("actions")) == 1
+    desk.do("capture", desk.authorization(order))
 
 
 def test_a_reversal_that_only_shows_on_its_hold_is_done(desk):

@@ -6,9 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from cybersource import operations, recovery
 from cybersource.models import AttentionItem, PaymentOperation
 from cybersource.simulator import cards
-from tests.desk import source_of
+from tests.desk import Source, source_of
 from tests.shop import Shopper, post_notification, post_reply
 
 D = Decimal
@@ -54,6 +55,55 @@ def test_a_second_charge_is_given_back_only_where_the_shop_says_so(desk, setting
     second = shopper.reply()
     post_reply(second)
     assert queued() == [(kind, dict(second)["transaction_id"], D("69.50"), True)]
+
+
+def test_a_second_charge_that_pays_while_the_first_is_under_review_is_kept(desk, settings, one_step):
+    settings.CYBERSOURCE_AUTO_REVERSE = True
+    shopper = Shopper(gateway=desk.simulator.gateway)
+    order = shopper.check_out("64.50")
+    shopper.pay(cards.REVIEW)
+    post_reply(shopper.reply())
+    order.refresh_from_db()
+    assert order.status == "Authorized" and queued() == []
+    assert AttentionItem.objects.get().kind == "extra-charge"  # staff decide, once the reviewer has
+
+
+def test_of_a_second_sale_nothing_is_left_in_the_books_or_on_the_list(desk, settings):
+    settings.CYBERSOURCE_AUTO_REVERSE = True
+    settings.CYBERSOURCE_FLOW = "sale"
+    shopper, other = (Shopper(gateway=desk.simulator.gateway) for _ in range(2))
+    order = shopper.check_out("64.50")
+    shopper.pay()
+    paid = shopper.attempt()
+    other.check_out("64.50")
+    sale = dict(other.submit().reply)["transaction_id"]
+    post_reply(shopper.reply(paid, transaction_id=sale))
+    assert recovery.recover() == {"sent": 2}
+    assert list(PaymentOperation.objects.order_by("pk").values_list("kind", "state")) == [
+        ("void", "done"),
+        ("reverse", "done"),
+    ]
+    assert desk.rest.status(sale) == "REVERSED" and AttentionItem.objects.get().date_cleared
+    allocated = Source.objects.filter(order=order).order_by("pk").values_list("amount_allocated", "amount_debited")
+    assert list(allocated) == [(D("69.50"), D("69.50")), (0, 0)]
+
+
+def test_a_card_that_decision_manager_would_not_even_store_left_no_hold(desk):
+    shopper = Shopper(gateway=desk.simulator.gateway)
+    shopper.check_out("64.50")
+    post_reply(shopper.reply(decision="DECLINE", reason_code="481", auth_amount=""))
+    assert shopper.attempt().transaction_type == "create_payment_token" and queued() == []
+
+
+def test_what_staff_tried_in_vain_is_still_done_by_itself(desk, settings):
+    order = desk.order(card=cards.REVIEW)
+    there = settings.CYBERSOURCE_REST_ENDPOINT
+    settings.CYBERSOURCE_REST_ENDPOINT = "http://127.0.0.1:1"
+    assert operations.reverse(desk.authorization(order)).state == "not-sent"
+    settings.CYBERSOURCE_REST_ENDPOINT = there
+    update = desk.simulator.gateway.decide(desk.simulator.payments[-1].id, "REJECT", reviewer="lena.review")
+    assert post_notification(update.body).status_code == 200
+    assert [kind for kind, *_about in queued()] == ["reverse"]
 
 
 @pytest.mark.parametrize("setting", [("CYBERSOURCE_AUTO_REVERSE", False), ("CYBERSOURCE_REST_KEY_ID", "")])
