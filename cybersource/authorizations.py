@@ -15,14 +15,14 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from oscarapicheckout import settings as checkout_settings
 
-from . import gateway, intents, ledger, operations, orders, patience, settlement
+from . import gateway, intents, ledger, operations, orders, patience, rules, settlement
 from .checkout import SERVER_FLOW
 from .conf import conf
 from .models import (
@@ -36,7 +36,7 @@ from .models import (
     clipped,
 )
 from .operations import Ending
-from .protocol import AmountNotRepresentable, Decision, Outcome, OutcomeKind, TransactionType, format_amount
+from .protocol import Decision, Outcome, OutcomeKind, TransactionType
 from .protocol.rest import Call, Processed, Refused, TokenKind, calls
 from .protocol.rest.payment import DECISIONS, payment_outcome
 from .rules import InvalidOperation, Problem
@@ -80,24 +80,55 @@ def authorize(
     """
     operations.refuse_in_transaction()
     require_rest()
-    key = asked.get("key", "")
+
+    def begin_it() -> Begun:
+        return begin_own(order.pk, token, amount, capture, method_key, commerce_indicator, **asked)
+
+    try:
+        begun = patience.persistently(begin_it)
+    except IntegrityError:
+        if not asked.get("key"):
+            raise
+        begun = begin_it()  # another request with the key was a moment quicker
+    ended = carry_out(begun, commerce_indicator, **asked)
+    if begun.call is not None and ended.state in NOTHING_DONE:
+        give_up(ended)
+    return ended
+
+
+@sensitive_variables()
+@transaction.atomic
+def begin_own(
+    order_id: int,
+    token: PaymentToken,
+    amount: Decimal | None,
+    capture: bool,
+    method_key: str,
+    commerce_indicator: str,
+    *,
+    key: str = "",
+    **asked: Any,
+) -> Begun:
+    """Write an attempt of staff's own together with its intent, so that neither is ever there without the other."""
+    order = orders.locked(order_id)
     if key and (same := PaymentOperation.objects.filter(key=key).first()):
         if (same.kind, same.order_id) != (Kind.AUTHORIZE, order.pk) or amount not in (None, same.amount):
             raise InvalidOperation(Problem(code="key-reused", field="key", message=_("This key was used before.")))
-        return same
-    attempt = patience.persistently(lambda: begin_attempt(order.pk, token, amount, capture, method_key))
-    return send(attempt, commerce_indicator=commerce_indicator, **asked)
+        return Begun(operation=same, call=None)
+    attempt = begin_attempt(order, token, amount, capture, method_key)
+    return begin(attempt.pk, commerce_indicator, key=key, **asked)
 
 
-@transaction.atomic
 def begin_attempt(
-    order_id: int, token: PaymentToken, amount: Decimal | None, capture: bool, method_key: str
+    order: Any, token: PaymentToken, amount: Decimal | None, capture: bool, method_key: str
 ) -> PaymentAttempt:
-    """Write an attempt of staff's own for what the order lacks."""
-    order = orders.locked(order_id)
+    """Write an attempt for what the order lacks. Its row is locked by the caller."""
     missing = order.total_incl_tax - orders.money_held(order)
-    amount = missing if amount is None else amount
     currency = order.currency or conf.default_currency
+    if amount is not None and (not amount.is_finite() or amount <= 0):
+        message = _("The amount must be more than nothing.")
+        raise InvalidOperation(Problem(code="amount-not-positive", field="amount", message=message))
+    amount = missing if amount is None else amount
     problems = []
     if not orders.awaits_payment(order):
         problems.append(Problem(code="wrong-state", field="order", message=_("The order does not wait for payment.")))
@@ -107,11 +138,8 @@ def begin_attempt(
     elif not 0 < amount <= missing:
         message = _("The order lacks %(missing)s %(currency)s.") % {"missing": missing, "currency": currency}
         problems.append(Problem(code="amount-too-high", field="amount", message=message))
-    else:
-        try:
-            format_amount(amount, currency)
-        except AmountNotRepresentable as problem:
-            problems.append(Problem(code="amount-too-precise", field="amount", message=problem.explanation))
+    elif problem := rules.precision_problem(amount, currency):
+        problems.append(problem)
     if problems:
         raise InvalidOperation(*problems)
     if orders.is_declined(order):  # it waits for payment once more, as when a shopper tries again
@@ -147,6 +175,7 @@ def authorize_waiting(*, at: datetime | None = None) -> int:
     asked = PaymentOperation.objects.filter(attempt=OuterRef("pk")).exclude(state__in=NOTHING_DONE)
     waiting = PaymentAttempt.objects.filter(
         ~Exists(asked),
+        previous__isnull=False,  # what staff asked themselves, they were told the end of
         door=PaymentAttempt.Door.REST,
         state=AttemptState.OPEN,
         date_created__lt=now - A_MOMENT,
@@ -175,19 +204,35 @@ def require_rest() -> None:
 @sensitive_variables()
 def send(attempt: PaymentAttempt, *, commerce_indicator: str = "internet", **asked: Any) -> PaymentOperation:
     begun = patience.persistently(lambda: begin(attempt.pk, commerce_indicator, **asked))
+    return carry_out(begun, commerce_indicator, **asked)
+
+
+@sensitive_variables()
+def carry_out(begun: Begun, commerce_indicator: str, **asked: Any) -> PaymentOperation:
+    """Send what was begun; a token that turns out to be of the other kind is sent once more, as that."""
     if begun.call is None:
         return begun.operation
     ended = perform(begun.operation, begun.call)
     if ended.state == State.REFUSED and corrected_kind(ended):
-        again = patience.persistently(lambda: begin(attempt.pk, commerce_indicator, **{**asked, "key": ""}))
+        again = patience.persistently(lambda: begin(ended.attempt_id, commerce_indicator, instead_of=ended, **asked))
         return perform(again.operation, again.call) if again.call else again.operation
     return ended
 
 
+def give_up(operation: PaymentOperation) -> None:
+    """Nothing was done, and nobody is there to ask again as a shopper's page does: the attempt ends as by a refusal."""
+    patience.persistently(lambda: settlement.settle(operation.log, Outcome(kind=OutcomeKind.INVALID)))
+
+
 @sensitive_variables()
 @transaction.atomic
-def begin(attempt_id: int, commerce_indicator: str, **asked: Any) -> Begun:
-    """Write the intent, with the order's and then the attempt's row locked; what was asked before is returned."""
+def begin(
+    attempt_id: int, commerce_indicator: str, *, instead_of: PaymentOperation | None = None, **asked: Any
+) -> Begun:
+    """Write the intent, with the order's and then the attempt's row locked; what was asked before is returned.
+
+    ``instead_of`` an operation that did nothing: whoever asks again under its key is told of the new one.
+    """
     order = orders.locked(PaymentAttempt.objects.values_list("order", flat=True).get(pk=attempt_id))
     attempt = (
         PaymentAttempt.objects.select_for_update(of=("self",), no_key=True).select_related("token").get(pk=attempt_id)
@@ -199,6 +244,8 @@ def begin(attempt_id: int, commerce_indicator: str, **asked: Any) -> Begun:
     if attempt.state != AttemptState.OPEN or attempt.token is None or not waits:
         message = _("The payment does not wait for its card to be authorized.")
         raise InvalidOperation(Problem(code="wrong-state", field="attempt", message=message))
+    if instead_of is not None:
+        PaymentOperation.objects.filter(pk=instead_of.pk).update(key=None)
     operation = intents.write(
         order,
         Kind.AUTHORIZE,
@@ -237,9 +284,16 @@ def perform(operation: PaymentOperation, call: Call) -> PaymentOperation:
         ending = settle(exchange.entry, attempt, outcome, ending)
     ended = operations.conclude(operation.pk, ending, entry=exchange.entry)
     if ended.state in NOTHING_DONE:
-        # It may be asked again, and if it never is, no charge can exist.
-        PaymentAttempt.objects.filter(pk=attempt.pk, state=AttemptState.OPEN).update(date_shown=None)
+        patience.persistently(lambda: take_off_show(attempt))
     return ended
+
+
+@transaction.atomic
+def take_off_show(attempt: PaymentAttempt) -> None:
+    """Nothing was done. It may be asked again, and if it never is, no charge can exist; unless it was asked already."""
+    orders.lock(attempt.order_id)
+    asked = PaymentOperation.objects.filter(attempt=attempt).exclude(state__in=NOTHING_DONE)
+    PaymentAttempt.objects.filter(~Exists(asked), pk=attempt.pk, state=AttemptState.OPEN).update(date_shown=None)
 
 
 def outcome_of(told: Any, attempt: PaymentAttempt) -> Outcome | None:

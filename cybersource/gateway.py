@@ -408,8 +408,11 @@ def _complete(entry: CyberSourceReply, outcome: Outcome, kept: Mapping[str, str]
         entry.http_status = outcome.http_status
         entry.auth_amount = _for_column(answer.amount)
         entry.reason_code = int(answer.reason_code) if 0 < len(answer.reason_code) < 7 and _digits(answer) else None
+        # What is looked up by its id tells its reference number, by which reviewers' decisions find it.
+        told = mask_card_numbers("req_reference_number", answer.reference_number)
         columns = clipped(
             CyberSourceReply,
+            reference_number=entry.reference_number or told,
             correlation_id=outcome.correlation_id.replace("\x00", ""),
             transaction_id=answer.id,
             rest_status=answer.status,

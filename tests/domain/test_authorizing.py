@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -9,12 +10,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from cybersource import authorizations, expiry
+from cybersource import authorizations, expiry, recovery
 from cybersource.models import PaymentAttempt, PaymentOperation, PaymentToken
 from cybersource.rules import InvalidOperation
 from cybersource.simulator import cards
+from cybersource.simulator.rest.access import Vault
 from tests.desk import Order, events, source_of, transactions
-from tests.shop import Shopper, card
+from tests.shop import Shopper, card, post_notification
 from tests.threads import in_threads
 
 D = Decimal
@@ -132,6 +134,61 @@ def test_staff_authorize_a_stored_card_for_what_an_order_lacks(desk, buyer):
     assert done.state == "done" and source_of(order) == (D("69.50"), D("69.50"), 0)
     assert authorizations.authorize(order, token, key="phone-1").pk == done.pk
     desk.do("refund", desk.debit(order), amount=D("1.00"))
+
+
+@pytest.fixture
+def given_up(buyer):
+    """An order whose shopper stored a card and never came back, and the card."""
+    order = buyer.check_out("64.50")
+    buyer.deliver(buyer.submit(), follow=False)
+    expiry.expire(at=timezone.now() + timedelta(hours=2))
+    assert fresh(order).status == "Payment Declined"
+    return order, PaymentToken.objects.get()
+
+
+def test_what_staff_were_told_was_not_sent_is_not_sent_behind_their_backs(desk, given_up, settings):
+    order, token = given_up
+    there = settings.CYBERSOURCE_REST_ENDPOINT
+    settings.CYBERSOURCE_REST_ENDPOINT = "http://127.0.0.1:1"
+    assert authorizations.authorize(order, token, user=desk.staff).state == "not-sent"
+    assert fresh(order).status == "Payment Declined"
+    settings.CYBERSOURCE_REST_ENDPOINT = there
+    assert authorizations.authorize_waiting(at=timezone.now() + timedelta(minutes=5)) == 0
+    assert authorizations.authorize(order, token, user=desk.staff).state == "done"
+    assert fresh(order).status == "Authorized"
+
+
+def test_several_who_authorize_under_one_key_authorize_once(desk, given_up):
+    order, token = given_up
+    ended = in_threads(lambda _: authorizations.authorize(order, token, user=desk.staff, key="phone-1").pk, 4)
+    assert len(set(ended)) == 1 and PaymentOperation.objects.count() == 1
+    assert PaymentAttempt.objects.filter(order=order, is_limited=False).count() == 1
+
+
+def test_the_key_stands_for_the_call_that_a_token_of_the_older_kind_needed(desk, given_up):
+    order, token = given_up
+    desk.simulator.configure(rest=replace(desk.simulator.gateway.settings.rest, vault=Vault.LEGACY))
+    done = authorizations.authorize(order, token, user=desk.staff, key="phone-1")
+    assert done.state == "done" and PaymentOperation.objects.count() == 2
+    assert authorizations.authorize(order, token, user=desk.staff, key="phone-1").pk == done.pk
+
+
+@pytest.mark.parametrize("amount", ["NaN", "-1", "0"])
+def test_no_amount_is_not_authorized(desk, given_up, amount):
+    with pytest.raises(InvalidOperation) as refused:
+        authorizations.authorize(*given_up, amount=D(amount), user=desk.staff)
+    assert [problem.code for problem in refused.value.problems] == ["amount-not-positive"]
+
+
+def test_a_review_is_decided_of_an_authorization_that_had_to_be_looked_up(desk, buyer):
+    order, _pending = store_card(buyer, cards.REVIEW)
+    desk.rest.faults.next("no-answer", action="payments")
+    ask(buyer)
+    recovery.recover(at=desk.rest.advance(seconds=11))
+    assert buyer.attempt().state == "review"
+    update = desk.simulator.gateway.decide(desk.simulator.payments[-1].id, "ACCEPT", reviewer="lena.review")
+    assert post_notification(update.body).status_code == 200
+    assert fresh(order).status == "Authorized"
 
 
 def test_without_rest_keys_the_step_waits_and_nothing_is_lost(desk, buyer, settings):
