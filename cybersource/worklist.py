@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -61,6 +64,53 @@ def can_be_given_up(item: AttentionItem, order: Any) -> bool:
     if not waits or item.kind != Attention.NO_ANSWER:
         return False
     return item.date_cleared is None or (item.attempt is not None and item.attempt.attention == Attention.NO_ANSWER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One thing that both books tell, or one of them."""
+
+    name: str
+    shop: str
+    gateway: str
+    differs: bool
+
+
+#: What is told of a difference, in this order. The two sides name kinds and states each in its own words.
+SIDES = {
+    "amount": gettext_lazy("Amount"),
+    "currency": gettext_lazy("Currency"),
+    "kind": gettext_lazy("What happened"),
+    "status": gettext_lazy("Status"),
+    "date": gettext_lazy("Date"),
+    "reference_number": gettext_lazy("Reference number"),
+    "payment": gettext_lazy("Payment"),
+}
+
+#: Of these the words can be compared.
+COMPARABLE = ("amount", "currency")
+
+
+def both_sides(item: AttentionItem) -> list[Side]:
+    """What the shop's books and CyberSource's say, where an item is about a difference between them."""
+    shop, gateway = (item.evidence.get(side) or {} for side in ("shop", "gateway"))
+    return [
+        Side(
+            name=str(label),
+            shop=in_books(name, shop),
+            gateway=in_books(name, gateway),
+            differs=name in COMPARABLE and bool(shop) and bool(gateway) and shop.get(name) != gateway.get(name),
+        )
+        for name, label in SIDES.items()
+        if shop.get(name) or gateway.get(name)
+    ]
+
+
+def in_books(name: str, told: Mapping[str, str]) -> str:
+    text = str(told.get(name) or "")
+    if name == "date" and (moment := parse_datetime(text)):
+        return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+    return text
 
 
 @dataclass(frozen=True, kw_only=True)

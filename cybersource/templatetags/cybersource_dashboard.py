@@ -54,6 +54,12 @@ def cybersource_detail(item: AttentionItem) -> str:
     return worklist.detail_in_words(item)
 
 
+@register.simple_tag
+def cybersource_both_sides(item: AttentionItem) -> list[worklist.Side]:
+    """What each side says where the books differ; empty for anything else."""
+    return worklist.both_sides(item)
+
+
 @register.filter
 def cybersource_disbelieved(item: AttentionItem) -> bool:
     return worklist.is_disbelieved(item)

@@ -483,3 +483,24 @@ def test_the_list_finds_its_page_in_an_index_and_sorts_nothing(committed_db, que
         cursor.execute(f"EXPLAIN {ran[0]['sql']}")
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "Index" in plan and "Sort" not in plan, plan
+
+
+def test_where_the_books_differ_staff_read_both_sides(shopper, boss):
+    order = shopper.check_out("64.50")
+    item = AttentionItem.objects.create(
+        kind="drift",
+        detail="amount-differs",
+        order=order,
+        transaction_id="7725300131236543210987",
+        amount=Decimal("5.00"),
+        currency="USD",
+        evidence={
+            "shop": {"kind": "Debit", "amount": "5.00", "currency": "USD", "status": "ACCEPT"},
+            "gateway": {"kind": "capture", "amount": "7.50", "currency": "USD", "date": "2026-11-28T09:00:00+00:00"},
+        },
+    )
+    page = boss.get(url(item)).content.decode()
+    rows = re.findall(r"<tr(.*?)>\s*<th scope=\"row\">(.*?)</th>\s*<td.*?>(.*?)</td>\s*<td.*?>(.*?)</td>", page)
+    told = {name: (shop, gateway, "warning" in row) for row, name, shop, gateway in rows}
+    assert told["Amount"] == ("5.00", "7.50", True) and told["Currency"] == ("USD", "USD", False)
+    assert told["Status"] == ("ACCEPT", "-", False) and "2026" in told["Date"][1]
