@@ -80,6 +80,9 @@ def authorize(
     """
     operations.refuse_in_transaction()
     require_rest()
+    if token.owner_id not in (None, order.user_id):
+        message = _("“%(operation)s” cannot be asked of this transaction.") % {"operation": Kind.AUTHORIZE.label}
+        raise InvalidOperation(Problem(code="not-possible", field="token", message=message))
 
     def begin_it() -> Begun:
         return begin_own(order.pk, token, amount, capture, method_key, commerce_indicator, **asked)

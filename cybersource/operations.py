@@ -431,7 +431,9 @@ def _conclude(operation_id: int, ending: Ending, entry: CyberSourceReply | None)
     state = ending.state
     if state == State.REFUSED and is_rest(operation) and ending.reason in NOT_IN_PARTS:
         state = State.LAPSING
-    known_as_unknown = operation.state == state == State.UNKNOWN
+    if state == State.NOT_SENT and operation.is_automatic:
+        state = State.QUEUED  # nobody waits to press the button again
+    known_as_unknown = operation.state == state == State.UNKNOWN or state == State.QUEUED
     operation.state = state
     told = clipped(
         PaymentOperation,

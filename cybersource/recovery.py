@@ -73,6 +73,10 @@ REPORT_READ_BACK = timedelta(days=3)
 BATCH = 200
 WITH = ("order", "user", "attempt__token", "source__source_type", "transaction")
 
+#: Refusals of a void that may as well say "it arrived, and has gone to the bank". They are believed only once the
+#: next day's search has not found it either.
+MAY_HAVE_ARRIVED = {"NOT_VOIDABLE", "TRANSACTION_ALREADY_SETTLED", "TRANSACTION_ALREADY_REVERSED_OR_SETTLED"}
+
 #: Why an operation ended that was never found: ours, where CyberSource's reasons stand otherwise.
 NOT_FOUND = "NOT_FOUND"
 
@@ -134,7 +138,7 @@ def send(operation: PaymentOperation, *, dry_run: bool = False) -> Became:
         return Became.WOULD_BE_SENT
     now = timezone.now()
     waiting = PaymentOperation.objects.filter(pk=operation.pk, state=State.QUEUED)
-    if not waiting.update(state=State.SENT, date_sent=now):
+    if not waiting.update(state=State.SENT, date_sent=now, look_ups=0):
         return Became.NOT_DUE
     operation.state, operation.date_sent = State.SENT, now
     operations.send(operation)
@@ -275,7 +279,7 @@ def take_back(operation: PaymentOperation, age: timedelta) -> str:
         return end_without_effect(operation, Ending(state=State.UNDONE, **told), exchange.entry)
     if not says_nothing_is_there(outcome):
         raise NoAnswer(f"REST {call.operation}, log row {exchange.entry.pk}", exchange.outcome)
-    if age < GIVEN_UP_AFTER:
+    if age < (LISTED_AFTER if outcome.answer.reason in MAY_HAVE_ARRIVED else GIVEN_UP_AFTER):
         # There is nothing to take back, as it seems. Its own search once more, before that is believed.
         return end(operation, Ending(state=State.UNKNOWN))
     return end_without_effect(operation, Ending(state=State.NOT_SENT, reason=NOT_FOUND), exchange.entry)

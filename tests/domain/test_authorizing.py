@@ -191,6 +191,14 @@ def test_a_review_is_decided_of_an_authorization_that_had_to_be_looked_up(desk, 
     assert fresh(order).status == "Authorized"
 
 
+def test_the_card_of_one_customer_does_not_pay_the_order_of_another(desk, buyer):
+    order, _pending = store_card(buyer)
+    PaymentToken.objects.update(owner=desk.staff)
+    with pytest.raises(InvalidOperation) as refused:
+        authorizations.authorize(order, PaymentToken.objects.get(), user=desk.staff)
+    assert refused.value.problems[0].field == "token"
+
+
 def test_without_rest_keys_the_step_waits_and_nothing_is_lost(desk, buyer, settings):
     order, _pending = store_card(buyer)
     settings.CYBERSOURCE_REST_KEY_ID = ""

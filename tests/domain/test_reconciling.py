@@ -77,7 +77,7 @@ def the_books_of_a_bad_day(orders) -> dict[str, object]:
 def test_a_bad_day_is_put_right_in_one_run_and_the_second_finds_nothing_to_do(desk):
     orders = a_bad_day(desk)
     told = []
-    assert reconcile(desk, told.append, hours=2) == {
+    assert reconcile(desk, told.append, hours=26) == {
         "decisions": {"found": 1},
         "operations": {"found out": 4},
         "attempts": {"answers found and settled": 1},
@@ -106,7 +106,7 @@ def test_drift_of_every_kind_is_listed_in_one_run_and_the_second_finds_nothing_n
 
 def test_two_commands_at_once_do_everything_once(desk):
     orders = a_bad_day(desk)
-    at = desk.rest.advance(hours=2)
+    at = desk.rest.advance(hours=26)
     reports = in_threads(lambda _: reconciliation.reconcile(at=at), 2)
     assert all(report.is_complete for report in reports)
     the_books_of_a_bad_day(orders)
@@ -118,7 +118,7 @@ def test_two_commands_at_once_do_everything_once(desk):
 def test_a_command_that_is_killed_anywhere_is_finished_by_the_next(desk):
     """Before each of its writes, and after each commit: the end is the same, and no money is moved by it."""
     orders = a_bad_day(desk)
-    first = desk.rest.advance(hours=2)
+    first = desk.rest.advance(hours=26)
     then = first + timedelta(days=1)  # so that it is time to look again
     with Checkpoint() as checkpoint:
         checkpoint.restore()

@@ -96,12 +96,24 @@ def test_what_never_arrived_is_asked_to_be_taken_back_and_then_may_be_tried_agai
     before = source_of(order)
     lost = lose(desk, "lost", action, operation, on)
     assert recover(desk, minutes=16) == {"still unknown": 1}
-    assert recover(desk, minutes=45) == {"found out": 1}
+    # "Not voidable" may as well mean that it went to the bank: the next day's search is waited for.
+    assert recover(desk, minutes=45) == {"still unknown": 1}
+    assert recover(desk, days=1) == {"found out": 1}
     assert (fresh(lost).state, fresh(lost).rest_reason) == ("not-sent", "NOT_FOUND")
     assert "never reached CyberSource" in notes(order) and source_of(order) == before
     taken_back = [call for call in desk.rest.calls if call.target == "/pts/v2/voids"]
-    assert {call.idempotency_id for call in taken_back} == {lost.idempotency_id} and len(taken_back) == 2
+    assert {call.idempotency_id for call in taken_back} == {lost.idempotency_id} and len(taken_back) == 3
     desk.do(operation, on)
+
+
+def test_a_refund_that_went_to_the_bank_before_the_search_knew_it_is_found_and_not_given_twice(desk):
+    order = desk.captured("64.50")
+    desk.simulator.configure(rest=RestAccess(index_lag=timedelta(hours=10)))
+    lost = lose(desk, "no-answer", "refunds", "refund", desk.debit(order))
+    desk.rest.advance(hours=7)  # the batch has run, and the search knows nothing of it
+    assert recover(desk) == {"still unknown": 1} and fresh(lost).state == "unknown"
+    assert recover(desk, days=1) == {"found out": 1}
+    assert fresh(lost).state == "done" and source_of(order)[2] == D("69.50")
 
 
 @pytest.mark.parametrize(("operation", "action"), [("capture", "captures"), ("refund", "refunds")])
@@ -187,7 +199,7 @@ def test_only_a_word_about_the_call_itself_says_that_there_is_nothing_to_take_ba
     desk.rest.faults.next(fault, action="voids")
     assert recover(desk, hours=2) == {"no answer, next time": 1}
     assert fresh(lost).state == "unknown"
-    assert recover(desk) == {"found out": 1}
+    assert recover(desk, days=1) == {"found out": 1}
 
 
 # -- what waits to be sent --------------------------------------------------------------------------------------------
@@ -224,7 +236,8 @@ def test_whoever_claimed_what_waits_and_died_leaves_it_to_be_looked_for(desk):
     PaymentOperation.objects.filter(pk=operation.pk).update(state="sent", date_sent=desk.rest.now())
     assert recover(desk, minutes=3) == {"still unknown": 1}
     assert recover(desk, minutes=14) == {"found out": 1}
-    assert fresh(operation).state == "not-sent" and not desk.calls("reversals")
+    assert fresh(operation).state == "queued" and not desk.calls("reversals")
+    assert recover(desk) == {"sent": 1} and fresh(operation).state == "done"
 
 
 def test_one_that_fails_keeps_none_of_the_others_waiting(desk):

@@ -113,3 +113,16 @@ def test_nothing_is_reversed_by_itself_where_the_shop_does_not_want_it_or_has_no
     update = desk.simulator.gateway.decide(desk.simulator.payments[-1].id, "REJECT", reviewer="lena.review")
     assert post_notification(update.body).status_code == 200
     assert queued() == [] and source_of(order)[0] == 0
+
+
+def test_what_the_shop_does_by_itself_waits_for_the_network_to_come_back(desk, settings):
+    order = desk.order(card=cards.REVIEW)
+    update = desk.simulator.gateway.decide(desk.simulator.payments[-1].id, "REJECT", reviewer="lena.review")
+    post_notification(update.body)
+    there = settings.CYBERSOURCE_REST_ENDPOINT
+    settings.CYBERSOURCE_REST_ENDPOINT = "http://127.0.0.1:1"
+    recovery.recover()
+    assert len(queued()) == 1 and not order.sources.get().transactions.filter(status="FAILED").exists()
+    settings.CYBERSOURCE_REST_ENDPOINT = there
+    recovery.recover()
+    assert PaymentOperation.objects.get().state == "done" and len(desk.calls("reversals")) == 1

@@ -238,7 +238,7 @@ class Desk(RuleBasedStateMachine):
 
     def the_books_are_the_same_in_the_end(self) -> None:
         for _again in range(2):
-            at = self.rest.advance(hours=2)
+            at = self.rest.advance(hours=26)
             assert reconciliation.reconcile(at=at, days=2).is_complete
         again = reconciliation.reconcile(at=at, days=2)
         assert again.is_complete and not any(+counts for counts in again.counts.values()), again.counts
