@@ -39,7 +39,7 @@ KEYS = {
     "older encryption key": "canary5 an older encryption key, any text",
     "notification key": "canary6-notification-key-of-nobody",
     "SECRET_KEY": "canary7 the SECRET_KEY of no shop at all",
-    "webhook key": "canary11 key of the webhooks of nobody, before Base64",
+    "webhook key": "canary11 key of nobody, by which webhooks are signed",
     "REST shared secret": "canary8 REST shared secret of nobody, before Base64",
     "password of the REST certificate": "canary9 password of a .p12 file",
     "password of the REST reply key": "canary10 password of a key in PEM",
