@@ -237,6 +237,9 @@ API_ENABLED_PAYMENT_METHODS = [
     },
 ]
 
+# Its check at deployment would describe all APIs of the project, and oscarapi's own root cannot be.
+SPECTACULAR_SETTINGS = {"ENABLE_DJANGO_DEPLOY_CHECK": False}
+
 # --- CyberSource -----------------------------------------------------------------------------------------------------
 
 # Keys of nobody, the ones that the simulator is born with. A real shop copies its own from the Business Center.
