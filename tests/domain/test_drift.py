@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from cybersource import drift, gateway, operations, worklist
 from cybersource.differences import Difference
 from cybersource.models import Attention, AttentionItem, PaymentOperation, PaymentToken
 from cybersource.protocol.rest import calls
+from cybersource.simulator.rest import RestAccess
 from tests.desk import Source, Transaction, notes, source_of
 from tests.rows import fingerprints
 from tests.shop import Shopper
@@ -262,6 +264,18 @@ def test_what_is_young_is_not_missed_since_the_index_lags_behind(desk):
     _order, _fix = charge_not_there(desk)
     assert compare(desk, minutes=50) == {}
     assert compare(desk, minutes=11) == {"charge-not-there": 1}
+
+
+def test_what_staff_did_is_never_missed_while_the_index_does_not_know_of_it_yet(desk):
+    desk.simulator.configure(rest=RestAccess(index_lag=timedelta(minutes=50)))
+    refunded, voided, released = desk.captured("64.50"), desk.captured("64.50"), desk.order("64.50")
+    desk.do("refund", desk.debit(refunded), amount=D("9.50"))
+    desk.do("void", desk.debit(voided))
+    desk.do("reverse", desk.authorization(released))
+    there = desk.simulator.gateway.rest.transactions
+    for minutes in (0, 10, 39, 2, 10, 60):
+        assert compare(desk, minutes=minutes) == {}
+    assert not AttentionItem.objects.exists() and desk.rest.transactions == there
 
 
 def test_an_operation_that_is_under_way_is_no_difference(desk):
