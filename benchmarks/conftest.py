@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
+from statistics import median
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, reset_queries
 from django.test.utils import CaptureQueriesContext
 from oscar.core.loading import get_model
 
 from benchmarks import history
-from benchmarks.table import FIGURES, table
+from benchmarks.table import FIGURES, WHOLE_TABLES, table
 from tests.conftest import django_db_setup, empty_tables  # noqa: F401
 
 pytest_plugins = ["cybersource.simulator.pytest_plugin"]
@@ -25,7 +27,7 @@ A_PAGE = 100 * history.LOG_ROWS_AN_ORDER
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    for line in table():
+    for line in (*table(), *WHOLE_TABLES):
         terminalreporter.write_line(line)
 
 
@@ -53,6 +55,7 @@ def lines(request: pytest.FixtureRequest) -> int:
 
 def statements(work: Callable[[], Any]) -> list[str]:
     """The SQL of one piece of work, transactions' words included."""
+    reset_queries()  # only so many are kept, and of what comes after them none would be counted
     with CaptureQueriesContext(connection) as ran:
         work()
         return [query["sql"] for query in ran.captured_queries]
@@ -71,12 +74,41 @@ def whole_tables_read(ran: list[str]) -> list[str]:
     return found
 
 
-def timed(benchmark: Any, work: Callable[..., Any], *, name: Any, rounds: int, prepare: Any = None) -> None:
-    """Measure, keep the median in seconds under ``name``, and let a first round warm up what is read once."""
-    if prepare is None:
-        benchmark.pedantic(work, rounds=rounds, warmup_rounds=2)
-    else:
-        work(*prepare()[0])
-        benchmark.pedantic(work, setup=prepare, rounds=rounds)
+def count_whole_tables_read(ran: list[str]) -> None:
+    """Note what a history of a million rows makes dear; the table says how many there are, and below it which."""
+    WHOLE_TABLES.extend(whole_tables_read(ran))
+
+
+def timed(
+    benchmark: Any,
+    work: Callable[..., Any],
+    *,
+    name: Any,
+    rounds: int,
+    prepare: Callable[[], Any] | None = None,
+    beside: Callable[[], Callable[[], Any]] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> None:
+    """Measure, keep the median in seconds under ``name``, and let a first round warm up what is read once.
+
+    ``prepare`` returns the work's arguments. ``beside`` prepares other work, which is done before each round and its
+    median kept as ``("beside", *name)``: machines are slower in one minute than in the next, but two works done in turn
+    are so by the same factor.
+    """
+    took: list[float] = []
+
+    def setup() -> Any:
+        if beside is not None:
+            other = beside()
+            began = clock()
+            other()
+            took.append(clock() - began)
+        return (prepare() if prepare else (), {})
+
+    work(*setup()[0])
+    took.clear()
+    benchmark.pedantic(work, setup=setup, rounds=rounds)
     if benchmark.stats is not None:
         FIGURES[name] = benchmark.stats.stats.median
+        if took:
+            FIGURES["beside", *name] = median(took)

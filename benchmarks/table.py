@@ -9,6 +9,9 @@ from typing import Any
 #: and log rows.
 FIGURES: dict[Any, float] = {}
 
+#: Statements that read a table of the history from end to end, with their plans.
+WHOLE_TABLES: list[str] = []
+
 SIZES = (1, 10, 100)
 LOGS = (0, 100_000, 1_000_000)
 WORKED = ("reply", "floor", "empty")
@@ -37,9 +40,9 @@ def budgets() -> Iterator[tuple[str, str, str, str] | None]:
         yield line("... without BEGIN and COMMIT", [less(one, 2) for one in sizes("paid statements", log)])
         yield line("... the floor's statements", sizes("floor statements", log))
         yield line("... commits up to settlement", sizes("paid commits", log), 2)
-        yield line("... times the floor's time", ratios("paid", "floor", log), 1.5)
+        yield line("... times the floor's time, both in turn", [beside("paid", size, log) for size in SIZES], 1.5)
         yield line("... ms", [milli(("paid", size, log)) for size in SIZES])
-        yield line("... the floor's ms", [milli(("floor", size, log)) for size in SIZES])
+        yield line("... the floor's ms", [milli(("beside", "paid", size, log)) for size in SIZES])
         yield line(f"build and sign a form, statements{at}", sizes("form statements", log), 5)
         yield line("... ms of CPU (at 100 lines an eighth of 134)", form_times(log), [None, None, 134 / 8])
     yield line("shopper's session after checkout, bytes", sizes("session"), 1023)
@@ -58,11 +61,14 @@ def budgets() -> Iterator[tuple[str, str, str, str] | None]:
         yield line("... ms", [milli((f"{page} list", log)) for log in LOGS])
     yield line("search the log by order number, transaction id: ms", [milli("by number"), milli("by id")], 300.0)
     for work in ("paid", "form", "return", "review"):
-        yield line(f"{work}: time at 1,000,000 log rows, times an empty log", against_empty((work, 1))[1:], 1.1)
-    yield line("statements that read a whole table at 1,000,000 log rows", [get("whole tables")], 0)
+        of_the_floor = [over(beside(work, 1, log), beside(work, 1, 0)) for log in LOGS[1:]]
+        yield line(f"{work}: time at 100,000 / 1,000,000 rows, times an empty log", of_the_floor, 1.1)
+        yield line("... ms at 0 / 100,000 / 1,000,000 log rows", logs(work, 1, scale=1e3))
+    yield line("statements that read a whole table at 1,000,000 log rows", [len(WHOLE_TABLES)], 0)
+    in_floors = ratio("floor rate", "reply rate")
     yield line("one reply on 2 gunicorn workers, in empty requests", [ratio("empty rate", "reply rate")], 25.0)
     yield line("... one request of the floor (about 15 where the budget was made)", [ratio("empty rate", "floor rate")])
-    yield line("... one reply, in requests of the floor (25 / 15)", [ratio("floor rate", "reply rate")], 25 / 15)
+    yield line("... one reply in the unit in which the floor is 15", [in_floors and 15 * in_floors], 25.0)
     yield line("... replies, the floor's, empty requests per second", [get(f"{who} rate") for who in WORKED])
     yield line("import cybersource, ms", [milli("import")], 100.0)
     yield line(
@@ -100,8 +106,17 @@ def less(value: Any, by: int) -> Any:
     return None if value is None else value - by
 
 
+def over(value: Any, unit: Any) -> Any:
+    return value / unit if value and unit else None
+
+
 def ratio(key: Any, floor: Any) -> Any:
-    return get(key) / get(floor) if get(key) and get(floor) else None
+    return over(get(key), get(floor))
+
+
+def beside(*name: Any) -> Any:
+    """How long it takes, in units of what was done in turn with it."""
+    return ratio(name, ("beside", *name))
 
 
 def micro(key: Any) -> Any:
@@ -116,18 +131,14 @@ def sizes(name: str, log: int | None = None) -> list[Any]:
     return [get((name, size) if log is None else (name, size, log)) for size in SIZES]
 
 
-def ratios(name: str, floor: str, log: int) -> list[Any]:
-    return [ratio((name, size, log), (floor, size, log)) for size in SIZES]
-
-
 def form_times(log: int) -> list[Any]:
     return [milli(("form", size, log)) for size in SIZES]
 
 
-def logs(name: str, size: int | None = None) -> list[Any]:
-    return [get((name, log) if size is None else (name, size, log)) for log in LOGS]
+def logs(name: str, size: int | None = None, *, scale: float = 1) -> list[Any]:
+    found = [get((name, log) if size is None else (name, size, log)) for log in LOGS]
+    return [None if value is None else value * scale for value in found]
 
 
-def against_empty(name: Any) -> list[Any]:
-    key = name if isinstance(name, tuple) else (name,)
-    return [ratio((*key, log), (*key, 0)) for log in LOGS]
+def against_empty(name: str) -> list[Any]:
+    return [ratio((name, log), (name, 0)) for log in LOGS]

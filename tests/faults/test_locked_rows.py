@@ -12,7 +12,7 @@ from django.db import connection
 from oscar.apps.order.signals import order_status_changed
 
 from cybersource import patience, reviews, signals
-from cybersource.models import CyberSourceReply, PaymentAttempt, ReviewNotificationUpdate
+from cybersource.models import CyberSourceReply, OrderConfirmation, PaymentAttempt, ReviewNotificationUpdate
 from cybersource.simulator import cards
 from tests.faults.breaking import Checkpoint, elsewhere, filled, log, reprocess, rows, settled_once
 from tests.faults.scenes import scene
@@ -203,6 +203,7 @@ def test_the_confirmation_of_a_locked_customer_waits_for_reprocess_and_the_merch
         patched.setitem(connection.settings_dict["OPTIONS"], "options", "-c lock_timeout=2000")
         connection.close()
         response = post_reply(answer.merchant_posts[0].pairs, url="/api/cybersource/merchant-post/")
+        assert OrderConfirmation.objects.get().date_claimed is None, "nobody is sending it"
         reprocess()
         assert (response.status_code, log(), len(mailoutbox)) == (200, ["settled"], 0)
     connection.close()
