@@ -35,8 +35,8 @@ from .models import (
     ReplyType,
     clipped,
 )
-from .protocol import Outcome, OutcomeKind, Reply, TransactionType
-from .protocol.rest import REVIEW_REASON, Act, Answer, Fate, act_of, charge_outcome, decision_of, fate_of, is_sale
+from .protocol import Decision, Outcome, OutcomeKind, Reply, TransactionType
+from .protocol.rest import REVIEW_REASON, Act, Answer, Fate, act_of, charge_outcome, fate_of, is_sale
 
 Order = get_model("order", "Order")
 Transaction = get_model("payment", "Transaction")
@@ -229,7 +229,7 @@ def _enter(entry_id: int, attempt: PaymentAttempt, outcome: Outcome) -> str:
     entry = CyberSourceReply.objects.select_related("order").get(pk=entry_id)
     told = clipped(
         CyberSourceReply,
-        decision=decision_of(outcome).value,
+        decision=(outcome.decision or Decision.ERROR).value,
         transaction_uuid=attempt.transaction_uuid,
         reference_number=attempt.reference_number,
         currency=outcome.currency or "",

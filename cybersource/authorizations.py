@@ -38,7 +38,7 @@ from .models import (
 from .operations import Ending
 from .protocol import Decision, Outcome, OutcomeKind, TransactionType
 from .protocol.rest import Call, Processed, Refused, TokenKind, calls
-from .protocol.rest.payment import DECISIONS, payment_outcome
+from .protocol.rest.payment import payment_outcome
 from .rules import InvalidOperation, Problem
 
 logger = logging.getLogger(__name__)
@@ -322,8 +322,7 @@ def settle(entry: CyberSourceReply, attempt: PaymentAttempt, outcome: Outcome, e
         card_type=token.card_type,
         card_expiry=token.card_expiry_date,
     )
-    decision = DECISIONS.get(outcome.kind)
-    entry.decision = decision.value if decision else ""
+    entry.decision = outcome.decision.value if outcome.decision else ""
     entry.reason_code = outcome.reason_code
     for name, value in clipped(
         CyberSourceReply,
@@ -334,7 +333,7 @@ def settle(entry: CyberSourceReply, attempt: PaymentAttempt, outcome: Outcome, e
         setattr(entry, name, value)
     entry.save(update_fields=["decision", "reason_code", "card_number", "card_type", "card_expiry_date"])
     patience.persistently(lambda: settlement.settle(entry, known))
-    if decision == Decision.ACCEPT or decision == Decision.REVIEW:
+    if outcome.decision in (Decision.ACCEPT, Decision.REVIEW):
         remember_kind(token)
     if outcome.kind == OutcomeKind.UNKNOWN and ending.state == State.DONE:
         return replace(ending, state=State.UNKNOWN)

@@ -124,7 +124,11 @@ def without_query(view: View) -> View:
 
 
 def from_outside(view: View, allowed: Callable[[View], View] = require_POST) -> View:
-    """What the doors to the outside have in common."""
+    """What the doors to the outside have in common.
+
+    Who knocks has no session: a shop whose pages are all behind ``LoginRequiredMiddleware`` would redirect the reply to
+    its login, and what was posted would be lost. What they believe is signed.
+    """
     for decorator in (
         in_utf_8,
         in_time,
@@ -137,6 +141,7 @@ def from_outside(view: View, allowed: Callable[[View], View] = require_POST) -> 
         discreet,
     ):
         view = decorator(view)
+    view.login_required = False  # type: ignore[attr-defined]
     return view
 
 

@@ -35,6 +35,17 @@ class OutcomeKind(StrEnum):
     UNKNOWN = "unknown"  #: nobody knows whether money is held: neither a success nor a decline
 
 
+#: The decision by which Secure Acceptance tells each kind. Of what nobody knows there may be none.
+_DECISIONS = {
+    OutcomeKind.ACCEPTED: Decision.ACCEPT,
+    OutcomeKind.PARTIAL: Decision.ACCEPT,
+    OutcomeKind.REVIEW: Decision.REVIEW,
+    OutcomeKind.DECLINED: Decision.DECLINE,
+    OutcomeKind.INVALID: Decision.DECLINE,
+    OutcomeKind.CANCELLED: Decision.CANCEL,
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """The settled meaning of one answer of the gateway. ``repr`` shows no token and no card."""
@@ -63,6 +74,11 @@ class Outcome:
     def reason(self) -> str:
         """The reason in words for staff."""
         return reason_meaning(self.reason_code)
+
+    @property
+    def decision(self) -> Decision | None:
+        """The decision that a reply tells of such an outcome, by whichever door this one came."""
+        return _DECISIONS.get(self.kind)
 
     @classmethod
     def from_reply(cls, reply: Reply) -> Outcome:
@@ -129,10 +145,17 @@ def _amount(reply: Reply, kind: OutcomeKind) -> Decimal | None:
 
 
 def _message(reply: Reply, kind: OutcomeKind) -> ShopperMessage | None:
-    if kind is OutcomeKind.PARTIAL:
-        return ShopperMessage.OTHER_CARD
     if kind is OutcomeKind.INVALID and (reply.invalid_fields or reply.required_fields):
         return ShopperMessage.FIX_DETAILS
     if kind is OutcomeKind.UNKNOWN and reply.reason_code != 104:
         return ShopperMessage.UNCONFIRMED
+    if kind is OutcomeKind.PARTIAL:
+        return ShopperMessage.OTHER_CARD
     return shopper_message(reply.decision, reply.reason_code)
+
+
+def message_of(kind: OutcomeKind, code: int | None) -> ShopperMessage | None:
+    """Return the class of message a shopper gets for what a door without Secure Acceptance's decisions told."""
+    if kind is OutcomeKind.PARTIAL:
+        return ShopperMessage.OTHER_CARD
+    return shopper_message(_DECISIONS.get(kind, Decision.ERROR), code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth import middleware as auth_middleware
 from django.test import Client
 from django.test.utils import override_settings
 
@@ -46,6 +47,21 @@ def test_no_door_to_the_outside_starts_a_session_or_opens_a_basket(shopper, door
     assert Basket.objects.count() == baskets
     if door != "reply":
         assert Session.objects.count() == sessions
+
+
+def test_a_shop_for_members_only_takes_what_cybersource_posts(shopper, settings, mailoutbox):
+    """LoginRequiredMiddleware (Django 5.1 and later) redirects whoever has no session: as CyberSource's posts are."""
+    shopper.client.force_login(customer())
+    if hasattr(auth_middleware, "LoginRequiredMiddleware"):
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+    order = shopper.check_out()
+    answer = shopper.submit()
+    assert shopper.deliver(answer).headers["Location"] == "/checkout/thank-you/"
+    for posted in answer.merchant_posts:
+        assert post_reply(posted.pairs, url=MERCHANT_POST).status_code == 200
+    assert post_notification(b"<nothing/>").status_code == 400
+    order.refresh_from_db()
+    assert (order.status, len(mailoutbox)) == ("Authorized", 1)
 
 
 def test_a_stranger_with_the_return_url_learns_nothing(shopper):

@@ -30,7 +30,7 @@ from .calls import (
     void,
 )
 from .conversions import read_conversions
-from .finding import REVIEW_REASON, Act, Fate, act_of, charge_outcome, decision_of, fate_of, is_sale
+from .finding import REVIEW_REASON, Act, Fate, act_of, charge_outcome, fate_of, is_sale
 from .keys import BadKeyMaterial, KeyStore, PrivateKey, PublicKey, SharedSecret
 from .message_encryption import Undecryptable, encrypt_request, open_response
 from .outcome import NotSent, Outcome, Processed, Refused, Unknown, Why, outcome_of
@@ -96,7 +96,6 @@ __all__ = [
     "conversion_details",
     "create_webhook",
     "decide_review",
-    "decision_of",
     "delete_customer",
     "delete_webhook",
     "encrypt_request",

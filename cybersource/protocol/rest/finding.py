@@ -12,8 +12,8 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
-from ..outcome import Outcome, OutcomeKind
-from ..vocabulary import INVALID_REASONS, PARTIAL_REASON, UNKNOWN_REASONS, Decision, ShopperMessage, shopper_message
+from ..outcome import Outcome, OutcomeKind, message_of
+from ..vocabulary import INVALID_REASONS, PARTIAL_REASON, UNKNOWN_REASONS
 from .answer import Answer, Application
 
 REVIEW_REASON, REJECT_REASON = "480", "481"
@@ -60,14 +60,6 @@ TAKEN_BACK = {
 }
 
 _RESULTS = {"1": Fate.DONE, "0": Fate.DECLINED}
-_DECISIONS = {
-    OutcomeKind.ACCEPTED: Decision.ACCEPT,
-    OutcomeKind.PARTIAL: Decision.ACCEPT,
-    OutcomeKind.REVIEW: Decision.REVIEW,
-    OutcomeKind.DECLINED: Decision.DECLINE,
-    OutcomeKind.INVALID: Decision.DECLINE,
-    OutcomeKind.UNKNOWN: Decision.ERROR,
-}
 
 
 def act_of(answer: Answer) -> Act:
@@ -133,13 +125,8 @@ def charge_outcome(answer: Answer, *, asked: Decimal, currency: str) -> Outcome:
         card_number=answer.card_number,
         card_type=answer.card_type,
         card_expiry=answer.card_expiry,
-        shopper_message=_message(kind, code),
+        shopper_message=message_of(kind, code),
     )
-
-
-def decision_of(outcome: Outcome) -> Decision:
-    """Return the decision that a reply would have told for this outcome."""
-    return _DECISIONS.get(outcome.kind, Decision.ERROR)
 
 
 def _main(answer: Answer) -> Application | None:
@@ -149,9 +136,3 @@ def _main(answer: Answer) -> Application | None:
 
 def _number(code: str) -> int | None:
     return int(code) if code.isascii() and code.isdecimal() and len(code) < 7 else None
-
-
-def _message(kind: OutcomeKind, code: int | None) -> ShopperMessage | None:
-    if kind is OutcomeKind.PARTIAL:
-        return ShopperMessage.OTHER_CARD
-    return shopper_message(_DECISIONS[kind], code)

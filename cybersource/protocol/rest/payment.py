@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ..outcome import Outcome, OutcomeKind
-from ..vocabulary import UNKNOWN_REASONS, Decision, ShopperMessage, shopper_message
+from ..outcome import Outcome, OutcomeKind, message_of
+from ..vocabulary import UNKNOWN_REASONS
 from .answer import Answer
 
 #: ``status`` of an authorization that was looked at. What is not here tells nothing about the money.
@@ -21,14 +21,6 @@ KINDS = {
     "AUTHORIZED_RISK_DECLINED": OutcomeKind.DECLINED,
     "DECLINED": OutcomeKind.DECLINED,
     "INVALID_REQUEST": OutcomeKind.INVALID,
-}
-
-DECISIONS = {
-    OutcomeKind.ACCEPTED: Decision.ACCEPT,
-    OutcomeKind.PARTIAL: Decision.ACCEPT,
-    OutcomeKind.REVIEW: Decision.REVIEW,
-    OutcomeKind.DECLINED: Decision.DECLINE,
-    OutcomeKind.INVALID: Decision.DECLINE,
 }
 
 #: Secure Acceptance's number of each reason, by which it is explained to staff and shoppers.
@@ -88,12 +80,5 @@ def payment_outcome(answer: Answer, *, asked: Decimal, currency: str) -> Outcome
         avs_code=answer.avs_code,
         cvn_code=answer.cvn_code,
         auth_at=answer.submitted_at,
-        shopper_message=_message(kind, code),
+        shopper_message=message_of(kind, code),
     )
-
-
-def _message(kind: OutcomeKind, code: int | None) -> ShopperMessage | None:
-    if kind is OutcomeKind.PARTIAL:
-        return ShopperMessage.OTHER_CARD
-    decision = DECISIONS.get(kind)
-    return shopper_message(decision, code) if decision else ShopperMessage.UNCONFIRMED

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cybersource.protocol import OutcomeKind
-from cybersource.protocol.rest import Act, Answer, Fate, act_of, charge_outcome, decision_of, fate_of, is_sale
+from cybersource.protocol.rest import Act, Answer, Fate, act_of, charge_outcome, fate_of, is_sale
 
 ID = "7725300131236543210987"
 
@@ -125,7 +125,7 @@ def test_a_lost_reply_is_rebuilt_with_what_the_bank_said_and_which_card_it_was()
         },
     )
     outcome = charge_outcome(answer, asked=Decimal("49.90"), currency="USD")
-    assert is_sale(answer) and decision_of(outcome) == "ACCEPT"
+    assert is_sale(answer) and outcome.decision == "ACCEPT"
     assert (outcome.auth_code, outcome.avs_code, outcome.cvn_code) == ("831000", "Y", "M")
     assert (outcome.card_number, outcome.card_type, outcome.card_expiry) == ("xxxxxxxxxxxx1111", "001", "12-2031")
     assert outcome.payment_token == "0C1DE2F3A4B5C6D7E053A2598D0A1B2C"
