@@ -265,8 +265,12 @@ def precision_problem(amount: Decimal, currency: str) -> Problem | None:
             return None
     except AmountNotRepresentable:
         pass
-    message = _("%(currency)s has no such fractions. Write the amount in whole units of it.")
-    return Problem(code="amount-too-precise", field="amount", message=message % {"currency": currency})
+    return Problem(code="amount-too-precise", field="amount", message=too_precise(currency))
+
+
+def too_precise(currency: str) -> str:
+    message = _("Write an amount in %(currency)s with no more than %(decimals)s decimals.")
+    return message % {"currency": currency, "decimals": decimals(currency)}
 
 
 def limit(kind: Kind, payment: Payment, transaction: Any) -> Decimal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -13,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from ..conf import conf
 from ..desk import DECISIONS, Act, Desk, Line, Wish
 from ..protocol import mask_card_numbers
-from ..rules import Problem
+from ..rules import Problem, decimals, too_precise
 
 ALL, LINES, AMOUNT = "all", "lines", "amount"
 
@@ -108,6 +109,24 @@ class AskForm(forms.Form):
 
     def clean_reference(self) -> str:
         return mask_card_numbers("message", self.cleaned_data.get("reference", ""))
+
+    def clean_amount(self) -> Decimal | None:
+        return self.as_typed("amount")
+
+    def clean_lines_amount(self) -> Decimal | None:
+        return self.as_typed("lines_amount")
+
+    def as_typed(self, name: str) -> Decimal | None:
+        """The amount, unless it is typed with more decimals than its currency has.
+
+        Zeros are no exception: whoever types "1.000" may mean a thousand, and one would be taken.
+        """
+        amount: Decimal | None = self.cleaned_data[name]
+        currency = self.desk.payment.currency
+        exponent = amount.as_tuple().exponent if amount is not None else 0
+        if not isinstance(exponent, int) or -exponent > decimals(currency):
+            raise forms.ValidationError(too_precise(currency))
+        return amount
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data

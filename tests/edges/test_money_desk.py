@@ -330,7 +330,8 @@ def test_a_page_that_was_read_before_a_reviewer_decided_elsewhere_does_nothing(d
     [
         ({"how": "amount", "amount": "69.51"}, "69.50 USD can still be captured."),
         ({"how": "amount", "amount": "0"}, "The amount must be more than nothing."),
-        ({"how": "amount", "amount": "1.001"}, "USD has no such fractions."),
+        ({"how": "amount", "amount": "1.001"}, "Write an amount in USD with no more than 2 decimals."),
+        ({"how": "amount", "amount": "1.000"}, "Write an amount in USD with no more than 2 decimals."),  # a thousand?
         ({"how": "amount", "amount": "NaN"}, "Enter a number."),
         ({"how": "amount", "amount": "-3"}, "The amount must be more than nothing."),
         ({"how": "amount"}, "Write the amount."),
