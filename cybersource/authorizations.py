@@ -39,7 +39,7 @@ from .operations import Ending
 from .protocol import Decision, Outcome, OutcomeKind, TransactionType
 from .protocol.rest import Call, Processed, Refused, TokenKind, calls
 from .protocol.rest.payment import payment_outcome
-from .rules import InvalidOperation, Problem
+from .rules import InvalidOperation, Problem, asked_under
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def begin_own(
 ) -> Begun:
     """Write an attempt of staff's own together with its intent, so that neither is ever there without the other."""
     order = orders.locked(order_id)
-    if key and (same := PaymentOperation.objects.filter(key=key).first()):
+    if same := asked_under(key):
         if (same.kind, same.order_id) != (Kind.AUTHORIZE, order.pk) or amount not in (None, same.amount):
             raise InvalidOperation(Problem(code="key-reused", field="key", message=_("This key was used before.")))
         return Begun(operation=same, call=None)

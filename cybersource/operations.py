@@ -209,7 +209,7 @@ def _begin(
             Problem(code="not-found", field="transaction", message=_("There is no such transaction."))
         )
     order = orders.locked(order_id)
-    if key and (same := PaymentOperation.objects.filter(key=key).first()):
+    if same := rules.asked_under(key):
         return asked_before(same, kind, transaction_id, amount, lines)
     source = Source.objects.select_related("source_type").get(transactions=transaction_id)
     payment = standing.of_source(source)

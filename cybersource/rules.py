@@ -247,6 +247,18 @@ def amount_problems(
         yield Problem(code="amount-too-high", field="amount", message=message)
 
 
+def asked_under(key: str) -> PaymentOperation | None:
+    """The operation that was asked under this key, which is yours to choose; None without a key.
+
+    Raises :class:`InvalidOperation` for a key that is longer than its column: cut, it would be another's.
+    """
+    longest = PaymentOperation._meta.get_field("key").max_length
+    if longest is not None and len(key) > longest:
+        message = _("A key has at most %(longest)s characters.") % {"longest": longest}
+        raise InvalidOperation(Problem(code="key-too-long", field="key", message=message))
+    return PaymentOperation.objects.filter(key=key).first() if key else None
+
+
 def decimals(currency: str) -> int:
     """How many decimals an operation's amount may have: the currency's, and no more than Oscar's columns hold.
 

@@ -369,6 +369,9 @@ def test_the_same_key_is_the_same_operation(desk):
     with pytest.raises(InvalidOperation) as refused:
         operations.capture(hold, amount=D("10.00"), lines={order.lines.get().pk: 1}, key="form-1")
     assert codes(refused) == ["key-reused"]
+    with pytest.raises(InvalidOperation) as refused:
+        operations.capture(hold, amount=D("10.00"), key="form-" + "1" * 60)
+    assert codes(refused) == ["key-too-long"]
 
 
 def test_a_transaction_without_an_id_of_cybersource_is_not_asked_about(desk):
