@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 Kind = PaymentOperation.Kind
 State = OperationState
 
-#: How long after it was sent an operation is looked for, each time once.
+#: How long after it was sent an operation is looked for, each time once; and how often from then on.
 LOOKS = (
     timedelta(seconds=10),
     timedelta(minutes=1),
@@ -54,6 +54,7 @@ LOOKS = (
     timedelta(hours=1),
     *(timedelta(days=days) for days in (1, 2, 3, 7)),
 )
+THEN_EVERY = timedelta(days=7)
 
 #: A call takes less. What was sent and has no outcome by then belongs to a process that died.
 LEASE = timedelta(minutes=2)
@@ -149,7 +150,7 @@ def look_for(operation: PaymentOperation, at: datetime, *, dry_run: bool = False
     """Find out how an operation ended, if it is time to look."""
     sent = operation.date_sent or operation.date_created
     age = at - sent
-    looks = sum(wait <= age for wait in LOOKS)
+    looks = looks_by(age)
     if looks <= operation.look_ups or (operation.state == State.SENT and age < LEASE):
         return Became.NOT_DUE
     if dry_run:
@@ -171,6 +172,11 @@ def look_for(operation: PaymentOperation, at: datetime, *, dry_run: bool = False
         list_unknown(operation)
         return Became.LISTED
     return Became.UNKNOWN
+
+
+def looks_by(age: timedelta) -> int:
+    """How often an operation of that age is to have been looked for."""
+    return sum(wait <= age for wait in LOOKS) + max(age - LOOKS[-1], timedelta(0)) // THEN_EVERY
 
 
 def find_out(operation: PaymentOperation, at: datetime, age: timedelta) -> str:

@@ -77,6 +77,22 @@ def test_what_the_search_does_not_know_yet_is_looked_for_later_and_less_and_less
     assert fresh(lost).state == "done" and len(desk.calls("searches")) == 4
 
 
+def test_what_cybersource_does_not_say_the_end_of_is_looked_for_every_week_until_it_does(desk):
+    """CyberSource has it, and does not say how it ended."""
+    order = desk.order("64.50")
+    lost = lose(desk, "no-answer", "captures", "capture", desk.authorization(order))
+    (there,) = [one for one in desk.rest.transactions if one.kind == "capture"]
+    there.reason_code = "236"  # the processor failed, after the bank may have been asked
+    for days in (1, 1, 1, 4, 7, 7, 7):
+        before = len(desk.calls("searches"))
+        recover(desk, days=days)
+        assert len(desk.calls("searches")) > before, days
+    recover(desk, days=6)
+    there.reason_code = "100"
+    assert recover(desk, days=1) == {"found out": 1}
+    assert fresh(lost).state == "done" and not AttentionItem.objects.filter(date_cleared=None).exists()
+
+
 def test_a_process_that_died_between_the_commit_and_the_answer_is_not_waited_for(desk):
     order = desk.order("64.50")
     begun = operations.begin(operations.Kind.CAPTURE, desk.authorization(order).pk)
