@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import OperationalError, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscarapicheckout import settings as checkout_settings
@@ -231,7 +231,16 @@ def is_forgotten(order: Any) -> bool:
     if not orders.awaits_payment(order) or orders.is_declined(order):
         return False
     pending = Q(state__in=UNSETTLED_STATES) | Q(attention__in=WAITS_FOR_STAFF) | Exists(stored_charges())
-    return not PaymentAttempt.objects.filter(pending, order=order).exists()
+    return not PaymentAttempt.objects.filter(pending, order=order).exists() and not may_be_released(order)
+
+
+def may_be_released(order: Any) -> bool:
+    """Whether the order is paid once its reviewers accept all that they have yet to decide about."""
+    if not conf.review_holds_order:
+        return False  # what is under review counts already
+    reviewed = PaymentAttempt.objects.filter(holds_money(), order=order, state=AttemptState.REVIEW)
+    amount = reviewed.aggregate(amount=Sum("source__amount_allocated"))["amount"]
+    return amount is not None and orders.money_held(order) + amount >= order.total_incl_tax
 
 
 def holds_money() -> Q:

@@ -12,6 +12,7 @@ from cybersource.simulator import cards
 from tests.broken_tables import unwritable
 from tests.domain.test_after_a_retry import accept
 from tests.domain.test_expiry import KEPT, PAID, THAWED, fate, listed, run, wait
+from tests.reviewing import reviewed, tell
 from tests.shop import DECLINE, ONE_CARD, UNKNOWN, Shopper, card, customer, latest, post_reply, two_cards
 
 pytestmark = pytest.mark.usefixtures("one_step")
@@ -203,6 +204,30 @@ def test_a_late_decline_leaves_an_order_alone_whose_other_card_is_still_asked_ab
     post_reply(late)
     assert (fate(order), listed(order=order)) == (KEPT, ["no-answer"])
     assert AttentionItem.objects.get(date_cleared=None).attempt == latest("a")
+
+
+def test_a_late_decline_of_a_form_that_was_replaced_leaves_the_order_to_its_reviewer(shopper):
+    order = shopper.check_out("64.50")
+    replaced, it = shopper.attempt(), {"transaction_id": "7300000000000000000001"}
+    case = reviewed(pay_again(shopper, order), order)
+    post_reply(shopper.reply(replaced, **{**UNKNOWN, **it}))
+    assert listed(order=order) == ["no-answer"]
+    post_reply(shopper.reply(replaced, **{**DECLINE, **it}))
+    assert (fate(order), listed(order=order)) == (KEPT, [])
+    tell(case.accept())
+    assert fate(order) == PAID
+
+
+def test_a_late_decline_declines_an_order_that_no_reviewer_can_pay_any_more(shopper):
+    """The card under review is for a part: accepted, it would leave the order waiting for a rest that nobody pays."""
+    order = shopper.check_out("64.50", payment=two_cards())
+    late = shopper.submit(card(cards.DECLINED), key="b").reply
+    shopper.deliver(shopper.submit(card(cards.REVIEW), key="a"))
+    wait()
+    run()
+    assert (fate(order), listed()) == (KEPT, ["no-answer"])
+    post_reply(late)
+    assert (fate(order), listed(order=order)) == (THAWED, ["unpaid-rest"])
 
 
 def test_staff_who_find_no_charge_by_the_second_card_find_the_rest_listed_as_unpaid(shopper, boss):
