@@ -42,6 +42,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *credentials(),
         *choices(),
         *timeout(),
+        *hold_days(),
         *review_keys(),
         *proxies(),
         *fingerprint(),
@@ -168,6 +169,19 @@ def timeout() -> Iterator[CheckMessage]:
             "CYBERSOURCE_ATTEMPT_TIMEOUT is shorter than CyberSource takes a form after it was signed.",
             hint="Shoppers may still be paying. Set it to at least 900 seconds, or leave it unset for an hour.",
             id="cybersource.W014",
+        )
+
+
+def hold_days() -> Iterator[CheckMessage]:
+    try:
+        usable = 0 < conf.hold_days < 1000 and not isinstance(conf.hold_days, bool)
+    except TypeError:
+        usable = False
+    if not usable:
+        yield Error(
+            "CYBERSOURCE_HOLD_DAYS is not for how many days a bank keeps a hold.",
+            hint="Write CYBERSOURCE_HOLD_DAYS = 7, or what your processor says.",
+            id="cybersource.E021",
         )
 
 
