@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
 from . import attention as needs
-from . import gateway, intents, ledger, orders, patience, reviews, rules, signals, standing
+from . import gateway, intents, ledger, orders, patience, reasons, reviews, rules, signals, standing
 from .announcements import announce
 from .conf import conf
 from .expiry import decline_unless_charged, holds_money, is_forgotten
@@ -356,7 +356,11 @@ class Ending:
             return cls(state=State.DONE if outcome.succeeded else State.DECLINED, **told)
         if isinstance(outcome, Refused):
             # A repeat that is refused says that the first one arrived, and not how it ended.
-            return cls(state=State.UNKNOWN if outcome.is_duplicate else State.REFUSED, **told)
+            if outcome.is_duplicate:
+                return cls(state=State.UNKNOWN, **told)
+            if outcome.http_status == 429:
+                told["reason"] = reasons.ASKED_TOO_OFTEN
+            return cls(state=State.REFUSED, **told)
         return cls(state=State.UNKNOWN, **told)
 
 
@@ -431,7 +435,7 @@ def _conclude(operation_id: int, ending: Ending, entry: CyberSourceReply | None)
     state = ending.state
     if state == State.REFUSED and is_rest(operation) and ending.reason in NOT_IN_PARTS:
         state = State.LAPSING
-    if state == State.NOT_SENT and operation.is_automatic:
+    if operation.is_automatic and (state == State.NOT_SENT or ending.reason == reasons.ASKED_TOO_OFTEN):
         state = State.QUEUED  # nobody waits to press the button again
     known_as_unknown = operation.state == state == State.UNKNOWN or state == State.QUEUED
     operation.state = state

@@ -171,6 +171,10 @@ REST: dict[str, Words] = {
     "SERVICE_TIMEOUT": Words(_("A service of CyberSource timed out; whether it was done is not known."), LOOK_IT_UP),
 }
 
+#: CyberSource gives no reason with HTTP 429.
+ASKED_TOO_OFTEN = "ASKED_TOO_OFTEN"
+OURS = {ASKED_TOO_OFTEN: Words(_("CyberSource was asked too often in a short time."), TRY_LATER)}
+
 #: What a REST call asked, by the name that the log has for it (:class:`cybersource.protocol.rest.Operation`).
 CALLS: dict[str, Any] = {
     "authorize": _("A payment with a stored card"),
@@ -211,7 +215,8 @@ def of_rest(reason: str) -> Words:
         return Words("", "")
     if reason.endswith(WATCHLIST_ENDING):
         return WATCHLIST
-    return REST[reason] if reason in REST else Words(reason, NOT_KNOWN)
+    known = OURS.get(reason) or REST.get(reason)
+    return known or Words(reason, NOT_KNOWN)
 
 
 def of_call(name: str) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from cybersource import authorizations, intents, operations, orders, recovery, standing
+from cybersource import authorizations, endings, intents, operations, orders, recovery, standing
 from cybersource.models import Attention, AttentionItem, PaymentOperation
 from cybersource.simulator import cards
 from cybersource.simulator.rest import RestAccess
@@ -254,6 +254,20 @@ def test_whoever_claimed_what_waits_and_died_leaves_it_to_be_looked_for(desk):
     assert recover(desk, minutes=14) == {"found out": 1}
     assert fresh(operation).state == "queued" and not desk.calls("reversals")
     assert recover(desk) == {"sent": 1} and fresh(operation).state == "done"
+
+
+def test_what_cybersource_has_no_time_for_is_sent_again_and_staff_are_told_to_try_again(desk):
+    order = desk.order("64.50")
+    operation = queued(desk, order)
+    desk.rest.faults.next("throttled", action="reversals")
+    assert recover(desk) == {"sent": 1}
+    assert (fresh(operation).state, len(desk.calls("reversals"))) == ("queued", 1)
+    assert recover(desk) == {"sent": 1} and fresh(operation).state == "done"
+    desk.rest.faults.next("throttled", action="captures")
+    asked = operations.capture(desk.authorization(desk.order("64.50")), user=desk.staff)
+    ending = endings.of(asked)
+    assert asked.state == "refused" and "No money was moved. CyberSource was asked too often" in ending.what
+    assert "Try it again in some minutes." in ending.advice
 
 
 def test_one_that_fails_keeps_none_of_the_others_waiting(desk):
