@@ -158,7 +158,9 @@ class Desk:
         return self.cost(wish.lines) if wish.lines else self.left
 
     def cost(self, lines: Mapping[int, int]) -> Decimal:
-        return operations.cost_of(lines, self.order_lines, self.payment.currency)
+        before = self.quantities and self.quantities.moved(self.kind)
+        currency, limit = self.payment.currency, self.left
+        return operations.cost_of(lines, self.order_lines, currency, before=before, limit=limit)
 
     def everything(self) -> Wish:
         """All that is left of the payment, for all lines that are left where its money covers them.
@@ -254,7 +256,7 @@ def line(order_line: Any, act: Act, quantities: standing.Quantities, currency: s
         pk=order_line.pk,
         title=order_line.title,
         left=left,
-        price=operations.cost_of({order_line.pk: left}, known, currency),
+        price=operations.cost_of({order_line.pk: left}, known, currency, before=quantities.moved(act)),
         each=operations.cost_of({order_line.pk: 1}, known, currency),
     )
 

@@ -219,11 +219,10 @@ def _begin(
         quantities = standing.quantities(payment, order)
         order_lines = {line.pk: line for line in order.lines.all()}
     if amount is None:
-        amount = (
-            cost_of(lines, order_lines, payment.currency)
-            if lines and kind in (Kind.CAPTURE, Kind.REFUND)
-            else rules.limit(kind, payment, on)
-        )
+        amount = rules.limit(kind, payment, on)
+        if quantities and kind in (Kind.CAPTURE, Kind.REFUND):
+            before = quantities.moved(kind)
+            amount = cost_of(lines or {}, order_lines, payment.currency, before=before, limit=amount)
     problems = rules.check(
         kind,
         payment,
@@ -276,15 +275,30 @@ def asked_before(
     return Begun(operation=same, call=None)
 
 
-def cost_of(lines: Mapping[int, int], order_lines: Mapping[int, Any], currency: str) -> Decimal:
-    """What so many of these lines cost in the order, discounts and tax included. Unknown lines cost nothing."""
+def cost_of(
+    lines: Mapping[int, int],
+    order_lines: Mapping[int, Any],
+    currency: str,
+    *,
+    before: Mapping[int, int] | None = None,
+    limit: Decimal | None = None,
+) -> Decimal:
+    """What so many of these lines cost in the order, discounts and tax included. Unknown lines cost nothing.
+
+    ``before``: how many of each came earlier. Thirds of 10.01 are 3.34, 3.33 and 3.34, so that all parts of a line come
+    to what the line costs. ``limit``: the most that can be asked, which is asked where the lines cost a cent each more:
+    the parcel for 3.33 may be the first to come back.
+    """
     cent = Decimal(1).scaleb(-rules.decimals(currency))
     total = Decimal(0)
     for key, quantity in lines.items():
         line = order_lines.get(key)
         if line is not None and line.quantity:
-            total += (line.line_price_incl_tax * quantity / line.quantity).quantize(cent, ROUND_HALF_UP)
-    return total
+            first = (before or {}).get(key, 0)
+            upto = [line.line_price_incl_tax * count / line.quantity for count in (first, first + quantity)]
+            start, end = (price.quantize(cent, ROUND_HALF_UP) for price in upto)
+            total += end - start
+    return limit if limit is not None and limit < total <= limit + cent * len(lines) else total
 
 
 def call_for(operation: PaymentOperation, payment: standing.Payment | None) -> Call:

@@ -7,7 +7,7 @@ under way is about counts as moved, so nothing is asked for twice while nobody k
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -275,6 +275,10 @@ class Quantities:
     refunded: Counter[int]
     #: Money was captured by amount, of nobody knows which lines.
     by_amount: bool
+
+    def moved(self, kind: str) -> Mapping[int, int]:
+        """How many of each line were captured before, or refunded before."""
+        return self.captured if kind == Kind.CAPTURE else self.refunded
 
     def left_to_capture(self, line: Any) -> int:
         return max(line.quantity - self.captured[line.pk], 0)

@@ -149,6 +149,20 @@ def test_no_amount_is_moved_that_the_shops_own_columns_would_round(desk):
     assert operations.cost_of({line.pk: 1}, {line.pk: line}, "KWD") == D("3.33")
 
 
+def test_the_parts_of_a_line_come_to_what_the_line_costs(desk):
+    """Three for 10.01 after a discount, in three parcels, and all three sent back, the second one first."""
+    order = desk.order("64.50")
+    order.lines.update(quantity=3, line_price_incl_tax=D("10.01"))
+    one = {order.lines.get().pk: 1}
+    hold = desk.authorization(order)
+    taken = [desk.do("capture", hold, lines=one, is_last=number == 2).made for number in range(3)]
+    assert [step.amount for step in taken] == [D("3.34"), D("3.33"), D("3.34")]
+    given = [desk.do("refund", taken[number], lines=one).made for number in (1, 0, 2)]
+    assert [step.amount for step in given] == [D("3.33"), D("3.33"), D("3.34")]
+    desk.do("refund", taken[0], amount=D("0.01"))
+    assert source_of(order) == (D("69.50"), D("10.01"), D("10.01"))
+
+
 def test_a_sale_is_refunded_under_the_payments_own_id(desk, settings):
     settings.CYBERSOURCE_FLOW = "sale"
     order = desk.order("64.50")
