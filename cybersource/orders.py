@@ -146,10 +146,14 @@ def money_held(order: Any) -> Decimal:
 
 
 def is_retried(order: Any, attempt: PaymentAttempt) -> bool:
-    """Whether newer attempts that are still in play cover the order: then they decide, and not this one's failure."""
-    newer = PaymentAttempt.objects.filter(order=order, pk__gt=attempt.pk, state__in=UNSETTLED_STATES)
-    in_play = newer.aggregate(amount=Sum("amount"))["amount"]
-    return in_play is not None and in_play >= order.total_incl_tax
+    """Whether newer attempts cover the order: those in play, and those that hold their part.
+
+    Then they decide, and not this one's failure.
+    """
+    states = (*UNSETTLED_STATES, AttemptState.AUTHORIZED, AttemptState.REVIEW)
+    newer = PaymentAttempt.objects.filter(order=order, pk__gt=attempt.pk, state__in=states)
+    amount = newer.exclude(attention=Attention.KEPT_AUTHORIZATION).aggregate(amount=Sum("amount"))["amount"]
+    return amount is not None and amount >= order.total_incl_tax
 
 
 def authorize_if_covered(order: Any, held: Decimal, *, hostname: str = "") -> bool:

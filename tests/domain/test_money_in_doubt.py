@@ -48,6 +48,21 @@ def test_two_parts_on_one_form_never_pay_an_order(shopper):
     assert listed() == ["partial", "partial"]
 
 
+@pytest.mark.parametrize("other", ["open", "under review"])
+def test_a_part_approved_late_on_an_old_form_does_not_end_a_retry_that_is_half_paid(shopper, other):
+    order = shopper.check_out("64.50")
+    old, retry = shopper.attempt(), pay_again(shopper, order, two_cards("30.00"))
+    accept(retry, "b")
+    case = reviewed(retry, order, "a") if other == "under review" else None
+    post_reply(shopper.reply(old, reason_code="110", auth_amount="34.75"))
+    assert (fate(order), listed(order=order)) == (KEPT, ["partial"])
+    if case:
+        tell(case.accept())
+    else:
+        accept(retry, "a")
+    assert (fate(order), listed(order=order)) == (PAID, ["partial"])
+
+
 def test_a_part_approved_on_the_form_that_was_paid_does_not_count(shopper):
     order = shopper.check_out("64.50", payment=two_cards())
     accept(shopper, "a")
