@@ -23,7 +23,7 @@ address is spent: somebody else's doings there are not theirs. An IPv6 subscribe
 address.
 
 An attack from many addresses shows only in the whole shop. When it sees many declines, and more of them than payments,
-then for an hour an address may have three declines, unless a third of its tries are paid, and the log says so
+then for an hour an address may have four declines, unless a third of its tries are paid, and the log says so
 (:func:`under_attack` tells the shop's own code, which can ask everybody for a captcha). Very many addresses with one
 card each no budget can tell from shoppers.
 """
@@ -56,7 +56,7 @@ logger = logging.getLogger(__name__)
 DEFAULTS: Mapping[str, Any] = {
     "attempts": {"shopper": "10/h", "order": "10/h", "address": "40/h"},
     "declines": {"shopper": "5/h", "order": "5/h", "address": "20/h"},
-    "alarm": {"shop": "30/15m", "address": "3/h"},
+    "alarm": {"shop": "30/15m", "address": "4/2h"},
     "exempt": (),
     "cache": "default",
     "shadow": False,

@@ -331,10 +331,10 @@ def test_an_alarm_leaves_an_office_alone_whose_payments_are_mostly_accepted():
     assert declined == 11, "until fewer than a third of them are paid"
 
 
-def test_an_alarm_leaves_an_address_three_declines():
+def test_an_alarm_leaves_an_address_four_declines():
     for _time in range(30):
         tries(somebody(), 1, decline=True)
-    assert sum(tries(somebody(address="203.0.113.7"), 1, decline=True) for _time in range(40)) == 3
+    assert sum(tries(somebody(address="203.0.113.7"), 1, decline=True) for _time in range(40)) == 4
     with pytest.raises(Refused) as refused:
         limits.take(somebody(address="203.0.113.7"), at=NOON)
     assert 0 < refused.value.wait <= HOUR
