@@ -155,13 +155,14 @@ def flag_and_note(kind: Attention, order: Any, attempt: PaymentAttempt, **charge
     return True
 
 
-def answered(attempt: PaymentAttempt) -> None:
+def answered(attempt: PaymentAttempt, transaction_id: str) -> None:
     """The answer that staff were asked to look for has come: what was listed for want of it is cleared.
 
-    The caller saves the attempt.
+    What they were asked about another transaction of the attempt stays. The caller saves the attempt.
     """
     attempt.attention = Attention.NONE
     waiting = AttentionItem.objects.filter(attempt=attempt, kind__in=WAITS_FOR_STAFF)
+    waiting = waiting.filter(transaction_id__in=("", transaction_id))
     clear(waiting, _("CyberSource's answer came."))
 
 
@@ -169,6 +170,12 @@ def transaction_answered(attempt: PaymentAttempt, transaction_id: str) -> None:
     """How this transaction ended is known now: staff need not look it up any more."""
     asked = AttentionItem.objects.filter(attempt=attempt, kind=Attention.NO_ANSWER, transaction_id=transaction_id)
     clear(asked, _("CyberSource's answer came."))
+
+
+def is_open(attempt: PaymentAttempt | None, transaction_id: str) -> bool:
+    """Whether staff are asked to look at this charge already."""
+    open_items = AttentionItem.objects.filter(attempt=attempt, transaction_id=transaction_id, date_cleared=None)
+    return bool(transaction_id) and open_items.exists()
 
 
 def clear(items: QuerySet[AttentionItem], reason: str) -> None:

@@ -26,6 +26,7 @@ from . import gateway, intents, ledger, operations, orders, patience, rules, set
 from .checkout import SERVER_FLOW
 from .conf import conf
 from .models import (
+    UNDER_WAY,
     UNSETTLED_STATES,
     AttemptState,
     CyberSourceReply,
@@ -135,7 +136,7 @@ def begin_attempt(
     problems = []
     if not orders.awaits_payment(order):
         problems.append(Problem(code="wrong-state", field="order", message=_("The order does not wait for payment.")))
-    elif PaymentAttempt.objects.filter(order=order, state__in=(*UNSETTLED_STATES, AttemptState.REVIEW)).exists():
+    elif is_under_way(order):
         message = _("Another payment of the order is under way. Wait until its outcome is known.")
         problems.append(Problem(code="under-way", field="order", message=message))
     elif not 0 < amount <= missing:
@@ -160,6 +161,13 @@ def begin_attempt(
         token=token,
         is_limited=False,
     )
+
+
+def is_under_way(order: Any) -> bool:
+    """Whether another payment of the order is under way: an attempt, or a call of which nobody knows the end."""
+    attempts = PaymentAttempt.objects.filter(order=order, state__in=(*UNSETTLED_STATES, AttemptState.REVIEW))
+    called = PaymentOperation.objects.filter(order=order, kind=Kind.AUTHORIZE, state__in=UNDER_WAY)
+    return attempts.exists() or called.exists()
 
 
 def authorize_step(attempt: PaymentAttempt) -> PaymentOperation:

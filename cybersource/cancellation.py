@@ -14,7 +14,6 @@ from django.db.models import Exists, OuterRef, Q
 
 from . import attention as needs
 from . import orders
-from .expiry import holds_money
 from .models import Attention, AttentionItem, PaymentAttempt
 
 logger = logging.getLogger(__name__)
@@ -45,5 +44,5 @@ def held_and_not_listed(order: Any) -> list[PaymentAttempt]:
         transaction_uuid=OuterRef("transaction_uuid"),
         transaction_id=OuterRef("source__reference"),
     )
-    attempts = PaymentAttempt.objects.filter(holds_money(), ~Exists(listed), order=order, source__isnull=False)
+    attempts = PaymentAttempt.objects.filter(orders.holds_money(), ~Exists(listed), order=order, source__isnull=False)
     return list(attempts.select_related("source", "token").order_by("pk"))

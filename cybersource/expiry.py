@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from django.db import OperationalError, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
 from . import attention as needs
@@ -30,16 +31,16 @@ from .models import (
     AttentionItem,
     CyberSourceReply,
     PaymentAttempt,
+    ReplyType,
 )
 from .protocol import TransactionType
+
+OrderStatusChange = get_model("order", "OrderStatusChange")
 
 logger = logging.getLogger(__name__)
 
 #: Orders looked up at a time; each is settled in a transaction of its own.
 BATCH = 200
-
-#: An attempt in one of these states holds money.
-HOLDING = (AttemptState.AUTHORIZED, AttemptState.REVIEW)
 
 
 class Ending(StrEnum):
@@ -73,6 +74,8 @@ def expire(*, at: datetime | None = None, dry_run: bool = False) -> Counter[Endi
             counts[Ending.FAILED] += 1
     if not dry_run:
         list_held_in_vain(cutoff)
+        list_forgotten(cutoff)
+        clear_paid_rests()
         recorded = AttentionItem.objects.filter(kind=Attention.UNRECORDED, reply__isnull=False)
         needs.clear(
             recorded.exclude(reply__result=CyberSourceReply.Result.RECEIVED), _("The answer has been recorded.")
@@ -99,24 +102,61 @@ def list_held_in_vain(cutoff: datetime) -> None:
 
     A charge that is listed for any reason, cleared or not, is not listed again.
     """
+    since = cutoff - needs.LOOKED_BACK
     listed = AttentionItem.objects.filter(
         transaction_uuid=OuterRef("transaction_uuid"), transaction_id=OuterRef("source__reference")
+    )
+    ended = OrderStatusChange.objects.filter(
+        date_created__gt=since,
+        new_status__in=(checkout_settings.ORDER_STATUS_PAYMENT_DECLINED, checkout_settings.ORDER_STATUS_CANCELED),
     )
     held = PaymentAttempt.objects.filter(
         # Whoever was declined may be trying again; what was cancelled stays so.
         Q(order__status=checkout_settings.ORDER_STATUS_PAYMENT_DECLINED, date_signed__lt=cutoff)
         | Q(order__status=checkout_settings.ORDER_STATUS_CANCELED),
         ~Exists(listed),
-        state__in=HOLDING,
+        Q(date_created__gt=since) | Q(order__in=ended.values("order")),
+        state__in=orders.HOLDING,
         source__isnull=False,
-        date_created__gt=cutoff - needs.LOOKED_BACK,
     )
+    list_each(held, lambda order: True)
+
+
+def list_forgotten(cutoff: datetime) -> None:
+    """List what is held for orders that wait for payment although nothing of them goes on, and nobody was asked."""
+    asked = AttentionItem.objects.filter(order=OuterRef("order"), date_cleared=None)
+    held = PaymentAttempt.objects.filter(
+        orders.holds_money(),
+        ~Exists(asked),
+        order__status=checkout_settings.ORDER_STATUS_PENDING,
+        date_signed__lt=cutoff,
+        source__isnull=False,
+    )
+    list_each(held, is_forgotten)
+
+
+def list_each(held: QuerySet[PaymentAttempt], is_in_vain: Callable[[Any], bool]) -> None:
+    """List what each of these attempts holds, with its order's row locked and looked at once more."""
     for attempt_id, order_id in held.order_by("pk").values_list("pk", "order_id"):
         with transaction.atomic(), orders.in_the_shops_language():
             order = orders.locked_if_free(order_id)
             attempt = held.select_related("source", "token").filter(pk=attempt_id).first() if order else None
-            if attempt is not None:
+            if attempt is not None and is_in_vain(order):
                 needs.held_in_vain(order, attempt)
+
+
+def clear_paid_rests() -> None:
+    """An order that waits for payment no more needs nobody to collect its rest. What is held for one that was declined
+    is listed as such; of one that was cancelled staff are asked to give it back."""
+    rests = AttentionItem.objects.filter(kind=Attention.UNPAID_REST, date_cleared=None)
+    waits = (
+        checkout_settings.ORDER_STATUS_PENDING,
+        checkout_settings.ORDER_STATUS_PAYMENT_DECLINED,
+        checkout_settings.ORDER_STATUS_CANCELED,
+    )
+    needs.clear(rests.exclude(order__status__in=waits), _("The order was paid."))
+    declined = rests.filter(order__status=checkout_settings.ORDER_STATUS_PAYMENT_DECLINED, transaction_id="")
+    needs.clear(declined, _("The order was given up."))
 
 
 @transaction.atomic
@@ -184,6 +224,8 @@ def record_end(order: Any, waiting: Sequence[PaymentAttempt], *, dry_run: bool =
     if decline_unless_charged(order, hostname=waiting[-1].hostname, dry_run=dry_run):
         orders.note(order, _("No answer came to the card payment, and no charge can exist: the order was given up."))
         return Ending.GIVEN_UP
+    if not doubtful and orders.may_be_released(order):
+        return Ending.ENDED  # its reviewers decide about it
     for attempt in waiting:
         if attempt not in doubtful:
             needs.doubt(Attention.UNPAID_REST, order, attempt)
@@ -197,6 +239,8 @@ def replaced_unheard(order: Any) -> list[PaymentAttempt]:
     """
     asked = AttentionItem.objects.filter(attempt=OuterRef("pk"), kind=Attention.NO_ANSWER)
     answered = CyberSourceReply.objects.filter(attempt=OuterRef("pk")).exclude(result=CyberSourceReply.Result.REFUSED)
+    # A call of ours is logged before it leaves.
+    answered = answered.exclude(reply_type=ReplyType.REST, outcome__in=("", CyberSourceReply.RestOutcome.UNKNOWN))
     replaced = PaymentAttempt.objects.filter(
         ~Exists(asked), ~Exists(answered), order=order, state=AttemptState.REPLACED, date_shown__isnull=False
     )
@@ -219,10 +263,10 @@ def decline_after_all(order: Any, *, hostname: str = "") -> None:
     What other cards hold for it is listed. Not where something of the order goes on, or is with staff already. The
     order's row is locked by the caller.
     """
-    if decline_unless_charged(order, hostname=hostname) or not is_forgotten(order):
+    if decline_unless_charged(order, hostname=hostname) or not (is_forgotten(order) and is_all_ours(order)):
         return
     orders.decline(order, hostname=hostname)
-    for attempt in PaymentAttempt.objects.filter(holds_money(), order=order).select_related("source", "token"):
+    for attempt in PaymentAttempt.objects.filter(orders.holds_money(), order=order).select_related("source", "token"):
         needs.held_in_vain(order, attempt)
 
 
@@ -230,25 +274,25 @@ def is_forgotten(order: Any) -> bool:
     """Whether an order waits for payment although nothing of it is under way, and nobody was asked about it."""
     if not orders.awaits_payment(order) or orders.is_declined(order):
         return False
-    pending = Q(state__in=UNSETTLED_STATES) | Q(attention__in=WAITS_FOR_STAFF) | Exists(stored_charges())
-    return not PaymentAttempt.objects.filter(pending, order=order).exists() and not may_be_released(order)
+    pending = in_doubt() | Exists(open_items(Attention.UNPAID_REST))
+    return not PaymentAttempt.objects.filter(pending, order=order).exists() and not orders.may_be_released(order)
 
 
-def may_be_released(order: Any) -> bool:
-    """Whether the order is paid once its reviewers accept all that they have yet to decide about."""
-    if not conf.review_holds_order:
-        return False  # what is under review counts already
-    reviewed = PaymentAttempt.objects.filter(holds_money(), order=order, state=AttemptState.REVIEW)
-    amount = reviewed.aggregate(amount=Sum("source__amount_allocated"))["amount"]
-    return amount is not None and orders.money_held(order) + amount >= order.total_incl_tax
+def is_all_ours(order: Any) -> bool:
+    """Whether all of the order was to be paid by attempts of ours: else another app's method may be under way."""
+    asked = PaymentAttempt.objects.filter(order=order).order_by().values("method_key").annotate(most=Max("amount"))
+    return sum(asked.values_list("most", flat=True)) >= order.total_incl_tax
 
 
-def holds_money() -> Q:
-    """Of attempts: those that hold what counts for their order, and was not set aside."""
-    kept = AttentionItem.objects.filter(
-        attempt=OuterRef("pk"), kind=Attention.KEPT_AUTHORIZATION, transaction_id=OuterRef("source__reference")
-    )
-    return Q(state__in=HOLDING) & ~Exists(kept)
+def in_doubt() -> Q:
+    """Of attempts: those that are under way, or may have charged a card of which nothing is recorded."""
+    asked = open_items(Attention.NO_ANSWER)
+    return Q(state__in=UNSETTLED_STATES) | Q(attention=Attention.NO_ANSWER) | Exists(asked) | Exists(stored_charges())
+
+
+def open_items(kind: Attention) -> QuerySet[AttentionItem]:
+    """Of an attempt: what staff are asked of this kind."""
+    return AttentionItem.objects.filter(attempt=OuterRef("pk"), kind=kind, date_cleared=None)
 
 
 def stored_charges() -> QuerySet[CyberSourceReply]:
@@ -266,8 +310,7 @@ def decline_unless_charged(order: Any, *, hostname: str = "", dry_run: bool = Fa
     if not orders.awaits_payment(order) or orders.is_declined(order):
         return False
     attempts = PaymentAttempt.objects.filter(order=order)
-    in_doubt = Q(state__in=UNSETTLED_STATES) | Q(attention=Attention.NO_ANSWER) | Exists(stored_charges())
-    if attempts.filter(in_doubt | holds_money()).exists():
+    if attempts.filter(in_doubt() | orders.holds_money()).exists():
         return False
     if dry_run:  # nobody hears of a status that the order never gets
         return True

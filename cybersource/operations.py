@@ -26,7 +26,7 @@ from . import attention as needs
 from . import gateway, intents, ledger, orders, patience, reasons, reviews, rules, signals, standing
 from .announcements import announce
 from .conf import conf
-from .expiry import decline_unless_charged, holds_money, is_forgotten
+from .expiry import decline_unless_charged, is_forgotten
 from .models import (
     UNDER_WAY,
     AttemptState,
@@ -590,7 +590,7 @@ def give_attempt_back(operation: PaymentOperation) -> bool:
     A second charge leaves the first one's attempt alone.
     """
     attempts = PaymentAttempt.objects.filter(source=operation.source_id)
-    counted = attempts.filter(holds_money()).update(state=AttemptState.REVERSED)
+    counted = attempts.filter(orders.holds_money()).update(state=AttemptState.REVERSED)
     if not counted:
         held = (AttemptState.AUTHORIZED, AttemptState.REVIEW, AttemptState.PARTIAL)
         attempts.filter(state__in=held).update(state=AttemptState.REVERSED)

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Sum
+from django.db.models import Exists, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Greatest
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -26,7 +26,16 @@ from oscarapicheckout.signals import order_payment_declined
 from . import patience
 from .announcements import announce, announce_authorized, owner_request
 from .conf import conf
-from .models import UNSETTLED_STATES, AttemptState, Attention, AttentionItem, OrderConfirmation, PaymentAttempt
+from .models import (
+    UNDER_WAY,
+    UNSETTLED_STATES,
+    AttemptState,
+    Attention,
+    AttentionItem,
+    OrderConfirmation,
+    PaymentAttempt,
+    PaymentOperation,
+)
 
 Order = get_model("order", "Order")
 OrderNote = get_model("order", "OrderNote")
@@ -34,6 +43,9 @@ Source = get_model("payment", "Source")
 Transaction = get_model("payment", "Transaction")
 
 NOTE_TYPE = "System"
+
+#: An attempt in one of these states holds money.
+HOLDING = (AttemptState.AUTHORIZED, AttemptState.REVIEW)
 
 NOTHING = Decimal("0.00")
 
@@ -102,7 +114,8 @@ class Money:
     """What the Sources of one order say."""
 
     #: What they have allocated, less what does not count towards the order: what is under review, what was only partly
-    #: approved, and what staff were asked to reverse because the shopper retried with another amount.
+    #: approved, what staff were asked to reverse because the shopper retried with another amount, and what is on its
+    #: way back.
     held: Decimal = NOTHING
     #: Transaction ids of what was authorized, captured and refunded.
     references: set[str] = field(default_factory=set)
@@ -111,32 +124,43 @@ class Money:
 def money_of(order_ids: Iterable[int]) -> dict[int, Money]:
     """The money of each of these orders, in one statement."""
     found = {order_id: Money() for order_id in order_ids}
+    # What is being given back pays for nothing, whether CyberSource has been asked yet or not.
+    going = PaymentOperation.objects.filter(
+        Q(kind=PaymentOperation.Kind.REVERSE) | Q(kind=PaymentOperation.Kind.VOID, is_automatic=True),
+        source=OuterRef("pk"),
+        state__in=UNDER_WAY,
+    )
+    going = going.order_by().values("source").annotate(amount=Sum("amount")).values("amount")
     # By the charge and not by its attempt, which a second charge may have moved on to.
     set_aside = AttentionItem.objects.filter(
         order=OuterRef("order"), transaction_id=OuterRef("transactions__reference"), kind__in=SET_ASIDE
     ).exclude(transaction_id="")
-    rows = Source.objects.filter(order__in=found).annotate(set_aside=Exists(set_aside)).order_by()
+    rows = (
+        Source.objects.filter(order__in=found).annotate(set_aside=Exists(set_aside), going=Subquery(going)).order_by()
+    )
     counted = set()
-    for order_id, source, allocated, is_set_aside, kind, amount, status, reference in rows.values_list(
+    for order_id, source, allocated, is_set_aside, going_back, kind, amount, status, reference in rows.values_list(
         "order",
         "pk",
         "amount_allocated",
         "set_aside",
+        "going",
         "transactions__txn_type",
         "transactions__amount",
         "transactions__status",
         "transactions__reference",
     ):
         money = found[order_id]
+        left = max(allocated - (going_back or NOTHING), NOTHING)
         if source not in counted:
             counted.add(source)
-            money.held += allocated
+            money.held += left
         if kind is None:
             continue
         money.references.add(reference)
         doubtful = status == Transaction.REVIEW and conf.review_holds_order
         if kind == Transaction.AUTHORISE and (doubtful or is_set_aside):
-            money.held -= min(amount, allocated)  # what was given back is allocated no more
+            money.held -= min(amount, left)  # what was given back is allocated no more
     return found
 
 
@@ -150,10 +174,39 @@ def is_retried(order: Any, attempt: PaymentAttempt) -> bool:
 
     Then they decide, and not this one's failure.
     """
-    states = (*UNSETTLED_STATES, AttemptState.AUTHORIZED, AttemptState.REVIEW)
-    newer = PaymentAttempt.objects.filter(order=order, pk__gt=attempt.pk, state__in=states)
+    newer = PaymentAttempt.objects.filter(order=order, pk__gt=attempt.pk, state__in=(*UNSETTLED_STATES, *HOLDING))
     amount = newer.exclude(attention=Attention.KEPT_AUTHORIZATION).aggregate(amount=Sum("amount"))["amount"]
     return amount is not None and amount >= order.total_incl_tax
+
+
+def holds_money() -> Q:
+    """Of attempts: those that hold what counts for their order, and was not set aside."""
+    kept = AttentionItem.objects.filter(
+        attempt=OuterRef("pk"), kind=Attention.KEPT_AUTHORIZATION, transaction_id=OuterRef("source__reference")
+    )
+    return Q(state__in=HOLDING) & ~Exists(kept)
+
+
+def may_be_released(order: Any) -> bool:
+    """Whether the order is paid once its reviewers accept all that they have yet to decide about."""
+    if not conf.review_holds_order:
+        return False  # what is under review counts already
+    reviewed = PaymentAttempt.objects.filter(holds_money(), order=order, state=AttemptState.REVIEW)
+    amount = reviewed.aggregate(amount=Sum("source__amount_allocated"))["amount"]
+    return amount is not None and money_held(order) + amount >= order.total_incl_tax
+
+
+def is_asked_about(order: Any) -> bool:
+    """Whether staff are looking up if a card was charged whose form nobody answered: the order is kept for it."""
+    asked = PaymentAttempt.objects.filter(order=order, state=AttemptState.EXPIRED, attention=Attention.NO_ANSWER)
+    return asked.exists()
+
+
+def fails_with(order: Any, attempt: PaymentAttempt) -> bool:
+    """Whether an attempt that holds nothing leaves its order, which waits for payment, with nothing to wait for."""
+    if not awaits_payment(order) or is_retried(order, attempt):
+        return False
+    return not may_be_released(order) and not is_asked_about(order)
 
 
 def authorize_if_covered(order: Any, held: Decimal, *, hostname: str = "") -> bool:

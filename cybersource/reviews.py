@@ -540,7 +540,7 @@ def release(desk: Desk, one: Decided, held: Decimal) -> Fate:
         attention = Attention.CLOSED_ORDER
         message = _("The order was cancelled meanwhile, and %(amount)s %(currency)s are held for it. Reverse them.")
         desk.note(order, message % {"amount": reviewed.amount, "currency": reviewed.source.currency})
-    elif held > order.total_incl_tax:
+    elif held > order.total_incl_tax and not needs.is_open(attempt, reviewed.reference):
         attention = Attention.EXCESS_CHARGE
         desk.note(order, attention.label + ".")
     desk.move(attempt, reviewed, AttemptState.AUTHORIZED, attention)
@@ -553,7 +553,7 @@ def release(desk: Desk, one: Decided, held: Decimal) -> Fate:
 
 def warn(order: Any, reviewed: Any, attempt: PaymentAttempt | None, attention: Attention) -> None:
     """List what a reviewer's decision made of the charge, and signal it."""
-    needs.flag(
+    new = needs.flag(
         attention,
         order,
         attempt,
@@ -564,15 +564,16 @@ def warn(order: Any, reviewed: Any, attempt: PaymentAttempt | None, attention: A
         card_number=reviewed.source.label,
         reference_number=order.number,
     )
-    announce(
-        signals.unexpected_charge,
-        sender=PaymentAttempt,
-        order=order,
-        attempt=attempt,
-        reply=reviewed.log,
-        outcome=None,
-        attention=attention,
-    )
+    if new:
+        announce(
+            signals.unexpected_charge,
+            sender=PaymentAttempt,
+            order=order,
+            attempt=attempt,
+            reply=reviewed.log,
+            outcome=None,
+            attention=attention,
+        )
 
 
 def release_part(desk: Desk, order: Any, reviewed: Any, attempt: PaymentAttempt) -> Fate:
@@ -584,9 +585,9 @@ def release_part(desk: Desk, order: Any, reviewed: Any, attempt: PaymentAttempt)
         _("Only %(part)s of %(whole)s %(currency)s are held. Reverse them, or collect the rest by other means.")
         % {"part": reviewed.amount, "whole": attempt.amount, "currency": attempt.currency},
     )
-    if orders.awaits_payment(order) and not is_replaced(attempt):
-        return lambda: orders.decline(order, hostname=attempt.hostname)
-    return None
+    if is_second(reviewed, attempt) or not orders.awaits_payment(order) or is_replaced(attempt):
+        return None
+    return lambda: decline(order, attempt)
 
 
 def reject(desk: Desk, one: Decided, held: Decimal) -> Fate:
@@ -610,7 +611,20 @@ def reject(desk: Desk, one: Decided, held: Decimal) -> Fate:
     if is_over(order) or held >= order.total_incl_tax:
         desk.note(order, _("The order keeps its status '%(status)s' all the same.") % {"status": order.status})
         return None
-    return lambda: orders.decline(order, hostname=hostname_of(attempt))
+    if is_second(reviewed, attempt):
+        return None
+    return lambda: decline(order, attempt)
+
+
+def decline(order: Any, attempt: PaymentAttempt | None) -> None:
+    """Decline the order, unless what other reviewers have yet to decide about would pay it."""
+    if not orders.may_be_released(order):
+        orders.decline(order, hostname=hostname_of(attempt))
+
+
+def is_second(reviewed: Any, attempt: PaymentAttempt | None) -> bool:
+    """Whether the attempt holds what the order waited for by another charge than this one."""
+    return attempt is not None and attempt.source_id != reviewed.source_id and attempt.state in orders.HOLDING
 
 
 #: Which decision may follow which. What the table lacks is noted on the order and changes nothing.

@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from oscar.core.loading import get_model
 
 from . import attention as needs
-from . import intents, ledger, limits, orders, signals
+from . import intents, ledger, limits, orders, reasons, signals
 from .announcements import announce
 from .checkout import begin_next_step
 from .conf import conf
@@ -107,7 +107,7 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
             attention = Attention.EXCESS_CHARGE
     waits = attempt.attention in WAITS_FOR_STAFF
     if waits:
-        needs.answered(attempt)
+        needs.answered(attempt, outcome.transaction_id or "")
     if waits or attempt.state == AttemptState.UNKNOWN:
         ask_of_others(order, attempt, entry)
     if attempt.state not in PAID:
@@ -136,7 +136,7 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
     transaction.on_commit(lambda: limits.count_payment(limits.Who.of(attempt)), robust=True)
     if outcome.kind != OutcomeKind.PARTIAL:
         orders.authorize_if_covered(order, held, hostname=attempt.hostname)
-    elif orders.awaits_payment(order) and not orders.is_retried(order, attempt):
+    elif attempt.state == AttemptState.PARTIAL and orders.fails_with(order, attempt):  # not a second charge
         orders.decline(order, hostname=attempt.hostname)
     return Result.SETTLED
 
@@ -236,7 +236,10 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
             reason=_("Rejected by Decision Manager"),
             attempt=attempt,
         )
+        may_hold = False  # it is given back by itself
     end_its_doubt(attempt, outcome)
+    if may_hold:
+        note_hold(order, outcome)
     if attempt.state in ENDED_BADLY:
         return Result.REPEATED
     state = AttemptState.DECLINED if outcome.kind == OutcomeKind.DECLINED else AttemptState.FAILED
@@ -248,7 +251,7 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         return Result.SUPERSEDED
     if waits:
         # Nobody knew, and the order was kept for it. Now it is known that nothing is held.
-        needs.answered(attempt)
+        needs.answered(attempt, outcome.transaction_id or "")
     if waits or attempt.state == AttemptState.UNKNOWN:
         ask_of_others(order, attempt, entry)
     if attempt.state == AttemptState.REPLACED:
@@ -258,10 +261,18 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
     end(attempt, entry, state=state)
     if waits:
         decline_after_all(order, hostname=attempt.hostname)
-    elif orders.awaits_payment(order) and not orders.is_retried(order, attempt):
+    elif orders.fails_with(order, attempt):
         orders.decline(order, hostname=attempt.hostname)
     tell(signals.payment_declined, order, attempt, outcome, entry)
     return Result.SETTLED
+
+
+def note_hold(order: Any, outcome: Outcome) -> None:
+    """Tell staff, once a transaction, that a declined card may have money held on it."""
+    why = reasons.of_code(outcome.reason_code)
+    message = f"{why.means} {why.advice} ({outcome.transaction_id or '-'})"
+    if not order.notes.filter(message=message).exists():
+        orders.note(order, message)
 
 
 def end_its_doubt(attempt: PaymentAttempt, outcome: Outcome) -> None:
@@ -334,9 +345,11 @@ def is_looked_into(attempt: PaymentAttempt) -> bool:
 
 
 def is_news(attempt: PaymentAttempt, entry: CyberSourceReply) -> bool:
-    """Whether a doubt is about a transaction of which nothing was told before, on an attempt that nobody doubts."""
-    if attempt.state == AttemptState.UNKNOWN or attempt.attention == Attention.NO_ANSWER or not entry.transaction_id:
+    """Whether a doubt is about a transaction of which nothing was told before, on an attempt that is not looked up."""
+    if attempt.state == AttemptState.UNKNOWN or not entry.transaction_id:
         return False
+    if attempt.attention_items.filter(kind=Attention.NO_ANSWER, transaction_id="", date_cleared=None).exists():
+        return False  # they look up all of the attempt
     told = acted_on(attempt).filter(transaction_id=entry.transaction_id).exclude(pk=entry.pk)
     return is_in_doubt(entry) and not told.exists()
 

@@ -6,7 +6,7 @@ deliveries come by both doors in turn. Everything that is money, and whether the
 was told. The order of arrival may make these differences and no other; ``Truth`` says for each sequence which:
 
 * an order that is not paid is declined if a decline found its attempt without money, and not if it came after the money
-  (a late decline undoes nothing);
+  (a late decline undoes nothing), nor while reviewers may yet release enough for the order;
 * a charge is put before staff if it came after the order was paid, after its attempt was declined or replaced, or after
   another charge of its attempt; the first to come is the one the order waited for;
 * of several endings of one attempt it shows the first that holds money, else the first refusal, else the doubt;
@@ -132,11 +132,22 @@ class Truth:
         return self.told[: self.told.index(name)]
 
     def declines(self, name: str) -> bool:
-        """Whether this is a decline that found its attempt in play and the order waiting."""
+        """Whether this is a decline that found its attempt in play and the order waiting, but for no reviewer."""
         earlier, number = self.before(name), name[1]
         if name[0] != "D" or self.world.states[number] != "open" or self.is_paid(earlier):
             return False
+        if self.may_be_released(earlier):
+            return False
         return not any(holds + number in earlier for holds in "AR") and not self.was_declined(earlier)
+
+    def may_be_released(self, told: Told) -> bool:
+        """Whether the reviewers of attempts whose first charge is under review can let the order be paid."""
+        first: dict[str, str] = {}
+        for name in told:
+            if name[0] in "AR":
+                first.setdefault(name[1], name)
+        reviewed = [name for name in first.values() if name[0] == "R"]
+        return bool(reviewed) and self.is_paid([*told, *("A" + name[1] for name in reviewed)])
 
     def was_declined(self, told: Told) -> bool:
         return any(self.declines(name) for name in told)
