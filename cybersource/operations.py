@@ -220,9 +220,9 @@ def _begin(
         order_lines = {line.pk: line for line in order.lines.all()}
     if amount is None:
         amount = rules.limit(kind, payment, on)
-        if quantities and kind in (Kind.CAPTURE, Kind.REFUND):
+        if lines and quantities and kind in (Kind.CAPTURE, Kind.REFUND):
             before = quantities.moved(kind)
-            amount = cost_of(lines or {}, order_lines, payment.currency, before=before, limit=amount)
+            amount = cost_of(lines, order_lines, payment.currency, before=before, limit=amount)
     problems = rules.check(
         kind,
         payment,

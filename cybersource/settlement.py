@@ -42,8 +42,7 @@ Transaction = get_model("payment", "Transaction")
 Result = CyberSourceReply.Result
 Kind = PaymentOperation.Kind
 
-#: States of an attempt that holds money as it should, and of one that ended without.
-PAID = (AttemptState.AUTHORIZED, AttemptState.REVIEW)
+#: States of an attempt that ended without money that counts.
 ENDED_BADLY = (AttemptState.DECLINED, AttemptState.FAILED, AttemptState.PARTIAL, AttemptState.REVERSED)
 
 #: Declines that may leave a hold on the card: the bank had approved, then Decision Manager rejected. What fails the
@@ -110,7 +109,7 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         needs.answered(attempt, outcome.transaction_id or "")
     if waits or attempt.state == AttemptState.UNKNOWN:
         ask_of_others(order, attempt, entry)
-    if attempt.state not in PAID:
+    if attempt.state not in orders.HOLDING:
         attempt.source = source
         end(attempt, entry, state=STATES[outcome.kind], attention=attention)
     else:
@@ -162,7 +161,7 @@ def unexpected(order: Any, attempt: PaymentAttempt, outcome: Outcome) -> str:
     """Why staff must look at this charge; empty when it is just what the order waited for."""
     if outcome.kind == OutcomeKind.PARTIAL:
         return Attention.PARTIAL  # never counts towards the order, whatever else came before
-    if attempt.state in PAID:
+    if attempt.state in orders.HOLDING:
         return Attention.EXTRA_CHARGE
     if orders.is_cancelled(order):
         return Attention.CLOSED_ORDER

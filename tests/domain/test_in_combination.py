@@ -367,15 +367,19 @@ def test_of_a_decline_that_may_have_left_a_hold_staff_read_once_where_nothing_re
     assert sum("a hold may be on the shopper's card" in note.message for note in order.notes.all()) == 1
 
 
-def test_staff_do_not_authorize_a_card_again_while_nobody_knows_how_the_first_call_ended(desk, settings):
+def given_up(desk, settings):
     settings.CYBERSOURCE_FLOW = "token-then-server"
     shopper = Shopper(gateway=desk.simulator.gateway)
     order = shopper.check_out("64.50")
     shopper.deliver(shopper.submit(), follow=False)
     wait()
     run()
-    token = PaymentToken.objects.get()
     assert fate(order) == THAWED
+    return order, PaymentToken.objects.get()
+
+
+def test_staff_do_not_authorize_a_card_again_while_nobody_knows_how_the_first_call_ended(desk, settings):
+    order, token = given_up(desk, settings)
     desk.rest.faults.next("no-answer", action="payments")
     assert authorizations.authorize(order, token, user=desk.staff).state == "unknown"
     with pytest.raises(InvalidOperation):
@@ -469,17 +473,6 @@ def test_another_transaction_of_unknown_outcome_is_asked_about_also_after_staff_
 
 
 # -- staff authorize a stored card -------------------------------------------------------------------------------------
-
-
-def given_up(desk, settings):
-    settings.CYBERSOURCE_FLOW = "token-then-server"
-    shopper = Shopper(gateway=desk.simulator.gateway)
-    order = shopper.check_out("64.50")
-    shopper.deliver(shopper.submit(), follow=False)
-    wait()
-    run()
-    assert fate(order) == THAWED
-    return order, PaymentToken.objects.get()
 
 
 def test_a_part_that_staff_authorize_and_never_complete_is_listed_as_an_unpaid_rest(desk, settings):
