@@ -26,6 +26,8 @@ SIMULATOR_PORT = int(os.environ.get("SANDBOX_SIMULATOR_PORT") or 8001)
 PIDS = STATE / "sandbox.pid"
 SHOP = f"http://localhost:{SHOP_PORT}"
 SIMULATOR = f"http://127.0.0.1:{SIMULATOR_PORT}"
+STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_asked_to_stop: list[int] = []
 
 
 class Stop(Exception):
@@ -50,6 +52,8 @@ class Child:
         )
 
     def check(self) -> None:
+        """Raise `Stop` when the program has ended, and `KeyboardInterrupt` when we were asked to."""
+        heed()
         if self.process.poll() is not None:
             raise Stop(
                 f"The {self.name} has ended (code {self.process.returncode}). The end of {_shown(self.log)}:\n\n"
@@ -68,9 +72,7 @@ class Child:
 
 
 def main() -> int:
-    # Also SIGINT, which a shell script gives to what it starts in the background as "ignored".
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, _interrupt)
+    listen()
     os.chdir(ROOT)
     STATE.mkdir(parents=True, exist_ok=True)
     try:
@@ -270,9 +272,25 @@ def _shown(path: Path) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)  # once is enough: a second one would interrupt the stopping
+def listen() -> None:
+    """Be stopped by Ctrl-C, a closed terminal and ``kill`` alike."""
+    # Also SIGINT, which a shell script gives to what it starts in the background as "ignored".
+    for each in STOPPED_BY:
+        signal.signal(each, _interrupt)
+
+
+def heed() -> None:
+    """Raise `KeyboardInterrupt` when we were asked to stop and the exception that said so was lost."""
+    if _asked_to_stop:
+        raise KeyboardInterrupt
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    if _asked_to_stop:
+        return  # once is enough: a second one would interrupt the stopping
+    # The exception ends what we wait for at once. Python prints and drops it when the signal finds us in some object's
+    # `__del__`, so it is remembered too.
+    _asked_to_stop.append(number)
     raise KeyboardInterrupt
 
 
