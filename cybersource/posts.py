@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO
-from urllib.parse import parse_qsl
 
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile
@@ -17,6 +16,7 @@ from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.views.decorators.debug import sensitive_variables
 
 from .protocol import MalformedPost
+from .protocol.escapes import decoded
 
 #: Bytes of a posted form. A genuine reply has about six thousand; one that echoes 120 order lines a hundred thousand.
 #: To read a form takes forty times its size in memory where every byte of it is an escape.
@@ -74,8 +74,12 @@ def pairs(request: HttpRequest) -> Iterator[tuple[str, str]]:
 
 def urlencoded(content: bytes) -> list[tuple[str, str]]:
     """Bytes that are no UTF-8 become lone surrogates, which no signed text may hold."""
-    text = content.decode("utf-8", "surrogateescape")
-    return parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
+    fields = [field.partition(b"=") for field in content.split(b"&") if field]
+    return [(text(name), text(value)) for name, _, value in fields]
+
+
+def text(encoded: bytes) -> str:
+    return decoded(encoded).decode("utf-8", "surrogateescape")
 
 
 def multipart(request: HttpRequest, content: bytes) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from typing import Any
 from lxml import etree
 
 from .errors import BadNotification
+from .escapes import decoded
 from .vocabulary import ReviewDecision
 
 MAX_XML_BYTES = 1024 * 1024
@@ -31,9 +32,6 @@ MAX_UPDATES = 100
 MAX_NOTES = 5000
 
 _LONGEST_NAME = 3 * len("content")
-_PIECE = 64 * 1024
-#: Whole escapes only: a percent sign before anything else is a percent sign, as in browsers.
-_ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
 
 NAMESPACE = "http://reports.cybersource.com/reports/cmos/1.0"
 
@@ -175,33 +173,15 @@ def content_from_body(body: bytes, content_type: str) -> bytes:
     if body.count(b"&") >= MAX_FORM_FIELDS:
         raise BadNotification("too-many-fields", "The notification has more form fields than any review message.")
     pairs = [pair.partition(b"=") for pair in body.split(b"&")]
-    contents = [value for name, _, value in pairs if len(name) <= _LONGEST_NAME and _decoded(name) == b"content"]
+    contents = [value for name, _, value in pairs if len(name) <= _LONGEST_NAME and decoded(name) == b"content"]
     if not contents:
         raise BadNotification("no-content", "The notification has no form field content.")
     if len(contents) > 1:
         raise BadNotification("content-twice", "The notification has the form field content more than once.")
-    content = _decoded(contents[0])
+    content = decoded(contents[0])
     if not content.strip():
         raise BadNotification("empty-content", "The notification's form field content is empty.")
     return content
-
-
-def _decoded(value: bytes) -> bytes:
-    """Undo a form's encoding, piece by piece: at once, each of a million escapes would be an object of its own."""
-    value = value.replace(b"+", b" ")
-    pieces: list[bytes] = []
-    at = 0
-    while at < len(value):
-        end = at + _PIECE
-        escape = value.rfind(b"%", end - 2, end)  # one that would be cut in two
-        end = escape if escape >= 0 else end
-        pieces.append(_ESCAPES.sub(_unescaped, value[at:end]))
-        at = end
-    return b"".join(pieces)
-
-
-def _unescaped(run: re.Match[bytes]) -> bytes:
-    return bytes.fromhex(run[0].replace(b"%", b"").decode("ascii"))
 
 
 def parse_notification(xml: bytes) -> Notification:

@@ -54,9 +54,9 @@ def type_into(page: Any, label: str, text: str) -> None:
 def confirm(page: Any) -> None:
     """The page that says what will happen has put the keyboard on what it says, one step before the button."""
     page.get_by_text("This is what will happen").wait_for()
-    page.wait_for_function("document.activeElement.tabIndex === -1 && document.activeElement !== document.body")
+    page.locator("[tabindex='-1']:focus").wait_for()
     page.keyboard.press("Tab")
-    page.wait_for_function("document.activeElement.value === 'do'")
+    page.locator("[value='do']:focus").wait_for()
     page.keyboard.press("Enter")
 
 

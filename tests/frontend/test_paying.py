@@ -92,9 +92,7 @@ def test_a_card_number_in_the_order_itself_is_stopped_before_it_is_sent(checkout
 def test_nothing_of_the_card_is_kept_in_storage_history_or_the_page(checkout, page, gateway):
     gateway.routes["POST", "/silent/token/create"] = Answer("", 204)  # the browser stays where it is
     checkout.open().fill().pay()
-    page.wait_for_function(
-        "document.querySelector('[data-cybersource-status]').textContent.includes('payment provider')"
-    )
+    page.locator("[data-cybersource-status]", has_text="payment provider").wait_for()
     page.wait_for_timeout(200)
     assert len(gateway.got("POST", "/silent/token/create")) == 1
     assert page.evaluate(
