@@ -38,6 +38,7 @@ class Child:
     """A program of ours that runs beside us, with a log."""
 
     def __init__(self, name: str, *arguments: str) -> None:
+        heed()  # a program that starts after the signal would ignore our own
         self.name = name
         self.log = STATE / f"{name}.log"
         self._output = self.log.open("w")
@@ -286,8 +287,9 @@ def heed() -> None:
 
 
 def _interrupt(number: int, _frame: object) -> None:
-    if _asked_to_stop:
-        return  # once is enough: a second one would interrupt the stopping
+    # Once is enough. Ignored and not only unheard: what we start to stop the database would die of a second one.
+    for each in STOPPED_BY:
+        signal.signal(each, signal.SIG_IGN)
     # The exception ends what we wait for at once. Python prints and drops it when the signal finds us in some object's
     # `__del__`, so it is remembered too.
     _asked_to_stop.append(number)

@@ -210,7 +210,7 @@ class Shop(RuleBasedStateMachine):
         self.listed: list[int] = []  #: what is on staff's list, cleared or not
         self.replaced: dict[int, set[str]] = {}  #: uuids of attempts that are older than their order's last check-out
         self.fuse: int | None = None
-        self.broke = False  #: the database has failed since all mails went out
+        self.excused: set[int] = set()  #: orders whose mail was due when the database failed
         self.late = ""  #: uuid of the attempt that the last message was about
         self.switched = override_settings()
 
@@ -369,7 +369,6 @@ class Shop(RuleBasedStateMachine):
                 self.fuse -= 1
                 if self.fuse < 0:
                     self.fuse = None
-                    self.broke = True
                     broken.append(sql)
                     raise OperationalError("the database went away")
             return execute(sql, params, many, context)
@@ -377,6 +376,8 @@ class Shop(RuleBasedStateMachine):
         with connection.execute_wrapper(wrapper):
             yield broken
         self.fuse = None
+        if broken:
+            self.excused |= set(OrderConfirmation.objects.filter(date_sent=None).values_list("order_id", flat=True))
 
     @rule(fuse=FUSES)
     def the_database_is_about_to_fail(self, fuse: int) -> None:
@@ -392,7 +393,8 @@ class Shop(RuleBasedStateMachine):
         assert not CyberSourceReply.objects.filter(result="received").exists()
         unsent = OrderConfirmation.objects.filter(date_sent=None)
         assert not unsent.filter(date_claimed=None).exists(), "a mail is due, and is not sent"
-        self.broke = unsent.exists()  # claimed by whoever failed then: sent when the claim has run out
+        # What is left was claimed by whoever failed then, and is sent when the claim has run out.
+        self.excused &= set(unsent.values_list("order_id", flat=True))
 
     # -- reviewers and staff
 
@@ -549,7 +551,7 @@ class Shop(RuleBasedStateMachine):
         assert mails <= 1
         if order.status == "Authorized":
             due = OrderConfirmation.objects.filter(order=order, date_sent=None).exists()
-            assert mails == 1 or (due and self.broke), "paid, and nobody tells the shopper"
+            assert mails == 1 or (due and order.pk in self.excused), "paid, and nobody tells the shopper"
             assert order.basket.status == "Submitted", "the shopper could buy the paid basket again"
 
     def a_paid_order_stays_paid(self, order: Any, before: Before, rejected: set[str]) -> None:
@@ -625,4 +627,5 @@ def test_the_laws_of_a_settlement_hold_whatever_happens(committed_db, mailoutbox
     if THOROUGH:
         with capsys.disabled():
             print(f"\n{dict(counted)}")
-    assert counted["charges"] > counted["examples"] / 2, counted
+    # The first examples of a short run are the plainest; which come after them hangs on every constant in the code.
+    assert counted["charges"] > counted["examples"] / (2 if THOROUGH else 10), counted
