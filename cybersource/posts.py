@@ -73,12 +73,13 @@ def pairs(request: HttpRequest) -> Iterator[tuple[str, str]]:
 
 
 def urlencoded(content: bytes) -> list[tuple[str, str]]:
-    """Bytes that are no UTF-8 become lone surrogates, which no signed text may hold."""
+    """Every field in its order, blank ones too, as ``urllib.parse.parse_qsl`` has it, in less memory."""
     fields = [field.partition(b"=") for field in content.split(b"&") if field]
     return [(text(name), text(value)) for name, _, value in fields]
 
 
 def text(encoded: bytes) -> str:
+    """Bytes that are no UTF-8 become lone surrogates, which no signed text may hold."""
     return decoded(encoded).decode("utf-8", "surrogateescape")
 
 

@@ -27,6 +27,7 @@ PIDS = STATE / "sandbox.pid"
 SHOP = f"http://localhost:{SHOP_PORT}"
 SIMULATOR = f"http://127.0.0.1:{SIMULATOR_PORT}"
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: The signal that asked us to stop, once one did.
 _asked_to_stop: list[int] = []
 
 
