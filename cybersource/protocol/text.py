@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from .regions import STATES, state_code
 from .vocabulary import LOCALES, SHIPPING_METHODS
 
 #: Stands where a field is required and nothing permitted is left of what was typed, such as a name made of emoji.
@@ -175,99 +176,10 @@ def postal_code(value: str, country: str) -> str:
 
 def state(value: str, country: str, length: int = 20) -> str:
     """Return the two-letter code for US and CA, from the code or the name, "" when it is neither; else plain text."""
-    if country in _STATES:
-        known = _STATES[country]
-        wanted = " ".join(value.replace(".", "").split()).upper()
-        wanted = wanted.removeprefix(f"{country}-")
-        return wanted if wanted in known.values() else known.get(wanted, "")
+    if country in STATES:
+        return state_code(value, country)
     value = free_text(value, 60)
     return value[:length].rstrip() if length > 2 or len(value) <= length else ""
-
-
-_STATES: dict[str, dict[str, str]] = {
-    "US": {
-        "ALABAMA": "AL",
-        "ALASKA": "AK",
-        "AMERICAN SAMOA": "AS",
-        "ARIZONA": "AZ",
-        "ARKANSAS": "AR",
-        "ARMED FORCES AMERICAS": "AA",
-        "ARMED FORCES EUROPE": "AE",
-        "ARMED FORCES PACIFIC": "AP",
-        "CALIFORNIA": "CA",
-        "COLORADO": "CO",
-        "CONNECTICUT": "CT",
-        "DELAWARE": "DE",
-        "DISTRICT OF COLUMBIA": "DC",
-        "FLORIDA": "FL",
-        "GEORGIA": "GA",
-        "GUAM": "GU",
-        "HAWAII": "HI",
-        "IDAHO": "ID",
-        "ILLINOIS": "IL",
-        "INDIANA": "IN",
-        "IOWA": "IA",
-        "KANSAS": "KS",
-        "KENTUCKY": "KY",
-        "LOUISIANA": "LA",
-        "MAINE": "ME",
-        "MARSHALL ISLANDS": "MH",
-        "MARYLAND": "MD",
-        "MASSACHUSETTS": "MA",
-        "MICHIGAN": "MI",
-        "MICRONESIA": "FM",
-        "MINNESOTA": "MN",
-        "MISSISSIPPI": "MS",
-        "MISSOURI": "MO",
-        "MONTANA": "MT",
-        "NEBRASKA": "NE",
-        "NEVADA": "NV",
-        "NEW HAMPSHIRE": "NH",
-        "NEW JERSEY": "NJ",
-        "NEW MEXICO": "NM",
-        "NEW YORK": "NY",
-        "NORTH CAROLINA": "NC",
-        "NORTH DAKOTA": "ND",
-        "NORTHERN MARIANA ISLANDS": "MP",
-        "OHIO": "OH",
-        "OKLAHOMA": "OK",
-        "OREGON": "OR",
-        "PALAU": "PW",
-        "PENNSYLVANIA": "PA",
-        "PUERTO RICO": "PR",
-        "RHODE ISLAND": "RI",
-        "SOUTH CAROLINA": "SC",
-        "SOUTH DAKOTA": "SD",
-        "TENNESSEE": "TN",
-        "TEXAS": "TX",
-        "UTAH": "UT",
-        "VERMONT": "VT",
-        "VIRGIN ISLANDS": "VI",
-        "VIRGINIA": "VA",
-        "WASHINGTON": "WA",
-        "WASHINGTON DC": "DC",
-        "WEST VIRGINIA": "WV",
-        "WISCONSIN": "WI",
-        "WYOMING": "WY",
-    },
-    "CA": {
-        "ALBERTA": "AB",
-        "BRITISH COLUMBIA": "BC",
-        "MANITOBA": "MB",
-        "NEW BRUNSWICK": "NB",
-        "NEWFOUNDLAND": "NL",
-        "NEWFOUNDLAND AND LABRADOR": "NL",
-        "NORTHWEST TERRITORIES": "NT",
-        "NOVA SCOTIA": "NS",
-        "NUNAVUT": "NU",
-        "ONTARIO": "ON",
-        "PRINCE EDWARD ISLAND": "PE",
-        "QUEBEC": "QC",
-        "QUÉBEC": "QC",
-        "SASKATCHEWAN": "SK",
-        "YUKON": "YT",
-    },
-}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from cybersource.protocol.regions import STATES, state_code
+
 pytestmark = pytest.mark.browser
 
 
@@ -222,10 +224,35 @@ def test_a_phone_number_may_be_left_out_but_not_be_nonsense(ask, phone, good):
         ("US", "Ontario", None),
         ("US", "", None),
         ("DE", "Bayern", None),
+        ("constructor", "CA", None),
+        ("US", "Washington, D.C.", "DC"),
+        ("US", "State of Washington", "WA"),
+        ("US", "N. Carolina", "NC"),
+        ("US", "CA - California", "CA"),
+        ("US", "US-TX", "TX"),
+        ("US", "Armed Forces Europe", "AE"),
+        ("CA", "P.E.I.", "PE"),
+        ("CA", "Newfoundland & Labrador", "NL"),
+        ("CA", "Que\u0301bec", "QC"),
+        ("CA", "Ontario, Canada", "ON"),
+        ("CA", "CA", None),
     ],
 )
 def test_states_are_sent_as_their_two_letters(ask, country, state, code):
     assert ask("m.stateCode(argument[0], argument[1])", [country, state]) == code
+    assert (state_code(state, country) if country in STATES else "") == (code or "")
+
+
+def test_the_shop_and_the_card_form_read_every_name_alike(ask):
+    names = [
+        (country, how.format(name, code))
+        for country, states in STATES.items()
+        for code, listed in states.items()
+        for name in (code, *listed.split("|"))
+        for how in ("{}", "{0}.", "{0} ({1})", "The State of {0}", "{0}, USA", "Canada {0}", "{0}xx")
+    ]
+    read = ask("argument.map(([country, name]) => m.stateCode(country, name) ?? '')", names)
+    assert read == [state_code(name, country) for country, name in names]
 
 
 @pytest.mark.parametrize(

@@ -179,16 +179,47 @@ export function phoneProblem(phone) {
 
 // ------------------------------------------------------------------------------------- the billing address, if asked
 
+// Of each code every name under which people write it: the table of cybersource/protocol/regions.py, and a test holds the two
+// together. It is JSON up to the semicolon.
 const STATES = {
-    US: "AL Alabama|AK Alaska|AZ Arizona|AR Arkansas|CA California|CO Colorado|CT Connecticut|DE Delaware|DC District of Columbia|"
-        + "FL Florida|GA Georgia|HI Hawaii|ID Idaho|IL Illinois|IN Indiana|IA Iowa|KS Kansas|KY Kentucky|LA Louisiana|ME Maine|"
-        + "MD Maryland|MA Massachusetts|MI Michigan|MN Minnesota|MS Mississippi|MO Missouri|MT Montana|NE Nebraska|NV Nevada|"
-        + "NH New Hampshire|NJ New Jersey|NM New Mexico|NY New York|NC North Carolina|ND North Dakota|OH Ohio|OK Oklahoma|OR Oregon|"
-        + "PA Pennsylvania|RI Rhode Island|SC South Carolina|SD South Dakota|TN Tennessee|TX Texas|UT Utah|VT Vermont|VA Virginia|"
-        + "WA Washington|WV West Virginia|WI Wisconsin|WY Wyoming|AS American Samoa|GU Guam|MP Northern Mariana Islands|"
-        + "PR Puerto Rico|VI Virgin Islands|AA Armed Forces Americas|AE Armed Forces Europe|AP Armed Forces Pacific",
-    CA: "AB Alberta|BC British Columbia|MB Manitoba|NB New Brunswick|NL Newfoundland and Labrador|NS Nova Scotia|"
-        + "NT Northwest Territories|NU Nunavut|ON Ontario|PE Prince Edward Island|QC Quebec|QC Québec|SK Saskatchewan|YT Yukon",
+    "US": {
+        "AL": "Alabama|Ala", "AK": "Alaska|Alas", "AZ": "Arizona|Ariz", "AR": "Arkansas|Ark",
+        "CA": "California|Calif|Cal|Cali", "CO": "Colorado|Colo|Col", "CT": "Connecticut|Conn", "DE": "Delaware|Del",
+        "DC": "District of Columbia|Dist of Columbia|Washington DC|Wash DC|Washington District of Columbia|Distrito de Columbia",
+        "FL": "Florida|Fla|Flor", "GA": "Georgia", "HI": "Hawaii|Hawai", "ID": "Idaho|Ida", "IL": "Illinois|Ill|Ills",
+        "IN": "Indiana|Ind", "IA": "Iowa", "KS": "Kansas|Kan|Kans", "KY": "Kentucky|Ken|Kent",
+        "LA": "Louisiana|Luisiana", "ME": "Maine", "MD": "Maryland", "MA": "Massachusetts|Mass", "MI": "Michigan|Mich",
+        "MN": "Minnesota|Minn", "MS": "Mississippi|Miss|Misisipi", "MO": "Missouri|Misuri", "MT": "Montana|Mont",
+        "NE": "Nebraska|Neb|Nebr", "NV": "Nevada|Nev",
+        "NH": "New Hampshire|N Hampshire|New Hamp|Nuevo Hampshire|Nueva Hampshire",
+        "NJ": "New Jersey|N Jersey|Nueva Jersey", "NM": "New Mexico|N Mexico|N Mex|New Mex|Nuevo Mexico",
+        "NY": "New York|N York|Nueva York", "NC": "North Carolina|N Carolina|No Carolina|N Car|Carolina del Norte",
+        "ND": "North Dakota|N Dakota|No Dakota|N Dak|Dakota del Norte", "OH": "Ohio", "OK": "Oklahoma|Okla",
+        "OR": "Oregon|Ore|Oreg", "PA": "Pennsylvania|Penn|Penna|Pennsilvania|Pensilvania",
+        "RI": "Rhode Island|Rhode Is|R Island", "SC": "South Carolina|S Carolina|So Carolina|S Car|Carolina del Sur",
+        "SD": "South Dakota|S Dakota|So Dakota|S Dak|Dakota del Sur", "TN": "Tennessee|Tenn", "TX": "Texas|Tex|Tejas",
+        "UT": "Utah", "VT": "Vermont", "VA": "Virginia|Virg", "WA": "Washington|Wash",
+        "WV": "West Virginia|W Virginia|W Va|West Va|Virginia Occidental", "WI": "Wisconsin|Wis|Wisc",
+        "WY": "Wyoming|Wyo", "AS": "American Samoa|Samoa|Samoa Americana", "GU": "Guam",
+        "MP": "Northern Mariana Islands|Northern Marianas|N Mariana Islands|CNMI|Saipan|Islas Marianas del Norte",
+        "PR": "Puerto Rico|P Rico",
+        "VI": "Virgin Islands|American Virgin Islands|Virgin Is|USVI|Islas Virgenes|Islas Virgenes Americanas",
+        "UM": "Minor Outlying Islands|Outlying Islands", "FM": "Micronesia|Federated States of Micronesia|FSM",
+        "MH": "Marshall Islands|Republic of the Marshall Islands|RMI", "PW": "Palau|Republic of Palau",
+        "AA": "Armed Forces Americas|Armed Forces the Americas|Armed Forces America|Armed Forces of the Americas|Armed Forces Americas except Canada",
+        "AE": "Armed Forces Europe|Armed Forces Africa|Armed Forces Canada|Armed Forces Middle East|Armed Forces Europe the Middle East and Canada|Armed Forces Europe Middle East Canada",
+        "AP": "Armed Forces Pacific|Armed Forces the Pacific"
+    },
+    "CA": {
+        "AB": "Alberta|Alta|Alb", "BC": "British Columbia|Brit Columbia|Brit Col|Colombie Britannique|CB",
+        "MB": "Manitoba|Man", "NB": "New Brunswick|N Brunswick|New Bruns|Nouveau Brunswick",
+        "NL": "Newfoundland and Labrador|Newfoundland Labrador|Newfoundland|Labrador|Nfld and Labrador|Nfld and Lab|Nfld Labrador|Nfld Lab|Nfld|Nfl|NF|LB|Lab|Terre Neuve et Labrador|Terre Neuve|TNL",
+        "NS": "Nova Scotia|N Scotia|Nouvelle Ecosse|NE",
+        "NT": "Northwest Territories|North West Territories|Northwest Territory|NW Territories|NW Terr|NWT|Territoires du Nord Ouest|TNO",
+        "NU": "Nunavut|Nun|Nvt", "ON": "Ontario|Ont",
+        "PE": "Prince Edward Island|Prince Edward Isl|Prince Edward Is|Pr Edward Island|P E Island|PEI|Ile du Prince Edouard|L Ile du Prince Edouard|IPE",
+        "QC": "Quebec|Que|PQ", "SK": "Saskatchewan|Sask", "YT": "Yukon|Yukon Terr|Territoire du Yukon|Yuk|YK"
+    }
 };
 
 const BILLING_REQUIRED = [
@@ -196,11 +227,34 @@ const BILLING_REQUIRED = [
     "bill_to_address_country",
 ];
 
-/** A state's two-letter code in the countries that want one ("California" -> "CA"), or null when there is none. */
+/** The letters A to Z alone, in capitals, without accents: how two spellings of one name are compared. */
+const lettersOf = (text) => [...String(text ?? "")].slice(0, 100).join("").normalize("NFKD").toUpperCase().replaceAll("&", "AND")
+    .replace(/[^A-Z]/g, "");
+
+const CODES = Object.fromEntries(Object.entries(STATES).map(([country, states]) => [country, new Map([
+    ...Object.entries(states).flatMap(([code, names]) => names.split("|").map((name) => [lettersOf(name), code])),
+    ...Object.keys(states).map((code) => [code, code]),
+])]));
+
+// What is written around a name: the country before or after it, and what sort of place it is.
+const COUNTRY = {
+    US: [/^(?:USA?|UNITEDSTATES(?:OFAMERICA)?)(?=..)/, /(..)(?:UNITEDSTATES(?:OFAMERICA)?|USA?)$/],
+    CA: [/^CA(?:NADA)?(?=..)/, /(..)CA(?:NADA)?$/],
+};
+const KIND = /^(?:THE)?(?:STATE|COMMONWEALTH|PROVINCE|TERRITORY)OF(?:THE)?|(?:STATE|PROVINCE|TERRITORY)$/g;
+
+/** A state's two-letter code in the countries that want one ("Calif." -> "CA"), or null when there is none. */
 export function stateCode(country, text) {
-    const wanted = String(text ?? "").trim().toLowerCase();
-    for (const line of (STATES[country] ?? "").split("|")) {
-        if (wanted && (wanted === line.slice(0, 2).toLowerCase() || wanted === line.slice(3).toLowerCase())) return line.slice(0, 2);
+    if (!Object.hasOwn(CODES, country)) return null;
+    const codes = CODES[country];
+    const [before, after] = COUNTRY[country];
+    const letters = lettersOf(text);
+    const home = letters.replace(before, "").replace(after, "$1");
+    for (const wanted of [letters, home, home.replace(KIND, "")]) {
+        if (codes.has(wanted)) return codes.get(wanted);
+        for (const [one, other] of [[wanted.slice(0, 2), wanted.slice(2)], [wanted.slice(-2), wanted.slice(0, -2)]]) {
+            if (other && one in STATES[country] && codes.get(other) === one) return one;
+        }
     }
     return null;
 }
