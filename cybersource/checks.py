@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import router, transaction
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -19,7 +20,7 @@ from oscarapicheckout import settings as checkout_settings
 
 from . import deliveries, gateway, limits
 from .conf import AUTO_REVERSALS, FLOWS, HOSTS, REST_HOSTS, conf
-from .models import TransactionMixin
+from .models import SecureAcceptanceProfile, TransactionMixin
 from .protocol import (
     LOCALES,
     SHIPPING_METHODS,
@@ -28,6 +29,7 @@ from .protocol import (
     currency_exponent,
     profiling_url,
 )
+from .published import is_published
 
 #: Further hosts of the same services: India, and the Visa Acceptance brand.
 OTHER_REST_HOSTS = {
@@ -61,6 +63,14 @@ def check_surroundings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register(Tags.urls)
 def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return list(urls())
+
+
+@register(Tags.security)
+def check_published_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    # Not among the checks of the database, which plain ``manage.py check`` leaves out.
+    if conf.environment != "production":
+        return []
+    return [*published_settings(), *published_rows()]
 
 
 @register(Tags.security, deploy=True)
@@ -436,6 +446,53 @@ def urls() -> Iterator[CheckMessage]:
             )
 
 
+def credentials_in_settings() -> Iterator[tuple[str, Any]]:
+    """Each credential of the settings, or the id of one, with the setting it stands in."""
+    for name in ("PROFILE", "ACCESS", "SECRET", "REST_KEY_ID", "REST_SHARED_SECRET"):
+        yield f"CYBERSOURCE_{name}", getattr(conf, name.lower())
+    for name in ("DECISION_MANAGER_KEYS", "FERNET_KEYS"):
+        given = getattr(conf, name.lower()) or ()
+        for key in (given,) if isinstance(given, str) else given:
+            yield f"CYBERSOURCE_{name}", key
+    webhook_keys = conf.webhook_keys
+    if isinstance(webhook_keys, Mapping):
+        for pair in webhook_keys.items():
+            for part in pair:
+                yield "CYBERSOURCE_WEBHOOK_KEYS", part
+    yield "SECRET_KEY", settings.SECRET_KEY
+    for key in settings.SECRET_KEY_FALLBACKS:
+        yield "SECRET_KEY_FALLBACKS", key
+
+
+def published_settings() -> Iterator[CheckMessage]:
+    for name in dict.fromkeys(name for name, value in credentials_in_settings() if is_published(value)):
+        yield Error(
+            f"{name} is a key of the simulator, which everybody knows, and the environment is 'production'.",
+            hint="Put a key of your own there: whoever knows the simulator's could forge what is believed by it.",
+            id="cybersource.E022",
+        )
+
+
+def published_rows() -> Iterator[CheckMessage]:
+    """Profiles in the database, active or not: one tick in the admin makes any of them a key that is believed."""
+    try:
+        # A statement that fails must not break a transaction that whoever runs the checks has open.
+        with transaction.atomic(using=router.db_for_read(SecureAcceptanceProfile)):
+            rows = list(SecureAcceptanceProfile.objects.order_by("pk"))
+    except (
+        Exception
+    ):  # no database, or no tables yet, as on the machine that builds an image: no command stops for that
+        return
+    for row in rows:
+        if any(map(is_published, (row.profile_id, row.access_key, row.secret_key))):
+            yield Error(
+                f"Secure Acceptance profile row {row.pk} holds a key of the simulator, which everybody knows, and the "
+                "environment is 'production'.",
+                hint="Delete the row in the admin, also where it is not active, and enter a key of your own.",
+                id="cybersource.E023",
+            )
+
+
 #: Caches that forget, that each process has for itself, or in which two processes may take one place.
 UNSHARED = ("dummy.DummyCache", "locmem.LocMemCache", "filebased.FileBasedCache")
 
@@ -492,7 +549,7 @@ def deployment() -> Iterator[CheckMessage]:
         )
     if conf.environment in HOSTS:
         for name in ("endpoint_pay", "endpoint_token_create"):
-            if not getattr(conf, name).startswith(f"{conf.host}/"):
+            if gateway.origin(getattr(conf, name)) != conf.host:
                 yield Warning(
                     f"CYBERSOURCE_{name.upper()} is not on the host of the '{conf.environment}' environment.",
                     hint="Shoppers' cards go there. Leave it unset unless that is what you want.",
@@ -500,7 +557,7 @@ def deployment() -> Iterator[CheckMessage]:
                 )
     if conf.environment in HOSTS and (conf.rest_key_id or conf.rest_p12):
         ours = (REST_HOSTS[conf.environment], *OTHER_REST_HOSTS[conf.environment])
-        if conf.rest_endpoint.rstrip("/") not in ours:
+        if gateway.origin(conf.rest_endpoint) not in ours:
             yield Warning(
                 f"CYBERSOURCE_REST_ENDPOINT is not the host of the '{conf.environment}' environment.",
                 hint="Money is moved there. Leave it unset unless that is what you want.",

@@ -359,8 +359,21 @@ def _clock_ahead(date: str) -> timedelta | None:
     return datetime.now(UTC) - told if told.tzinfo else None
 
 
+def origin(url: str) -> str:
+    """Return scheme, host and port as origins are compared: lower case, no dot at the end, no port that goes unsaid."""
+    parts = urlsplit(url.strip())
+    host = (parts.hostname or "").rstrip(".")
+    host = f"[{host}]" if ":" in host else host
+    unsaid = {"https": 443, "http": 80}.get(parts.scheme)
+    try:
+        port = parts.port
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{host}" if port in (None, unsaid) else f"{parts.scheme}://{host}:{port}"
+
+
 def is_this_machine(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+    host = (urlsplit(url).hostname or "").rstrip(".")
     try:
         return ip_address(host).is_loopback
     except ValueError:

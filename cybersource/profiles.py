@@ -7,6 +7,7 @@ the profile of the settings; verify with whichever of all of these the reply nam
 from __future__ import annotations
 
 import logging
+import re
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q
@@ -25,9 +26,16 @@ class NothingToSignWith(ImproperlyConfigured):
 
 
 def bare_hostname(host: str) -> str:
-    """``Shop.Example:8000`` -> ``shop.example``; an IPv6 literal keeps its brackets."""
+    """Return a host as hosts are compared: ``Shop.Example.:8000`` -> ``shop.example``.
+
+    An IPv6 literal keeps its brackets; a name of other letters becomes what browsers send, ``xn--…``.
+    """
     host = host.strip().lower()
-    return host if host.endswith("]") else host.rsplit(":", 1)[0]
+    bare = (host if host.endswith("]") else host.rsplit(":", 1)[0]).removesuffix(".")
+    try:
+        return bare if bare.isascii() else bare.encode("idna").decode("ascii")
+    except UnicodeError:
+        return bare
 
 
 def from_settings() -> Credentials | None:
@@ -48,14 +56,9 @@ def for_signing(hostname: str, *, profile_id: str = "") -> Credentials:
     """
     bare = bare_hostname(hostname)
     own, default, other = [], [], []
-    rows = SecureAcceptanceProfile.objects.filter(active=True).filter(
-        Q(hostname__in=[hostname, bare]) | Q(is_default=True) | Q(profile_id=profile_id)
-    )
-    for row in filter(usable, rows):  # newest first
-        group = own if row.hostname in (hostname, bare) and row.hostname else default if row.is_default else other
-        group.append(
-            Credentials(profile_id=row.profile_id, access_key=row.access_key, secret_key=Secret(row.secret_key))
-        )
+    for row in filter(usable, SecureAcceptanceProfile.objects.filter(may_sign_for(bare, profile_id))):  # newest first
+        group = own if is_for(row, bare) else default if row.is_default else other
+        group.append(credentials_of(row))
     fallback = from_settings()
     candidates = [*own, *default, *([fallback] if fallback else ())]
     for candidate in (*candidates, *other):
@@ -68,6 +71,29 @@ def for_signing(hostname: str, *, profile_id: str = "") -> Credentials:
             "the admin."
         )
     return candidates[0]
+
+
+def may_sign_for(bare: str, profile_id: str) -> Q:
+    """Active rows that are for the host, however they spell it, for any host, or of the profile."""
+    spelled = "|".join(re.escape(name) for name in {bare, in_unicode(bare)})
+    at_host = Q(hostname__iregex=rf"^\s*({spelled})\.?(:[0-9]*)?\s*$")
+    return Q(active=True) & (at_host | Q(is_default=True) | Q(profile_id=profile_id))
+
+
+def in_unicode(bare: str) -> str:
+    """Return a host name as people write it."""
+    try:
+        return bare.encode("ascii").decode("idna")
+    except UnicodeError:
+        return bare
+
+
+def is_for(row: SecureAcceptanceProfile, bare: str) -> bool:
+    return bool(row.hostname) and bare_hostname(row.hostname) == bare
+
+
+def credentials_of(row: SecureAcceptanceProfile) -> Credentials:
+    return Credentials(profile_id=row.profile_id, access_key=row.access_key, secret_key=Secret(row.secret_key))
 
 
 @sensitive_variables("row")
@@ -83,9 +109,17 @@ def usable(row: SecureAcceptanceProfile) -> bool:
 
 
 @sensitive_variables()
-def secret_for(access_key: str) -> str | None:
-    """Return the secret of one of our own live keys, or None. No database when the key is the settings' own."""
-    if access_key and access_key == conf.access and conf.secret:
-        return Secret(conf.secret)
+def for_verifying(access_key: str) -> Credentials | None:
+    """Return our own live key of that name, or None. No database when it is the settings' own."""
+    own = from_settings()
+    if own and access_key == own.access_key:
+        return own
     row = SecureAcceptanceProfile.objects.filter(active=True, access_key=access_key).first()
-    return row.secret_key if row and usable(row) else None
+    return credentials_of(row) if row and usable(row) else None
+
+
+@sensitive_variables()
+def secret_for(access_key: str) -> str | None:
+    """Return the secret of one of our own live keys, or None."""
+    key = for_verifying(access_key)
+    return key.secret_key if key else None

@@ -65,31 +65,46 @@ def receive(posted: Iterable[tuple[str, str]], *, reply_type: ReplyType, remote_
     read: list[tuple[str, str]] = []
     try:
         read.extend(posted)
-        reply = patience.persistently(lambda: Reply.from_post(read, secret_for=profiles.secret_for))
+        reply, vouching = patience.persistently(lambda: verified(read))
     except ProtocolError as refused:
         problem = refused
     else:
-        return act_on_verified(reply, reply_type)
+        return act_on_verified(reply, reply_type, vouching_profile=vouching)
     # Outside the handler, so that an error while storing does not carry the post's values along in its context.
     evidence.keep(read, rule=problem.rule, reply_type=reply_type, remote_address=remote_address)
     raise problem
 
 
 @sensitive_variables()
-def act_on_verified(reply: Reply, reply_type: ReplyType) -> Receipt:
+def verified(posted: Iterable[tuple[str, str]]) -> tuple[Reply, str]:
+    """Return the reply that was posted, and the profile whose key signed it."""
+    vouching = ""
+
+    @sensitive_variables()
+    def secret_for(access_key: str) -> str | None:
+        nonlocal vouching
+        key = profiles.for_verifying(access_key)
+        vouching = key.profile_id if key else ""
+        return key.secret_key if key else None
+
+    return Reply.from_post(posted, secret_for=secret_for), vouching
+
+
+@sensitive_variables()
+def act_on_verified(reply: Reply, reply_type: ReplyType, *, vouching_profile: str) -> Receipt:
     """Log a reply whose signature is good, and settle it if it answers an attempt of ours."""
-    attempt, entry = patience.persistently(lambda: logged(reply, reply_type))
+    attempt, entry = patience.persistently(lambda: logged(reply, reply_type, vouching_profile))
     if entry.result != Result.RECEIVED:
         return Receipt(attempt=attempt, result=Result.REPEATED)
     return Receipt(attempt=attempt, result=act_on_stored(entry, reply))
 
 
 @sensitive_variables()
-def logged(reply: Reply, reply_type: ReplyType) -> tuple[PaymentAttempt, CyberSourceReply]:
+def logged(reply: Reply, reply_type: ReplyType, vouching_profile: str) -> tuple[PaymentAttempt, CyberSourceReply]:
     """Return the attempt that a reply answers, and the log row that holds it: a new one, up to a ceiling."""
     attempts = PaymentAttempt.objects.annotate(owner_id=F("order__user"), rows=Count("replies")).order_by()
     attempt = attempts.filter(transaction_uuid=reply.transaction_uuid).first()
-    misfit = why_not_ours(reply, attempt)
+    misfit = why_not_ours(reply, attempt, vouching_profile)
     if misfit and not worth_keeping(reply):
         raise NotOurs(misfit)
     known = known_row(reply, attempt) if attempt and not misfit and attempt.rows >= ROWS_AN_ATTEMPT else None
@@ -114,11 +129,12 @@ def worth_keeping(reply: Reply) -> bool:
     return attention.moves_money(reply.decision_text, reply.transaction_type) and not attention.is_listed(reply)
 
 
-def why_not_ours(reply: Reply, attempt: PaymentAttempt | None) -> str:
+def why_not_ours(reply: Reply, attempt: PaymentAttempt | None, vouching_profile: str) -> str:
     """Return the name of the first thing in which the reply differs from what we asked; empty when nothing does.
 
     A reply that holds money must repeat all of it. One that holds none may leave fields out (a 104 may carry little of
     the first request), but what it does carry must fit. Source: Secure Acceptance Checkout API guide, reason code 104.
+    Whatever it carries, a key vouches only for its own profile: one may belong to another shop of the same project.
     """
     if attempt is None:
         return "unknown-transaction-uuid"
@@ -135,7 +151,7 @@ def why_not_ours(reply: Reply, attempt: PaymentAttempt | None) -> str:
             continue
         if told != expected:
             return f"other-{name.replace('_', '-')}"
-    return ""
+    return "" if vouching_profile.casefold() == attempt.profile_id.casefold() else "other-profile-key"
 
 
 @sensitive_variables()

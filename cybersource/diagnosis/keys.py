@@ -15,7 +15,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from .. import profiles
-from ..encryption import Secret
 from ..models import SecureAcceptanceProfile
 from ..protocol import Credentials, InvalidRequest, PaymentRequest, SignedForm, TransactionType, verify
 from .findings import Area, Finding, Reporter
@@ -55,7 +54,7 @@ def look(
     unreadable = False
     for row in rows:
         if row.is_readable:
-            keys.append(Key(name=named(row), credentials=credentials_of(row)))
+            keys.append(Key(name=named(row), credentials=profiles.credentials_of(row)))
         else:
             unreadable = True
             yield report.error(
@@ -79,10 +78,6 @@ def named(row: SecureAcceptanceProfile) -> str:
         "access_key": row.access_key,
         "host": row.hostname or (_("any, default") if row.is_default else _("none")),
     }
-
-
-def credentials_of(row: SecureAcceptanceProfile) -> Credentials:
-    return Credentials(profile_id=row.profile_id, access_key=row.access_key, secret_key=Secret(row.secret_key))
 
 
 def sample(credentials: Credentials, *, answered_to: str = "") -> SignedForm:

@@ -38,6 +38,9 @@ OF_DJANGO: Mapping[str, Promise] = {
 #: Told better below or by the keys, where the database is asked too.
 TOLD_ELSEWHERE = frozenset({"cybersource.W001"})
 
+#: Told of a key, wherever it stands.
+OF_KEYS = frozenset({"cybersource.E022", "cybersource.E023"})
+
 #: Not told beside an error that explains it.
 EXPLAINED_BY = {
     "cybersource.W008": {"cybersource.E005"},
@@ -91,8 +94,9 @@ def system_checks() -> Iterator[Finding]:
 
 
 def told(message: CheckMessage) -> Finding:
+    area = Area.KEYS if message.id in OF_KEYS else Area.REST if is_of_rest(message) else Area.SETTINGS
     return Finding(
-        area=Area.REST if is_of_rest(message) else Area.SETTINGS,
+        area=area,
         level=Level.ERROR if message.level >= ERROR else Level.WARNING,
         id=str(message.id),
         what=str(message.msg),
@@ -122,8 +126,7 @@ def endpoints() -> Iterator[tuple[str, str, str]]:
 
 def whose(url: str) -> str:
     """``test`` or ``production`` for a host of CyberSource's, ``here`` for this machine, else ``unknown``."""
-    parts = urlsplit(url)
-    origin = f"{parts.scheme}://{parts.netloc}"
+    origin = gateway.origin(url)
     for environment in HOSTS:
         known = (
             HOSTS[environment],

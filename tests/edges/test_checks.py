@@ -190,6 +190,7 @@ def test_a_shop_with_rest_credentials_has_nothing_to_complain_of():
         assert told() == {}
 
 
+@pytest.mark.django_db
 def test_a_rest_endpoint_off_cybersources_hosts_is_told_at_deployment():
     with override_settings(**REST, CYBERSOURCE_REST_ENDPOINT="https://rest.example"):
         assert "cybersource.W031" in told(include_deployment_checks=True)

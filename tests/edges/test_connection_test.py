@@ -72,6 +72,14 @@ LOCAL_MEMORY = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMem
 LIVE: dict[str, Any] = {
     **GOOD,
     "CYBERSOURCE_ENVIRONMENT": "production",
+    # Keys of nobody like the sandbox's, and not published with the package.
+    "SECRET_KEY": "this test's own: " + HEX * 4,
+    "CYBERSOURCE_PROFILE": "0A1B2C3D-0000-4000-8000-00000000CAFE",
+    "CYBERSOURCE_ACCESS": "c0ffee00" * 4,
+    "CYBERSOURCE_SECRET": HEX * 16,
+    "CYBERSOURCE_DECISION_MANAGER_KEYS": ["this test's own"],
+    "CYBERSOURCE_REST_KEY_ID": "0a1b2c3d-0000-4000-8000-0000000c0de5",
+    "CYBERSOURCE_REST_SHARED_SECRET": "dGhpcyB0ZXN0J3Mgb3du",
     "CYBERSOURCE_ENDPOINT_PAY": None,
     "CYBERSOURCE_ENDPOINT_TOKEN_CREATE": None,
     "CYBERSOURCE_REST_ENDPOINT": None,
@@ -390,6 +398,18 @@ def cards_are_being_tested(shop: Shop) -> None:
     caches["default"].set(limits.alarm_key(), time.time() + 3000, timeout=3000)
 
 
+def row_of_the_simulator(shop: Shop) -> None:
+    """Switched off, and one tick away from being believed."""
+    shop.goes_live()
+    SecureAcceptanceProfile.objects.create(
+        hostname="",
+        profile_id=LIVE["CYBERSOURCE_PROFILE"],
+        access_key=Profile().access_key,
+        secret_key="x",
+        active=False,
+    )
+
+
 def live(**changes: Any) -> Callable[[Shop], None]:
     def put(shop: Shop) -> None:
         shop.goes_live()
@@ -421,6 +441,8 @@ BROKEN: list[tuple[str, str, Callable[[Shop], None]]] = [
     ("E008", "a notification key that is no list", with_settings(CYBERSOURCE_DECISION_MANAGER_KEYS="one key")),
     ("E016", "a page that does not exist", with_settings(CYBERSOURCE_REDIRECT_FAIL="no:such-page")),
     ("E020", "a time-out that is no time", with_settings(CYBERSOURCE_ATTEMPT_TIMEOUT="an hour")),
+    ("E022", "a key of the simulator in production", live(CYBERSOURCE_ACCESS=Profile().access_key)),
+    ("E023", "a row of the simulator in production", row_of_the_simulator),
     ("E030", "a REST endpoint without https://", with_settings(CYBERSOURCE_REST_ENDPOINT="api.cybersource.com")),
     ("E031", "a REST endpoint in the clear", offline(CYBERSOURCE_REST_ENDPOINT="http://api.cybersource.com")),
     ("E033", "a REST secret that is none", with_settings(CYBERSOURCE_REST_SHARED_SECRET="no base64!")),

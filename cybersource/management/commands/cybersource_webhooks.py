@@ -214,7 +214,7 @@ def origin_of(url: str) -> str:
         raise CommandError("--url is the shop's scheme and host only, such as https://shop.example")
     if parts.scheme != "https" and not (parts.scheme == "http" and gateway.is_this_machine(url)):
         raise CommandError("CyberSource delivers to https only; plain http is for a simulator on this machine.")
-    return f"{parts.scheme}://{parts.netloc}"
+    return gateway.origin(url)
 
 
 @sensitive_variables()
