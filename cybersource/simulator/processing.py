@@ -272,7 +272,7 @@ class Processing:
                 request.profile.merchant_id, request["device_fingerprint_id"], reference=request["reference_number"]
             )
         shopper = f"{told.get('req_bill_to_forename', '')} {told.get('req_bill_to_surname', '')}".strip()
-        held = verdict.decision == "REVIEW" and transaction_id is not None
+        held = verdict.decision == "REVIEW" and verdict.authorized and transaction_id is not None
         return Payment(
             id=self.memory.next_payment_id(),
             at=self.now,

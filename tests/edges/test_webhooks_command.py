@@ -270,7 +270,7 @@ def subscribed(gateway: Gateway, settings, **switches: Any) -> None:
 
 
 @pytest.mark.parametrize("signed", list(Signed))
-@pytest.mark.parametrize("payload", [PayloadShape.OBJECT, PayloadShape.ARRAY])
+@pytest.mark.parametrize("payload", [PayloadShape.OBJECT, PayloadShape.ARRAY, PayloadShape.PAYLOADS])
 def test_a_decision_is_believed_and_recorded_however_it_is_signed_and_shaped(
     far_side, shopper, settings, signed, payload
 ):

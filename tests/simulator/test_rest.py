@@ -103,6 +103,9 @@ def test_a_signed_request_is_believed_for_its_own_path_host_method_body_and_time
         ({"claims": {"iat": 1000, "exp": 1100}}, "expired"),
         ({"claims": {"jti": ""}}, "jti"),
         ({"claims": {"digest": "x"}}, "digest"),
+        ({"claims": {"digest": None}}, "digest"),
+        ({"claims": {"digestAlgorithm": "SHA-512"}}, "algorithm"),
+        ({"claims": {"digest-algorithm": "MD5"}}, "algorithm"),
     ],
 )
 def test_a_token_with_one_thing_wrong_gets_401_without_a_reason_and_does_nothing(merchant, changes, why):
@@ -113,6 +116,19 @@ def test_a_token_with_one_thing_wrong_gets_401_without_a_reason_and_does_nothing
     call = merchant.gateway.rest.calls[-1]
     assert call.scheme == "" and re.search(why, call.refused)
     assert len(merchant.gateway.rest.transactions) == 1
+
+
+@pytest.mark.parametrize("named", [(), ("digest",), ("digest", "digestAlgorithm"), ("digest", "digest-algorithm")])
+def test_the_digest_of_a_token_is_named_as_each_of_the_vendors_own_libraries_does_or_left_out(merchant, named):
+    id, whole = merchant.paid(), merchant.claims
+
+    def claims(method, target, body):
+        made = whole(method, target, body)
+        made["digest-algorithm"] = made.get("digestAlgorithm")
+        return {name: value for name, value in made.items() if not name.startswith("digest") or name in named}
+
+    merchant.claims = claims
+    assert merchant.capture(id, "1.00")[0] == 201
 
 
 def test_a_token_is_taken_once(merchant):
@@ -472,7 +488,7 @@ def test_a_look_up_tells_what_happened_also_where_the_reply_was_spoiled(merchant
         merchant.gateway.faults.next(fault)
         id = merchant.paid("50.00")
         told = merchant.look_up(id)[1]
-        assert told["applicationInformation"]["status"] == "AUTHORIZED"
+        assert told["applicationInformation"]["reasonCode"] == 100
         assert told["orderInformation"]["amountDetails"]["authorizedAmount"] == "50.00"
 
 
@@ -511,9 +527,88 @@ def test_the_state_of_each_kind_is_the_documented_word(merchant):
 def test_result_code_flag_and_reason_say_the_same_in_look_up_and_search(merchant, number, summary):
     id = merchant.paid(number=number)
     told = merchant.look_up(id)[1]["applicationInformation"]
-    assert (told["reasonCode"], told["rCode"], told["rFlag"]) == summary
+    assert told["reasonCode"] == int(summary[0]) and not {"rCode", "rFlag", "status"} & told.keys()
     (row,) = merchant.post("/tss/v2/searches", {"query": f"id:{id}"})[1]["_embedded"]["transactionSummaries"]
-    assert row["applicationInformation"]["applications"] == told["applications"]
+    (listed, shown) = row["applicationInformation"], told["applications"]
+    assert (listed["reasonCode"], listed["rCode"], listed["rFlag"]) == summary
+    for each in (*listed["applications"], *shown):
+        each.pop("returnCode", None)
+    assert listed["applications"] == shown
+
+
+def services(answer: dict[str, Any]) -> list[tuple[str, str]]:
+    """The services of one request, with the result code of each that ran."""
+    return [(each["name"], each.get("rCode", "")) for each in answer["applicationInformation"]["applications"]]
+
+
+def rows_of(merchant: Merchant, number: str) -> list[dict[str, Any]]:
+    found = merchant.post("/tss/v2/searches", {"query": f"clientReferenceInformation.code:{number}"})[1]
+    return found["_embedded"]["transactionSummaries"]
+
+
+@pytest.mark.parametrize(
+    ("number", "by", "bill"),
+    [
+        (cards.NOT_AUTHENTICATED, "ics_pa_enroll", True),
+        (cards.NOT_AUTHENTICATED, "ics_pa_enroll", False),
+        (cards.AUTHENTICATION_FAILED, "ics_pa_validate", True),
+    ],
+)
+def test_payer_authentication_that_ends_a_payment_leaves_the_banks_services_without_a_result(
+    merchant, number, by, bill
+):
+    kind = "sale" if bill else "authorization"
+    id = merchant.paid("50.00", number=number, transaction_type=kind, reference_number="OSC-3")
+    setup, row = rows_of(merchant, "OSC-3")
+    assert services(row) == [*([("ics_bill", "")] if bill else []), ("ics_auth", ""), ("ics_arc", ""), (by, "0")]
+    assert row["applicationInformation"]["rCode"] == "0" and row["orderInformation"]["amountDetails"] == {}
+    assert services(setup) == [("ics_pa_setup", "1")] and setup["id"] != row["id"] == id
+    assert setup["orderInformation"]["amountDetails"] == {}
+    told = merchant.look_up(id)[1]
+    assert services(told) == services(row) and "processorInformation" not in told
+    assert told["orderInformation"]["amountDetails"] == {}
+
+
+@pytest.mark.parametrize("outcome", ["200-reversed", "230-reversed"])
+def test_an_approval_that_the_accounts_own_rule_reversed_shows_the_reversal_in_the_same_request(merchant, outcome):
+    merchant.gateway.faults.next(outcome=outcome)
+    told = merchant.look_up(merchant.paid("50.00"))[1]
+    assert services(told) == [("ics_auth", "0"), ("ics_auth_reversal", "1")]
+    assert told["orderInformation"]["amountDetails"]["authorizedAmount"] == "50.00"
+
+
+@pytest.mark.parametrize("outcome", ["200", "230", "520"])
+def test_a_held_review_of_the_accounts_own_rules_is_told_as_a_decline_with_an_authorized_amount(merchant, outcome):
+    merchant.gateway.faults.next(outcome=outcome)
+    told = merchant.look_up(merchant.paid("50.00", transaction_type="sale"))[1]
+    assert services(told) == [("ics_auth", "0"), ("ics_bill", "")]
+    assert told["orderInformation"]["amountDetails"]["authorizedAmount"] == "50.00"
+
+
+def test_a_capture_has_its_authorizations_reconciliation_id_and_relates_to_it(merchant):
+    id = merchant.paid("50.00")
+    capture = merchant.capture(id, "30.00")[1]["id"]
+    refund = merchant.refund(capture, "5.00")[1]["id"]
+    told = merchant.look_up(capture)[1]
+    assert told["reconciliationId"] == told["applicationInformation"]["applications"][0]["reconciliationId"] == id
+    related = [each["href"].rpartition("/")[2] for each in told["_links"]["relatedTransactions"]]
+    assert related == [id, refund]
+    assert merchant.look_up(refund)[1]["reconciliationId"] == refund
+
+
+def test_return_codes_are_numbers_in_a_look_up_and_text_in_a_search(merchant):
+    id = merchant.paid("50.00", transaction_type="sale", reference_number="OSC-4")
+    told, (row,) = merchant.look_up(id)[1], rows_of(merchant, "OSC-4")
+    codes = [[each["returnCode"] for each in one["applicationInformation"]["applications"]] for one in (told, row)]
+    assert codes == [[1010000, 1260000], ["1010000", "1260000"]]
+
+
+def test_a_row_of_a_search_tells_nothing_that_only_a_look_up_knows(merchant):
+    merchant.paid("50.00", transaction_type="authorization,create_payment_token", reference_number="OSC-6")
+    (row,) = rows_of(merchant, "OSC-6")
+    assert row["paymentInformation"] == {"card": {"suffix": "1111", "type": "001"}}
+    assert row["orderInformation"]["amountDetails"] == {"totalAmount": "50.00", "currency": "USD"}
+    assert not {"rootId", "tokenInformation", "processorInformation", "errorInformation"} & row.keys()
 
 
 def test_the_banks_answer_and_the_fraud_screens_are_two_services(merchant):
@@ -526,10 +621,11 @@ def test_the_banks_answer_and_the_fraud_screens_are_two_services(merchant):
 @pytest.mark.parametrize(("decision", "status"), [("ACCEPT", "AUTHORIZED"), ("REJECT", "AUTHORIZED_RISK_DECLINED")])
 def test_a_look_up_shows_that_a_case_was_decided_and_the_hold_stays(merchant, decision, status):
     id = merchant.paid("50.00", number=cards.REVIEW)
-    assert merchant.look_up(id)[1]["applicationInformation"]["status"] == "AUTHORIZED_PENDING_REVIEW"
+    assert merchant.gateway.rest.status(id) == "AUTHORIZED_PENDING_REVIEW"
     merchant.gateway.decide(merchant.gateway.payments[-1].id, decision)
     told = merchant.look_up(id)[1]
-    assert told["applicationInformation"]["status"] == status
+    assert merchant.gateway.rest.status(id) == status
+    assert told["applicationInformation"]["reasonCode"] == 480
     assert told["riskInformation"]["profile"]["decision"] == decision
     assert merchant.reverse(id, "50.00")[0] == 201
 
@@ -568,6 +664,44 @@ def test_a_search_finds_both_doors_transactions_by_reference_newest_first(mercha
     assert merchant.found(f"({either}) AND {days}", limit=1, offset=1) == [id]
     merchant.gateway.rest.advance(days=4)
     assert merchant.found(f"({either}) AND {days}") == []
+
+
+def test_what_a_search_found_is_told_again_by_the_id_and_link_of_the_search(merchant):
+    merchant.paid("50.00", reference_number="OSC-7")
+    page = merchant.post("/tss/v2/searches", {"query": "clientReferenceInformation.code:OSC-7", "limit": 5})[1]
+    link = page["_links"]["self"]
+    assert link == {"method": "GET", "href": f"/tss/v2/searches/{page['searchId']}"}
+    merchant.paid("51.00", reference_number="OSC-7")
+    assert merchant.call("GET", link["href"]) == (200, page)
+    assert merchant.call("GET", "/tss/v2/searches/62064e83-efc6-4664-8a54-e5cf79a88144")[0] == 404
+
+
+def test_a_search_goes_back_by_months_as_the_business_centers_own_do(merchant):
+    id = merchant.paid()
+    assert (
+        merchant.found("submitTimeUtc:[NOW/MONTH TO NOW]")
+        == merchant.found("submitTimeUtc:[NOW-6MONTHS TO NOW]")
+        == [id]
+    )
+    merchant.gateway.rest.advance(days=28)
+    assert (
+        merchant.found("submitTimeUtc:[NOW/MONTH TO NOW]") == merchant.found("submitTimeUtc:[NOW TO NOW+1MONTH}") == []
+    )
+    assert merchant.found("submitTimeUtc:[NOW/DAY-1MONTH TO NOW]") == [id]
+
+
+@pytest.mark.parametrize(
+    ("now", "written", "moment"),
+    [
+        ("2026-03-31T09:00", "NOW-1MONTH", "2026-02-28T09:00"),
+        ("2026-01-15T09:00", "NOW/MONTH-1MONTH", "2025-12-01T00:00"),
+        ("2026-12-31T09:00", "NOW+2MONTHS/DAY", "2027-02-28T00:00"),
+    ],
+)
+def test_a_month_is_a_month_of_the_calendar(now, written, moment):
+    now, moment = (datetime.fromisoformat(f"{each}+00:00") for each in (now, moment))
+    within = parse(f"submitTimeUtc:[{written} TO {written}]", now)
+    assert within({"submitTimeUtc": moment}) and not within({"submitTimeUtc": moment + timedelta(minutes=1)})
 
 
 def test_a_search_that_finds_nothing_has_no_list_at_all(merchant):

@@ -49,7 +49,7 @@ def test_a_token_of_any_shape_is_a_customer_with_one_masked_card(token_format):
     status, answer = merchant.call("GET", customer(token))
     assert (status, answer["id"]) == (200, token)
     card = answer["_embedded"]["defaultPaymentInstrument"]
-    assert card["card"] == {"expirationMonth": "12", "expirationYear": "2031", "type": "visa"}
+    assert card["card"] == {"expirationMonth": "12", "expirationYear": "2031", "type": "001"}
     assert card["_embedded"]["instrumentIdentifier"]["card"] == {"number": "XXXXXXXXXXXX1111"}
     assert card["billTo"]["lastName"] == "Okafor"
     assert answer["defaultPaymentInstrument"] == {"id": card["id"]}

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..vocabulary import CARD_TYPES
 from .answer import text
 
 #: Where a customer's default card stands, and where the card of a payment instrument does.
@@ -17,7 +18,7 @@ _PLACES = ("_embedded.defaultPaymentInstrument.", "")
 
 _MONTH = re.compile(r"0[1-9]|1[0-2]")
 _YEAR = re.compile(r"20[0-9]{2}")
-_TYPE = re.compile(r"[0-9]{3}")
+_TYPE = re.compile(r"[0-9]{3}|[A-Za-z ]{2,30}")
 _MASKED = re.compile(r"[0-9Xx*]{9,15}[0-9]{4}")
 
 
@@ -41,6 +42,12 @@ class StoredCard:
         number = first("_embedded.instrumentIdentifier.card.number", _MASKED)
         return cls(
             expiry=f"{month}-{year}" if month and year else "",
-            type=first("card.type", _TYPE),
+            type=_number(first("card.type", _TYPE)),
             masked="x" * (len(number) - 4) + number[-4:],
         )
+
+
+def _number(card_type: str) -> str:
+    """Return a card type by its number. The older services tell it by its name: ``visa``."""
+    by_name = {name.casefold(): number for number, name in CARD_TYPES.items()}
+    return card_type if card_type.isdecimal() else by_name.get(card_type.casefold(), "")

@@ -234,9 +234,11 @@ class _Read:
             wholes.append(_opened(token, response_key))
             written = _utf8(wholes[-1])
         envelope, values = _members(written)
-        payload = envelope.get("payload")
-        if "payload" in values:
-            parts = [values["payload"].encode(), _compact(payload)]
+        # Source: webhooks guide. The plural is unconfirmed: one integrator saw it, and the test call has it.
+        member = "payload" if "payload" in values else "payloads"
+        payload = envelope.get(member)
+        if member in values:
+            parts = [values[member].encode(), _compact(payload)]
         if token := _encrypted(payload):
             parts.append(_opened(token, response_key))
             payload = _parsed(_utf8(parts[-1]))

@@ -19,6 +19,7 @@ SERVICES = {
     "refund": "ics_credit",
     "reversal": "ics_auth_reversal",
     "void": "ics_void",
+    "setup": "ics_pa_setup",
     "token": "ics_pay_subscription_create",
     "token update": "ics_pay_subscription_update",
 }
@@ -71,6 +72,23 @@ class Transaction:
     def holds(self) -> bool:
         """Whether it began with money held on a card."""
         return self.kind in HOLDS and self.amount > 0
+
+    @property
+    def unauthenticated(self) -> bool:
+        """Whether payer authentication ended it, so that the bank's services, though asked for, never ran."""
+        return self.kind in HOLDS and self.reason_code in {"475", "476"}
+
+    @property
+    def reversed_at_once(self) -> bool:
+        """Whether the bank approved and the account's own AVS or CVN rule had it reversed within the same request."""
+        verdict = self.payment.verdict if self.payment else None
+        return self.kind in HOLDS and verdict is not None and verdict.authorized and verdict.decision == "DECLINE"
+
+    @property
+    def sold(self) -> bool:
+        """Whether it was asked to take the money at once, whatever came of it."""
+        asked_as = self.payment.transaction_type if self.payment else ""
+        return self.kind == "sale" or (self.kind in HOLDS and asked_as.partition(",")[0] == "sale")
 
     @property
     def screened(self) -> str:

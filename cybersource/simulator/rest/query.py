@@ -5,13 +5,15 @@ Source: transaction search guide: ``field:value``, ``AND``, ``OR``, parentheses,
 """
 
 import re
+from calendar import monthrange
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 _TOKEN = re.compile(r"\s*(?:(\()|(\))|(AND|OR)\b|([A-Za-z.]+):(\[[^\]}]*[\]}]|[^\s()]+))")
-_STEP = re.compile(r"/(DAY|HOUR|MINUTE)|([+-]\d+)(DAY|HOUR|MINUTE)S?")
+_STEP = re.compile(r"/(MONTH|DAY|HOUR|MINUTE)|([+-]\d+)(MONTH|DAY|HOUR|MINUTE)S?")
 _UNITS = {"DAY": timedelta(days=1), "HOUR": timedelta(hours=1), "MINUTE": timedelta(minutes=1)}
 _SMALLER = {
+    "MONTH": {"day": 1, "hour": 0, "minute": 0, "second": 0, "microsecond": 0},
     "DAY": {"hour": 0, "minute": 0, "second": 0, "microsecond": 0},
     "HOUR": {"minute": 0, "second": 0, "microsecond": 0},
     "MINUTE": {"second": 0, "microsecond": 0},
@@ -103,6 +105,15 @@ def _moment(text: str, now: datetime) -> datetime:
         if not step:
             raise BadQuery("a date cannot be read")
         down, number, unit = step.groups()
-        moment = moment.replace(**_SMALLER[down]) if down else moment + int(number) * _UNITS[unit]
+        moment = moment.replace(**_SMALLER[down]) if down else _moved(moment, int(number), unit)
         at = step.end()
     return moment
+
+
+def _moved(moment: datetime, number: int, unit: str) -> datetime:
+    """Return the moment so many units on. Of a month that is too short it is the last day."""
+    if unit in _UNITS:
+        return moment + number * _UNITS[unit]
+    year, month = divmod(moment.year * 12 + moment.month - 1 + number, 12)
+    last = monthrange(year, month + 1)[1]
+    return moment.replace(year=year, month=month + 1, day=min(moment.day, last))

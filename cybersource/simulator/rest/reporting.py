@@ -3,7 +3,7 @@
 Source: REST API field reference, transaction details; transaction search guide; response-code guide for the flags.
 """
 
-import secrets
+import uuid
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,19 @@ _FLAGS = {
 }
 _RESULTS = {"S": "1", "D": "0", "E": "-1"}
 
+#: What each service answers where it succeeded, and the one refusal that was recorded.
+_RETURN_CODES = {
+    ("ics_auth", "100"): 1010000,
+    ("ics_bill", "100"): 1260000,
+    ("ics_pa_setup", "100"): 1865000,
+    ("ics_pa_enroll", "475"): 1052000,
+}
+
+#: The service of payer authentication that ends a payment so.
+_AUTHENTICATION = {"475": "ics_pa_enroll", "476": "ics_pa_validate"}
+
+SEARCHES_KEPT = 200
+
 
 class Reporting:
     """Look-up and search. The gateway's lock is held."""
@@ -41,35 +54,38 @@ class Reporting:
         self.routes = (
             ("GET", r"/tss/v2/transactions/(\w+)", self.details),
             ("POST", r"/tss/v2/searches", self.search),
+            ("GET", r"/tss/v2/searches/([\w-]+)", self.stored_search),
         )
+        self._searches: dict[str, dict[str, Any]] = {}
 
     def details(self, call: Call, id: str) -> tuple[int, dict[str, Any]]:
         found = self._book.get(id, call.merchant_id)
         if not found or found.at + call.access.index_lag > call.now:
             raise Stop(404, {"message": "The requested resource is not found"})
-        status = self._book.status(found, call.now, call.access.batch_after)
+        status = self._status(found, call)
         answer: dict[str, Any] = {
             "id": found.id,
             "rootId": found.root,
             "submitTimeUTC": time(found.at),
             "merchantId": found.merchant_id,
-            "reconciliationId": found.id,
-            "applicationInformation": {**_outcome(found.reason_code), "applications": _applications(found)},
+            "reconciliationId": _reconciliation_id(found),
+            "applicationInformation": {
+                "reasonCode": int(found.reason_code),
+                "applications": _applications(found, status=status),
+            },
             "clientReferenceInformation": {"code": found.reference},
             "orderInformation": {"amountDetails": self._amounts(found)},
-            "paymentInformation": {"card": _card(found)},
-            "_links": {
-                "self": link("GET", f"/tss/v2/transactions/{found.id}"),
-                "relatedTransactions": [
-                    link("GET", f"/tss/v2/transactions/{each.id}")
-                    for each in self._book.chain(found.root)
-                    if each.parent == found.id
-                ],
-            },
+            "paymentInformation": {"card": {**_card(found), **_expiry(found)}},
+            "_links": {"self": link("GET", f"/tss/v2/transactions/{found.id}")},
         }
+        related = [
+            each.id for each in self._book.chain(found.root) if each.id == found.parent or each.parent == found.id
+        ]
+        if related:
+            answer["_links"]["relatedTransactions"] = [link("GET", f"/tss/v2/transactions/{id}") for id in related]
         if status:
             answer["applicationInformation"]["status"] = status
-        if found.kind in HOLDS:
+        if found.kind in HOLDS and not found.unauthenticated:
             answer["processorInformation"] = _processor(found)
         bill_to = {BILL_TO[name]: value for name, value in found.card.bill_to.items() if name in BILL_TO}
         if bill_to:
@@ -95,9 +111,11 @@ class Reporting:
         found = [each for each in known if wanted(_row(each))]
         found.sort(key=lambda each: each.at, reverse="submitTimeUtc:desc" in call.text("sort"))
         page = found[offset : offset + limit]
+        search_id = str(uuid.uuid4())
         answer: dict[str, Any] = {
-            "searchId": secrets.token_hex(16),
-            "save": False,
+            "_links": {"self": link("GET", f"/tss/v2/searches/{search_id}")},
+            "searchId": search_id,
+            "save": call.data.get("save") is True,
             "query": call.text("query"),
             "totalCount": len(found),
             "count": len(page),
@@ -107,15 +125,31 @@ class Reporting:
         }
         if page:
             answer["_embedded"] = {"transactionSummaries": [_summary(each) for each in page]}
+        self._searches[search_id] = answer
+        while len(self._searches) > SEARCHES_KEPT:
+            del self._searches[next(iter(self._searches))]
         return 201, answer
+
+    def stored_search(self, call: Call, id: str) -> tuple[int, dict[str, Any]]:
+        """Tell again what a search found."""
+        if id not in self._searches:
+            raise Stop(404, {"message": "The requested resource is not found"})
+        return 200, self._searches[id]
 
     def _known(self, merchant_id: str, until: datetime) -> list[Transaction]:
         return [each for each in self._book if each.merchant_id == merchant_id and each.at <= until]
 
+    def _status(self, found: Transaction, call: Call) -> str:
+        """Return the word for today's state; an authorization has none until it is undone. Source: a recording."""
+        if found.kind in {"authorization", "setup"} and not found.undone:
+            return ""
+        return self._book.status(found, call.now, call.access.batch_after)
+
     def _amounts(self, found: Transaction) -> dict[str, str]:
-        amounts = {"totalAmount": money(found.asked, found.currency), "currency": found.currency}
-        if found.kind in HOLDS and found.amount:
-            amounts["authorizedAmount"] = money(found.amount, found.currency)
+        amounts = _asked(found)
+        approved = found.asked if found.reversed_at_once else found.amount
+        if found.kind in HOLDS and approved:
+            amounts["authorizedAmount"] = money(approved, found.currency)
         if captured := self._book.captured(found) if found.kind in HOLDS else found.kind == "capture" and found.amount:
             amounts["settlementAmount"] = money(captured, found.currency)
         return amounts
@@ -128,7 +162,7 @@ def _row(each: Transaction) -> dict[str, object]:
         "id": each.id,
         "submitTimeUtc": each.at,
         "merchantId": each.merchant_id,
-        "reconciliationId": each.id,
+        "reconciliationId": _reconciliation_id(each),
         "orderInformation.amountDetails.totalAmount": money(each.asked, each.currency),
     }
 
@@ -138,11 +172,9 @@ def _summary(each: Transaction) -> dict[str, Any]:
         "id": each.id,
         "submitTimeUtc": time(each.at),
         "merchantId": each.merchant_id,
-        "applicationInformation": {**_outcome(each.reason_code), "applications": _applications(each)},
+        "applicationInformation": {**_outcome(each.reason_code), "applications": _applications(each, summary=True)},
         "clientReferenceInformation": {"code": each.reference},
-        "orderInformation": {
-            "amountDetails": {"totalAmount": money(each.asked, each.currency), "currency": each.currency}
-        },
+        "orderInformation": {"amountDetails": _asked(each)},
         "paymentInformation": {"card": _card(each)},
         "_links": {"transactionDetail": link("GET", f"/tss/v2/transactions/{each.id}")},
     }
@@ -153,40 +185,75 @@ def _outcome(reason_code: str) -> dict[str, str]:
     return {"reasonCode": reason_code, "rCode": _RESULTS[flag[0]], "rFlag": flag}
 
 
-def _applications(each: Transaction) -> list[dict[str, str]]:
-    """Return the services of one request. The fraud screen's own code is not the bank's."""
+def _applications(each: Transaction, *, status: str = "", summary: bool = False) -> list[dict[str, Any]]:
+    """Return the services of one request. What was asked for and never ran is named, without a result."""
+    told: list[dict[str, Any]] = []
+    for name, code in _services(each):
+        if not code:
+            told.append({"name": name})
+            continue
+        result = _outcome(code)
+        succeeded = result["rCode"] == "1"
+        told.append(
+            {
+                "name": name,
+                **({"status": status} if status else {}),
+                **result,
+                "reconciliationId": _reconciliation_id(each),
+                "rMessage": "Request was processed successfully." if succeeded else "Simulated.",
+            }
+        )
+        if number := _RETURN_CODES.get((name, code)):
+            told[-1]["returnCode"] = str(number) if summary else number
+    return told
+
+
+def _services(each: Transaction) -> list[tuple[str, str]]:
+    """Return each service with its reason code, or "" where it never ran. The fraud screen's code is not the bank's."""
     bank = each.reason_code
-    names = [(SERVICES[each.kind], "100" if bank == "480" else bank)]
+    if each.unauthenticated:
+        billing = [("ics_bill", "")] if each.sold else []
+        return [*billing, ("ics_auth", ""), ("ics_arc", ""), (_AUTHENTICATION[bank], bank)]
+    services = [(SERVICES[each.kind], "100" if bank == "480" else bank)]
     if bank == "481":
-        names = [] if not each.amount else [(SERVICES[each.kind], "100")]
-    if each.kind == "sale":
-        names.append(("ics_bill", bank))
+        services = [] if not each.amount else [(SERVICES[each.kind], "100")]
+    if each.reversed_at_once:
+        services.append(("ics_auth_reversal", "100"))
+    if each.sold:
+        services.append(("ics_bill", bank if each.kind == "sale" else ""))
     if each.kind in HOLDS and each.payment and each.payment.payment_token:
-        names.append(("ics_pay_subscription_create", "100"))
+        services.append(("ics_pay_subscription_create", "100"))
     if bank in {"480", "481"}:
-        names.append(("ics_decision", bank))
-    return [
-        {
-            "name": name,
-            **({"status": each.status} if each.status else {}),
-            **_outcome(code),
-            "rMessage": "Request was processed successfully." if _outcome(code)["rCode"] == "1" else "Simulated.",
-            "reconciliationId": each.id,
-        }
-        for name, code in names
-    ]
+        services.append(("ics_decision", bank))
+    return services
+
+
+def _reconciliation_id(each: Transaction) -> str:
+    """Return the id in the processor's report, which a capture has from its authorization."""
+    return each.root if each.kind == "capture" else each.id
+
+
+def _asked(each: Transaction) -> dict[str, str]:
+    """Return what was asked for; nothing where the bank was not asked."""
+    if each.kind == "setup" or each.unauthenticated:
+        return {}
+    return {"totalAmount": money(each.asked, each.currency), "currency": each.currency}
 
 
 def _card(each: Transaction) -> dict[str, str]:
-    number, month = each.card.number, each.card.expiry.partition("-")
+    number = each.card.number
     shown = {
-        "prefix": number[:6] if number[:6].isdecimal() else "",
         "suffix": number[-4:] if number[-4:].isdecimal() else "",
-        "expirationMonth": month[0],
-        "expirationYear": month[2],
+        "prefix": number[:6] if number[:6].isdecimal() else "",
         "type": each.card.type,
     }
     return {name: value for name, value in shown.items() if value}
+
+
+def _expiry(each: Transaction) -> dict[str, str]:
+    """Return when the card expires, which a look-up tells and a row of a search does not."""
+    month, _, year = each.card.expiry.partition("-")
+    return {"expirationMonth": month, "expirationYear": year} if year else {}
 
 
 def _processor(each: Transaction) -> dict[str, Any]:

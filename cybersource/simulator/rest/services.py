@@ -21,7 +21,7 @@ from typing import Any
 from cybersource.simulator.memory import Memory
 from cybersource.simulator.records import Payment
 from cybersource.simulator.rest.access import RestAccess
-from cybersource.simulator.rest.adoption import adopted
+from cybersource.simulator.rest.adoption import adopted, setup_before
 from cybersource.simulator.rest.book import Book, Transaction
 from cybersource.simulator.rest.desk import Desk
 from cybersource.simulator.rest.faults import NOT_PROCESSED, RestFault, RestFaults, not_processed, spoiled
@@ -66,6 +66,7 @@ class RestServices:
         clock: Callable[[], datetime],
         changed: Condition,
     ) -> None:
+        self._memory = memory
         self._access = access  #: the settings of now, and the merchant's id
         self._clock = clock
         self._changed = changed
@@ -139,6 +140,8 @@ class RestServices:
     def adopt(self, payment: Payment) -> None:
         """Take what a browser did over the Silent Order POST into the book. The gateway's lock is held."""
         if transaction := adopted(payment, self.now()):
+            if transaction.unauthenticated:
+                self.book.add(setup_before(transaction, id=self._memory.next_request_id(self._clock())))
             self.book.add(transaction)
 
     # ---------------------------------------------------------------- HTTP

@@ -9,7 +9,6 @@ Source: REST API field reference, token management; the vendor's migration guide
 import hashlib
 from typing import Any
 
-from cybersource.simulator.cards import CARD_TYPES
 from cybersource.simulator.memory import Memory
 from cybersource.simulator.rest.access import Vault
 from cybersource.simulator.rest.wire import BILL_TO, Call, Stop, link
@@ -110,7 +109,7 @@ def _instrument(stored: StoredCard) -> dict[str, Any]:
         "card": {
             "expirationMonth": month,
             "expirationYear": year,
-            "type": CARD_TYPES.get(stored.card_type, "").lower(),
+            "type": stored.card_type,
         },
         "billTo": {BILL_TO[name]: value for name, value in stored.echo.items() if name in BILL_TO},
         "instrumentIdentifier": {"id": identifier},

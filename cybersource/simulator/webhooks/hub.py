@@ -213,13 +213,14 @@ class Webhooks:
                 elif subscription.status is Status.SUSPENDED and len(subscription.queued) < KEEP:
                     subscription.queued.append((product, event, data, payment_id))
 
-    def test(self, id: str) -> str:
-        """Send the test payload to a subscription, whatever its status, and return its trace id."""
+    def test(self, id: str) -> dict[str, Any]:
+        """Send the test payload to a subscription, whatever its status, and return the notification's body."""
         with self._changed:
             subscription = self.get(id)
             product, kinds = next(iter(subscription.products.items()))
             data = {"message": "This is a test notification."}
-            return self._plan(subscription, product, kinds[0], data, "", shape=PayloadShape.TEST)
+            planned = self._plan(subscription, product, kinds[0], data, "", shape=PayloadShape.TEST)
+            return self._body(planned, subscription)
 
     # ---------------------------------------------------------------- for the courier
 
@@ -231,27 +232,12 @@ class Webhooks:
             if subscription is None or key is None or not (test or subscription.status is Status.ACTIVE):
                 return None
             now, switches = self._clock(), self._switches
-        inner = {"data": planned.data, "organizationId": subscription.organization_id}
-        body: dict[str, Any] = {
-            "eventType": planned.event,
-            "webhookId": subscription.id,
-            "productId": planned.product,
-            "organizationId": subscription.organization_id,
-            "eventDate": f"{planned.at:%Y-%m-%dT%H:%M:%S}",
-            "transactionTraceId": planned.trace_id,
-            "retryNumber": planned.attempt,
-        }
-        match planned.shape or switches.payload:
-            case PayloadShape.TEST:
-                body["payloads"] = {"testPayload": inner}
-            case PayloadShape.ARRAY:
-                body["payload"] = [inner]
-            case _:
-                body["payload"] = inner
-        request_type = body["requestType"] = "RETRY" if planned.attempt else "NEW"
+        body = self._body(planned, subscription)
         compact = switches.signed is not Signed.COMPACT
         raw = _written(body, compact=compact)
-        covered = raw if switches.signed is Signed.BODY or "payload" not in body else _written(body["payload"])
+        member = body.get("payload", body.get("payloads"))
+        whole = switches.signed is Signed.BODY or not ("payload" in body or isinstance(member, list))
+        covered = raw if whole else _written(member)
         if planned.fault == WebhookFault.FOREIGN_KEY:
             key = Key.made(now=now)
         if planned.fault == WebhookFault.BROKEN_SIGNATURE:
@@ -265,7 +251,7 @@ class Webhooks:
             "v-c-product-name": planned.product,
             "v-c-webhook-id": subscription.id,
             "v-c-transaction-trace-id": planned.trace_id,
-            "v-c-request-type": request_type,
+            "v-c-request-type": body["requestType"],
             "v-c-retry-count": str(planned.attempt),
         }
         return Envelope(body=raw, headers=headers)
@@ -320,7 +306,7 @@ class Webhooks:
         payment_id: str,
         *,
         shape: str = "",
-    ) -> str:
+    ) -> PlannedWebhook:
         fault = self.faults.take(event)
         planned = PlannedWebhook(
             payment_id=payment_id,
@@ -343,7 +329,31 @@ class Webhooks:
             held, self._held = self._held, []
             for each in (due, *held):
                 self._outbox.put(each)
-        return planned.trace_id
+        return planned
+
+    def _body(self, planned: PlannedWebhook, subscription: Subscription) -> dict[str, Any]:
+        inner = {"data": planned.data, "organizationId": subscription.organization_id}
+        body: dict[str, Any] = {
+            "eventType": planned.event,
+            "webhookId": subscription.id,
+            "productId": planned.product,
+            "organizationId": subscription.organization_id,
+            "eventDate": f"{planned.at:%Y-%m-%dT%H:%M:%S}",
+            "transactionTraceId": planned.trace_id,
+            "retryNumber": planned.attempt,
+        }
+        match planned.shape or self._switches.payload:
+            case PayloadShape.TEST:
+                # What the test call sends has a text for a number. Source: webhooks guide, "Verify a Subscription".
+                sent = planned.data if planned.shape else inner
+                body |= {"payloads": {"testPayload": sent}, "retryNumber": str(planned.attempt)}
+            case PayloadShape.ARRAY:
+                body["payload"] = [inner]
+            case PayloadShape.PAYLOADS:
+                body["payloads"] = [inner]
+            case _:
+                body["payload"] = inner
+        return {**body, "requestType": "RETRY" if planned.attempt else "NEW"}
 
     def _send_queued(self, subscription: Subscription) -> None:
         if subscription.status is Status.ACTIVE:

@@ -4,6 +4,7 @@ Source: webhooks guide; the vendor's samples. Where those show no answer the bod
 """
 
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 from cybersource.simulator.rest.wire import Call, Stop, at, invalid_request, time
@@ -58,11 +59,12 @@ class WebhookServices:
             "status": "SUCCESS",
             "keyInformation": {
                 **wanted,
+                "provider": "NRTD",
                 "organizationId": call.merchant_id,
                 "keyId": key.id,
                 "key": key.secret,
-                "status": "ACTIVE",
-                "expirationDate": time(key.expires),
+                "status": "Active",
+                "expirationDate": f"{key.expires.astimezone(UTC):%Y-%m-%dT%H:%M:%S}+0000",
             },
         }
 
@@ -123,9 +125,9 @@ class WebhookServices:
             self._hub.look_at(changed)
         return 200, _shown(changed)
 
-    def delete(self, call: Call, id: str) -> tuple[int, None]:
+    def delete(self, call: Call, id: str) -> tuple[int, dict[str, str]]:
         self._hub.delete(self._found(call, id).id)
-        return 204, None
+        return 200, {"status": "successfully deleted"}
 
     def set_status(self, call: Call, id: str) -> tuple[int, dict[str, Any]]:
         found = self._found(call, id)
@@ -136,7 +138,7 @@ class WebhookServices:
         return 200, {"webhookId": found.id, "status": found.status.value}
 
     def test(self, call: Call, id: str) -> tuple[int, dict[str, Any]]:
-        return 200, {"webhookId": id, "transactionTraceId": self._hub.test(self._found(call, id).id)}
+        return 200, self._hub.test(self._found(call, id).id)
 
     # ---------------------------------------------------------------- parts
 

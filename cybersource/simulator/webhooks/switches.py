@@ -9,10 +9,11 @@ SANDBOX_WEBHOOK_KEY = "dGhyb3dhd2F5LXNhbmRib3gtd2ViaG9vay1rZXktMDE="
 
 
 class PayloadShape(StrEnum):
-    """What a delivery carries. Source: webhooks guide; integrators' handlers, which take all three."""
+    """What a delivery carries. Source: webhooks guide; integrators' handlers, which take all of them."""
 
     OBJECT = "object"  #: ``payload`` is an object: API version 3
     ARRAY = "array"  #: ``payload`` is an array of such objects: older deliveries
+    PAYLOADS = "payloads"  #: the same array under ``payloads``, which one integrator saw
     TEST = "testPayload"  #: ``payloads.testPayload``, as the test call sends
 
 

@@ -31,7 +31,9 @@ def test_a_payment_instrument_by_itself_is_read_too():
         ({}, StoredCard(expiry="", type="", masked="")),
         (customer("x"), StoredCard(expiry="", type="", masked="")),
         (customer(7, expirationMonth="13", expirationYear="31"), StoredCard(expiry="", type="", masked="")),
-        (customer("", expirationMonth="12", type="visa"), StoredCard(expiry="", type="", masked="")),
+        (customer("", expirationMonth="12", type="visa"), StoredCard(expiry="", type="001", masked="")),
+        (customer("", type="American Express"), StoredCard(expiry="", type="003", masked="")),
+        (customer("", type="no card"), StoredCard(expiry="", type="", masked="")),
     ],
 )
 def test_what_is_not_said_in_the_way_of_secure_acceptance_is_not_said(told, expected):

@@ -129,6 +129,18 @@ def test_a_test_delivery_tells_nothing_and_is_no_error(envelope):
     assert (event.request_id, event.reference_number, event.status, event.customers) == ("", "", "", ())
 
 
+@pytest.mark.parametrize("signs", ["whole", "member", "compact"])
+def test_a_payload_in_the_plural_is_read_like_one_in_the_singular_however_it_is_signed(signs):
+    compact = json.dumps([PAYLOAD], separators=(",", ":"))
+    content = f'{{"eventType":"payments.payments.accept","payloads": {json.dumps([PAYLOAD])}}}'
+    covered = {"whole": content, "member": json.dumps([PAYLOAD]), "compact": compact}[signs]
+    delivery = opened(content, header(covered, W2_AT))
+    assert [each.request_id for each in delivery.events] == [PAYLOAD["data"]["id"]]
+    assert delivery.covered is (Covered.BODY if signs == "whole" else Covered.PAYLOAD)
+    both = f'{{"payload":{compact[1:-1]},"payloads":[{{"data":{{"id":"7725300131236543219999"}}}}]}}'
+    assert [each.request_id for each in opened(both, header(compact[1:-1], W2_AT)).events] == [PAYLOAD["data"]["id"]]
+
+
 def test_a_fingerprint_tells_messages_apart_and_not_what_is_written_around_them():
     compact = json.dumps(PAYLOAD, separators=(",", ":"))
     first = opened(BODY, header(compact, W2_AT))
