@@ -13,14 +13,20 @@ class CybersourceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from django.db.models.signals import post_save
         from oscar.apps.order.signals import order_status_changed
+        from oscar.core.loading import get_model
         from oscarapicheckout.signals import order_placed
 
         from . import checks  # noqa: F401  registers the system checks
         from .announcements import stand_in_for_the_mail
         from .cancellation import list_what_is_held
+        from .order_allocations import follow_basket, follow_status
         from .states import forget_other_orders
 
         stand_in_for_the_mail()
         order_status_changed.connect(list_what_is_held, dispatch_uid="cybersource.list_what_is_held")
+        order_status_changed.connect(follow_status, dispatch_uid="cybersource.follow_status")
+        basket = get_model("basket", "Basket")
+        post_save.connect(follow_basket, sender=basket, dispatch_uid="cybersource.follow_basket")
         order_placed.connect(forget_other_orders, dispatch_uid="cybersource.forget_other_orders")

@@ -79,6 +79,7 @@ ADVICE = {
     Attention.DRIFT: gettext_lazy(
         "Compare both sides, and put right the one that is wrong. The shop's books were not changed."
     ),
+    Attention.SHORT: gettext_lazy("Order more of it, or ask the customer, and refund what cannot be sent."),
 }
 
 HOLD_MONEY = (Decision.ACCEPT, Decision.REVIEW)

@@ -24,6 +24,7 @@ from . import checkout, limits, orders, profiles, shopper
 from .client_address import client_address
 from .conf import FLOWS, conf
 from .models import PaymentAttempt
+from .order_allocations import mark_as_ours
 from .protocol import ProtocolError
 from .states import AttemptStatus, TooManyTries
 
@@ -121,6 +122,7 @@ class Cybersource(PaymentMethod):
         """Begin an attempt. The money moves when CyberSource's reply comes, not here."""
         if amount <= 0:
             return Complete(Decimal("0.00"))  # nothing to pay: the gateway is never asked
+        mark_as_ours(order)
         if len(method_key) > PaymentAttempt._meta.get_field("method_key").max_length or "\0" in method_key:
             logger.warning("Refused a payment method key that no shop's page sends.")
             return Declined(amount)

@@ -7,10 +7,12 @@ in the log's ``data``. No card number, CVN or readable secret is ever in a row.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import HStoreField
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -106,6 +108,7 @@ class Attention(models.TextChoices):
     HOLD_LEFT = "hold-left", _("A payment was rejected after the bank had approved it, so its hold may remain")
     UNKNOWN_OPERATION = "unknown-operation", _("Nobody could find out whether money was moved")
     DRIFT = "drift", _("CyberSource's books and the shop's differ")
+    SHORT = "short", _("Paid after it had been declined, and others have got what it had released")
 
 
 #: What an attempt is left with as long as nobody knows whether its card was charged, or its order can go on.
@@ -874,6 +877,54 @@ class OrderConfirmation(models.Model):
 
     def __str__(self) -> str:
         return str(self.order_id)
+
+
+class ReleasedAllocation(models.Model):
+    """What a declined order released: its row is written as that happens, and deleted as it is allocated again.
+
+    It is about the order's lines as they were. Once api-checkout's retry has replaced these it means nothing any more.
+    """
+
+    order = models.OneToOneField(
+        "order.Order", on_delete=models.CASCADE, related_name="cybersource_released", verbose_name=_("Order")
+    )
+    lines = models.JSONField(
+        _("Lines"), default=dict, help_text=_("Quantities that were allocated, by the id of each of the order's lines.")
+    )
+    deleted = models.JSONField(
+        _("Deleted"),
+        default=list,
+        encoder=DjangoJSONEncoder,
+        help_text=_("Discounts, prices of lines and uses of vouchers that were deleted with the decline."),
+    )
+    for_retry = models.JSONField(
+        _("For a retry"),
+        default=dict,
+        blank=True,
+        help_text=_("Quantities allocated for a retry to cancel, by the id of each stock record."),
+    )
+    date_created = models.DateTimeField(_("Released"), default=timezone.now, db_index=True)
+    date_retried = models.DateTimeField(_("Retry began"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("Released allocation")
+        verbose_name_plural = _("Released allocations")
+        ordering = ["-pk"]
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(
+                fields=["date_retried"],
+                name="cybersource_released_retry",
+                condition=models.Q(date_retried__isnull=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.order_id)
+
+    def is_about(self, lines: Iterable[Any]) -> bool:
+        """Whether any of these lines is one that released something: a retry replaces all of them."""
+        return any(str(line.pk) in self.lines for line in lines)
 
 
 def clipped(model: type[models.Model], **values: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Everything here expects the order's row to be locked by the caller, inside the c
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ Order = get_model("order", "Order")
 OrderNote = get_model("order", "OrderNote")
 Source = get_model("payment", "Source")
 Transaction = get_model("payment", "Transaction")
+Voucher = get_model("voucher", "Voucher")
 
 NOTE_TYPE = "System"
 
@@ -225,22 +227,18 @@ def authorize_if_covered(order: Any, held: Decimal, *, hostname: str = "") -> bo
 
 
 def decline(order: Any, *, hostname: str = "", note_if_forced: bool = False) -> bool:
-    """Decline an order: give vouchers back and thaw the basket, as api-checkout does. True when it became so.
+    """Decline an order: release its vouchers and thaw the basket, as api-checkout does. True when it became so.
 
-    Stock stays allocated to the declined order, as in api-checkout, whose retry of the order moves the allocation.
+    The change of its status releases everything else that it took (:mod:`cybersource.order_allocations`).
     """
     if is_declined(order):
         return False
     change_status(order, checkout_settings.ORDER_STATUS_PAYMENT_DECLINED)
     # The retry begins attempts of its own. What an old form still brings must not decide over those.
     PaymentAttempt.objects.filter(order=order, state=AttemptState.OPEN).update(state=AttemptState.REPLACED)
-    for application in order.voucherapplication_set.select_related("voucher"):
-        voucher = application.voucher
-        if voucher is None:
-            continue
-        parent = getattr(voucher, "parent", None)
-        for counted in filter(None, (parent, voucher)):
-            type(counted)._default_manager.filter(pk=counted.pk).update(num_orders=Greatest(F("num_orders") - 1, 0))
+    applications = order.voucherapplication_set.select_related("voucher")
+    for voucher_id, times in sorted(voucher_uses(application.voucher for application in applications).items()):
+        Voucher._base_manager.filter(pk=voucher_id).update(num_orders=Greatest(F("num_orders") - times, 0))
     order.discounts.all().delete()
     order.line_prices.all().delete()
     order.voucherapplication_set.all().delete()
@@ -254,6 +252,15 @@ def decline(order: Any, *, hostname: str = "", note_if_forced: bool = False) -> 
         internal_error=False,
     )
     return True
+
+
+def voucher_uses(vouchers: Iterable[Any]) -> Counter[int]:
+    """How often each of an order's vouchers counts as used: and its parent once, where it has one that is not named."""
+    vouchers = list(vouchers)
+    uses = Counter(voucher.pk for voucher in vouchers)
+    parents = Counter(getattr(voucher, "parent_id", None) for voucher in vouchers)
+    uses.update({key: times for key, times in parents.items() if key is not None and key not in uses})
+    return uses
 
 
 def change_status(order: Any, status: str) -> None:

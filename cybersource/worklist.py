@@ -49,7 +49,12 @@ def is_disbelieved(item: AttentionItem) -> bool:
 
 
 def detail_in_words(item: AttentionItem) -> str:
-    """Why an answer was not believed, in what the books differ, or which operation has no end; empty for the others."""
+    """Why an answer was not believed, in what the books differ, what is missing, or which operation has no end.
+
+    Empty for the others.
+    """
+    if item.kind == Attention.SHORT:
+        return _("Missing: %(missing)s") % {"missing": ", ".join(item.evidence.get("missing", ()))}
     if item.kind == Attention.UNKNOWN_OPERATION and item.detail in PaymentOperation.Kind.values:
         return str(PaymentOperation.Kind(item.detail).label)
     return str(MISFITS.get(item.detail) or differences.in_words(item.detail))

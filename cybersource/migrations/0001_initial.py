@@ -1,4 +1,5 @@
 import django.contrib.postgres.fields.hstore
+import django.core.serializers.json
 import django.db.models.deletion
 import django.utils.timezone
 from django.conf import settings
@@ -289,6 +290,7 @@ class Migration(migrations.Migration):
                             ),
                             ("unknown-operation", "Nobody could find out whether money was moved"),
                             ("drift", "CyberSource's books and the shop's differ"),
+                            ("short", "Paid after it had been declined, and others have got what it had released"),
                         ],
                         default="",
                         max_length=24,
@@ -607,6 +609,7 @@ class Migration(migrations.Migration):
                             ),
                             ("unknown-operation", "Nobody could find out whether money was moved"),
                             ("drift", "CyberSource's books and the shop's differ"),
+                            ("short", "Paid after it had been declined, and others have got what it had released"),
                         ],
                         max_length=24,
                         verbose_name="What happened",
@@ -1033,6 +1036,65 @@ class Migration(migrations.Migration):
                 "ordering": ["-pk"],
                 "indexes": [
                     models.Index(condition=models.Q(("date_sent", None)), fields=["order"], name="cybersource_unsent")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="ReleasedAllocation",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "lines",
+                    models.JSONField(
+                        default=dict,
+                        help_text="Quantities that were allocated, by the id of each of the order's lines.",
+                        verbose_name="Lines",
+                    ),
+                ),
+                (
+                    "deleted",
+                    models.JSONField(
+                        default=list,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        help_text="Discounts, prices of lines and uses of vouchers that were deleted with the decline.",
+                        verbose_name="Deleted",
+                    ),
+                ),
+                (
+                    "for_retry",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="Quantities allocated for a retry to cancel, by the id of each stock record.",
+                        verbose_name="For a retry",
+                    ),
+                ),
+                (
+                    "date_created",
+                    models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name="Released"),
+                ),
+                ("date_retried", models.DateTimeField(blank=True, null=True, verbose_name="Retry began")),
+                (
+                    "order",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="cybersource_released",
+                        to="order.order",
+                        verbose_name="Order",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "Released allocation",
+                "verbose_name_plural": "Released allocations",
+                "ordering": ["-pk"],
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("date_retried__isnull", False)),
+                        fields=["date_retried"],
+                        name="cybersource_released_retry",
+                    )
                 ],
             },
         ),

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from cybersource import expiry
+from cybersource import expiry, order_allocations
 
 
 class Command(BaseCommand):
@@ -22,6 +22,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, dry_run: bool = False, **options: Any) -> None:
         counts = expiry.expire(dry_run=dry_run)
+        if not dry_run:
+            order_allocations.put_right()
         for ending in expiry.Ending:
             if counts[ending]:
                 self.stdout.write(f"orders {ending}: {counts[ending]}")
