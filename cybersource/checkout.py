@@ -267,6 +267,12 @@ def latest_step(attempt_id: int) -> PaymentAttempt | None:
     )
 
 
+def latest_begun(session: Any, order_id: Any) -> PaymentAttempt | None:
+    """Return the last attempt for the order, if this very session began it."""
+    attempt = PaymentAttempt.objects.filter(order=order_id).order_by("-pk").first() if order_id else None
+    return attempt if attempt and shopper.began(session, attempt) else None
+
+
 @sensitive_variables()
 def form_for(attempt: PaymentAttempt, *, at: datetime | None = None) -> Form | None:
     """Sign the attempt's form. Reading it again gives the same form until its date is old, then a freshly dated one.

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from django.urls import include, path
 
 from . import views
 from .dashboard import attention, connection, lists, log, money
 
+
+def door(route: str, view: Callable[..., Any], name: str) -> list[Any]:
+    """The URL with and without its last slash: a redirect to the other spelling would lose what was posted.
+
+    The one that ``reverse`` gives is the last.
+    """
+    return [path(route.removesuffix("/"), view, name=name), path(route, view, name=name)]
+
+
 urlpatterns = [
-    path("cybersource-reply/", views.reply, name="cybersource-reply"),
-    path("merchant-post/", views.merchant_post, name="cybersource-merchant-post"),
+    *door("cybersource-reply/", views.reply, name="cybersource-reply"),
+    *door("merchant-post/", views.merchant_post, name="cybersource-merchant-post"),
     path("return/<uuid:handle>/", views.return_to_shop, name="cybersource-return"),
     path("pending/<uuid:handle>/", views.pending, name="cybersource-pending"),
     path("authorize/<uuid:handle>/", views.authorize, name="cybersource-authorize"),
-    path("decision-manager-review-notification/", views.review_notification, name="cybersource-review-notification"),
-    path("webhooks/", views.webhook, name="cybersource-webhooks"),
-    path("webhooks/health/", views.webhook_health, name="cybersource-webhooks-health"),
+    *door("decision-manager-review-notification/", views.review_notification, name="cybersource-review-notification"),
+    *door("webhooks/", views.webhook, name="cybersource-webhooks"),
+    *door("webhooks/health/", views.webhook_health, name="cybersource-webhooks-health"),
     path("payments/", lists.payment_list, name="cybersource-payments"),
     path("payments/<int:pk>/<slug:act>/", money.ask, name="cybersource-ask"),
     path("reviews/", lists.review_list, name="cybersource-reviews"),

@@ -150,12 +150,8 @@ def received(request: HttpRequest, reply_type: ReplyType) -> replies.Receipt:
     return replies.receive(posts.pairs(request), reply_type=reply_type, remote_address=client_address(request))
 
 
-@from_outside
-def reply(request: HttpRequest) -> HttpResponse:
-    """The shopper's browser brings CyberSource's reply: record it, then send the shopper to a page with a session.
-
-    That page also knows what to do with a reply that is stored and could not take effect yet.
-    """
+@partial(from_outside, allowed=require_http_methods(["GET", "HEAD", "OPTIONS", "POST"]))
+def posted_reply(request: HttpRequest) -> HttpResponse:
     try:
         receipt = received(request, ReplyType.BROWSER)
     except ProtocolError as problem:
@@ -167,6 +163,31 @@ def reply(request: HttpRequest) -> HttpResponse:
         page["Retry-After"] = RETRY_AFTER
         return page
     return HttpResponseSeeOther(reverse("cybersource-return", args=[receipt.attempt.transaction_uuid]))
+
+
+@wraps(posted_reply)
+def reply(request: HttpRequest) -> HttpResponse:
+    """The shopper's browser brings CyberSource's reply: record it, then send the shopper to a page with a session.
+
+    That page also knows what to do with a reply that is stored and could not take effect yet. A browser that brings
+    nothing, say after a proxy has redirected the post, is shown a page that leads on.
+    """
+    if request.method in ("GET", "HEAD"):
+        return no_reply(request)
+    if request.method == "OPTIONS":
+        return HttpResponse(headers={"Allow": "GET, HEAD, OPTIONS, POST", "Content-Length": "0"})
+    return posted_reply(request)
+
+
+@discreet
+@without_query
+@never_cache
+@transaction.non_atomic_requests
+def no_reply(request: HttpRequest) -> HttpResponse:
+    """What the shopper may look at instead: how the payment stands that this session began last."""
+    step = checkout.latest_begun(request.session, request.session.get(CHECKOUT_ORDER_ID))
+    payment_url = reverse("cybersource-return", args=[step.transaction_uuid]) if step else None
+    return render(request, "cybersource/no_reply.html", {"payment_url": payment_url, "home_url": resolve_url("/")})
 
 
 @from_outside

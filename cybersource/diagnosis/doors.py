@@ -1,7 +1,8 @@
 """Whether what CyberSource posts gets through to the app's views, past all that the shop has put before them.
 
 Each URL is asked for by GET, in this process, through the shop's own middleware, as the shop's proxy would hand it on.
-A view that takes posts only answers 405, touches no row, and so says that the way is free. Nothing is sent anywhere.
+A view that takes posts only answers 405, touches no row, and so says that the way is free; the two that have a page as
+well say so by being the view that answered. Nothing is sent anywhere.
 """
 
 from __future__ import annotations
@@ -42,9 +43,11 @@ def look_at(handler: WSGIHandler, host: str) -> Iterator[Finding]:
     refused = False
     for door in in_use():
         path = reverse(door.name)
+        asked = request(host, path)
         with apart():
-            response = handler.get_response(request(host, path))  # not closed: that would end the outer request
-        if response.status_code != door.answers:
+            response = handler.get_response(asked)  # not closed: that would end the outer request
+        answered_by = asked.resolver_match.view_name if asked.resolver_match else None
+        if response.status_code != door.answers or answered_by != door.name:
             refused = True
             yield told(host, path, response)
     if not refused:

@@ -35,7 +35,11 @@ class Door:
 
 #: KEY stands for the notification's key, which is a secret.
 DOORS = (
-    Door("cybersource-reply", gettext_lazy("Secure Acceptance profile, customer response page")),
+    Door(
+        "cybersource-reply",
+        gettext_lazy("Secure Acceptance profile, customer response page"),
+        answers=HTTPStatus.OK,  # a page for whoever opens it
+    ),
     Door("cybersource-merchant-post", gettext_lazy("Secure Acceptance profile, merchant POST URL")),
     Door(
         "cybersource-review-notification",

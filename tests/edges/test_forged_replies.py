@@ -144,9 +144,13 @@ def test_an_error_report_of_a_post_that_could_not_be_stored_holds_no_card(shoppe
     assert not re.search(r"(?<!\w)987(?!\w)", html)  # as a value of its own; the report numbers its parts too
 
 
-@pytest.mark.parametrize("url", [REPLY, MERCHANT_POST])
-def test_only_a_post_is_a_reply(shopper, url):
-    assert Client().get(url).status_code == 405
+@pytest.mark.parametrize(("url", "status"), [(REPLY, 200), (MERCHANT_POST, 405)])
+def test_only_a_post_is_a_reply(shopper, url, status):
+    order = shopper.check_out()
+    assert Client().get(url, dict(shopper.submit().reply)).status_code == status
+    assert not CyberSourceReply.objects.exists() and not RefusedPost.objects.exists()
+    order.refresh_from_db()
+    assert order.status == "Pending"
 
 
 def test_a_card_number_in_a_signed_text_is_masked_and_in_an_identifier_is_not(shopper):
