@@ -84,6 +84,10 @@ class Shopper:
     client: Client = field(default_factory=lambda: Client(REMOTE_ADDR="203.0.113.24"))
     gateway: Gateway = field(default_factory=cybersource)
     method: str = "cybersource"
+    #: The address of the basket that goods were just put into; None when only the shop knows what is in the cart.
+    basket: str | None = None
+    basket_session: str = ""  #: a login moves the goods to another basket
+    has_checked_out: bool = False
 
     def fill_basket(
         self,
@@ -102,12 +106,13 @@ class Shopper:
                 content_type="application/json",
             )
             assert added.status_code == 200, added.content
+            self.basket, self.basket_session = added.json()["url"], self.session_key
 
     def payload(self, **changes: Any) -> dict[str, Any]:
         united_states()
         address = {**SHOPPER, "country": "http://testserver/api/countries/US/"}
         return {
-            "basket": self.client.get("/api/basket/").json()["url"],
+            "basket": self.filled_basket or self.client.get("/api/basket/").json()["url"],
             "guest_email": "maya@example.com",
             "shipping_address": {**address, "phone_number": "+14155550123"},
             "billing_address": address,
@@ -118,11 +123,27 @@ class Shopper:
 
     def check_out(self, *prices: str, **changes: Any) -> Any:
         """Place an order and return it."""
-        if prices or not self.client.get(self.client.get("/api/basket/").json()["lines"]).json():
+        if prices or self.has_nothing_to_buy():
             self.fill_basket(*prices)
         placed = self.client.post("/api/checkout/", self.payload(**changes), content_type="application/json")
         assert placed.status_code == 200, placed.content
+        self.basket, self.has_checked_out = None, True
         return Order.objects.get(number=placed.json()["number"])
+
+    @property
+    def session_key(self) -> str:
+        cookie = self.client.cookies.get("sessionid")
+        return cookie.value if cookie else ""
+
+    @property
+    def filled_basket(self) -> str | None:
+        return self.basket if self.basket_session == self.session_key else None
+
+    def has_nothing_to_buy(self) -> bool:
+        """Tell whether the cart is empty. A decline or another of the shopper's tabs may have filled it."""
+        if self.filled_basket or not (self.has_checked_out or self.session_key):
+            return not self.filled_basket
+        return not self.client.get(self.client.get("/api/basket/").json()["lines"]).json()
 
     @property
     def states(self) -> dict[str, Any]:
@@ -137,9 +158,11 @@ class Shopper:
         assert action, "there is no form to post"
         return [(field["key"], field["value"]) for field in action["fields"]]
 
-    def submit(self, typed: dict[str, str] | None = None, key: str = "cybersource") -> Answer:
+    def submit(
+        self, typed: dict[str, str] | None = None, key: str = "cybersource", action: dict[str, Any] | None = None
+    ) -> Answer:
         """Fill in the form and post it to CyberSource; nothing has come back to the shop yet."""
-        action = self.state(key)["required_action"]
+        action = action or self.state(key)["required_action"]
         assert action, "there is no form to post"
         typed = card() if typed is None else typed
         pairs = [
@@ -155,14 +178,16 @@ class Shopper:
         """The browser posts the reply to the shop, cross-site, so without the session cookie; then follows the 303."""
         response = post_reply(answer.reply)
         assert response.status_code == 303, response.status_code
+        self.basket = None  # a decline brings the goods of the order back
         return self.client.get(response.headers["Location"]) if follow else response
 
     def pay(self, number: str = test_cards.APPROVED, *, key: str = "cybersource", **typed: str) -> Any:
         """Go through every step of the flow; return the last response of the shop."""
-        response = None
+        response = action = None
         for _step in range(2):
-            response = self.deliver(self.submit(card(number, **typed), key))
-            action = self.state(key)["required_action"] if self.states["payment_method_states"] else None
+            response = self.deliver(self.submit(card(number, **typed), key, action))
+            states = self.states["payment_method_states"]
+            action = states[key]["required_action"] if states else None
             if action is None:
                 break
         return response
