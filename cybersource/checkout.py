@@ -23,7 +23,7 @@ from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
 from . import attention as needs
-from . import fingerprints, limits, orders, profiles, shopper, signals
+from . import card_numbers, fingerprints, limits, orders, profiles, shopper, signals
 from .client_address import client_address
 from .conf import FLOWS, conf
 from .models import (
@@ -157,7 +157,8 @@ def extra_fields(signal: Any, request: HttpRequest, order: Any, method_key: str)
         method_key=method_key,
         door=PaymentAttempt.Door.SECURE_ACCEPTANCE.value,
     )
-    return {name: str(value) for name, value in fields.items()}
+    # Often what the shopper typed, such as a delivery note.
+    return {name: card_numbers.mask(name, str(value)) for name, value in fields.items()}
 
 
 def begin_next_step(attempt: PaymentAttempt, token: PaymentToken) -> PaymentAttempt:
@@ -358,23 +359,26 @@ def request_for(attempt: PaymentAttempt, order: Any) -> PaymentRequest:
 
 
 def order_email(order: Any) -> str:
-    return (order.user.email if order.user else "") or order.guest_email or ""
+    email = (order.user.email if order.user else "") or order.guest_email or ""
+    return card_numbers.mask_typed("email", email)
 
 
 def address(held: Any) -> Address | None:
     if held is None:
         return None
-    return Address(
-        forename=held.first_name,
-        surname=held.last_name,
-        line1=held.line1,
-        line2=" ".join(filter(None, (held.line2, held.line3))),
-        city=held.line4,
-        state=held.state,
-        postal_code=held.postcode,
-        country=held.country.iso_3166_1_a2,
-        phone=str(getattr(held, "phone_number", "") or ""),
-    )
+    named = {
+        "forename": held.first_name,
+        "surname": held.last_name,
+        "line1": held.line1,
+        "line2": " ".join(filter(None, (held.line2, held.line3))),
+        "city": held.line4,
+        "state": held.state,
+        "postal_code": held.postcode,
+        "phone": str(getattr(held, "phone_number", "") or ""),
+    }
+    # Our own checkout refuses a card number, but an address may come from elsewhere.
+    typed = {name: card_numbers.mask_typed(name, value) for name, value in named.items()}
+    return Address(country=held.country.iso_3166_1_a2, **typed)
 
 
 def line_items(order: Any) -> Iterable[LineItem]:

@@ -18,10 +18,10 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from oscar.core.loading import get_model
 
-from . import evidence, gateway, patience
+from . import card_numbers, evidence, gateway, patience
 from .conf import conf
 from .models import PaymentOperation, PaymentToken, WebhookDelivery, clipped
-from .protocol import ProtocolError, mask_card_numbers
+from .protocol import ProtocolError
 from .protocol.rest import (
     KEPT_OF_EVENTS,
     BadKeyMaterial,
@@ -150,7 +150,7 @@ def cards_of(delivery: Delivery) -> Mapping[str, int]:
 def row_for(
     delivery: Delivery, event: Event, fingerprint: str, cards: Mapping[str, int], remote_address: str | None
 ) -> WebhookDelivery:
-    told: dict[str, Any] = dict(for_storage(event.data, kept_names=KEPT_OF_EVENTS))
+    told: dict[str, Any] = dict(for_storage(event.data, kept_names=KEPT_OF_EVENTS, mask=card_numbers.mask))
     told["signed"] = delivery.covered.value
     if delivery.event_at:
         told["event_at"] = delivery.event_at.isoformat()
@@ -174,8 +174,8 @@ def row_for(
             WebhookDelivery,
             key_id=delivery.key_id,
             # The id of an event about a card may be the card's own, which is a token.
-            request_id="" if About.of(delivery.event_type) is About.CARD else event.request_id,
-            **{name: mask_card_numbers("message", value) for name, value in named.items()},
+            request_id="" if About.of(delivery.event_type) is About.CARD else card_numbers.mask("id", event.request_id),
+            **{name: card_numbers.mask("message", value) for name, value in named.items()},
         ),
     )
 

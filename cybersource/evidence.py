@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from . import card_numbers
 from .models import RefusedPost, ReplyType
-from .protocol import mask_card_numbers
 
 ROWS_AN_HOUR = 200
 NAMES_KEPT = 80
@@ -67,4 +67,4 @@ def room_left(refused: QuerySet[Any]) -> bool:
 
 def masked(text: str) -> bool:
     """Whether a text may hold a card number."""
-    return mask_card_numbers("message", text) != text
+    return card_numbers.mask("message", text) != text

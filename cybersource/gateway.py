@@ -28,9 +28,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import router, transaction
 from django.views.decorators.debug import sensitive_variables
 
+from . import card_numbers
 from .conf import conf
 from .models import CyberSourceReply, PaymentAttempt, PaymentOperation, ReplyType, clipped
-from .protocol import mask_card_numbers
 from .protocol.rest import (
     KEPT,
     KEPT_OF_TOKENS,
@@ -273,7 +273,7 @@ def _transmit(call: Call, ours: Access) -> tuple[Outcome, dict[str, str], timede
         response_key=ours.response_key,
     )
     names = KEPT_OF_TOKENS if call.operation.names_a_token else KEPT
-    return outcome, for_storage(outcome.content, kept_names=names), ahead
+    return outcome, for_storage(outcome.content, kept_names=names, mask=card_numbers.mask), ahead
 
 
 @sensitive_variables()
@@ -388,7 +388,7 @@ def _begun(
 ) -> CyberSourceReply:
     """Write the row that says what is about to be asked, in a commit of its own."""
     asked = Answer.read(call.body or {})
-    wanted = {f"request.{path}": value for path, value in for_storage(call.body).items()}
+    wanted = {f"request.{path}": value for path, value in for_storage(call.body, mask=card_numbers.mask).items()}
     return CyberSourceReply.objects.create(
         reply_type=ReplyType.REST,
         result=CyberSourceReply.Result.SENT,
@@ -402,7 +402,7 @@ def _begun(
             CyberSourceReply,
             transaction_type=call.operation.value,
             transaction_uuid=call.idempotency_id,
-            reference_number=mask_card_numbers("req_reference_number", call.reference_number),
+            reference_number=card_numbers.mask("req_reference_number", call.reference_number),
             currency=asked.currency,
         ),
     )
@@ -422,15 +422,15 @@ def _complete(entry: CyberSourceReply, outcome: Outcome, kept: Mapping[str, str]
         entry.auth_amount = _for_column(answer.amount)
         entry.reason_code = int(answer.reason_code) if 0 < len(answer.reason_code) < 7 and _digits(answer) else None
         # What is looked up by its id tells its reference number, by which reviewers' decisions find it.
-        told = mask_card_numbers("req_reference_number", answer.reference_number)
+        told = card_numbers.mask("req_reference_number", answer.reference_number)
         columns = clipped(
             CyberSourceReply,
             reference_number=entry.reference_number or told,
             correlation_id=outcome.correlation_id.replace("\x00", ""),
-            transaction_id=answer.id,
+            transaction_id=card_numbers.mask("id", answer.id),
             rest_status=answer.status,
             rest_reason=answer.reason,
-            message=mask_card_numbers("message", answer.message),
+            message=card_numbers.mask("message", answer.message),
             auth_code=answer.approval_code,
             auth_avs_code=answer.avs_code,
             auth_cv_result=answer.cvn_code,

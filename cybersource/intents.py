@@ -11,8 +11,8 @@ from typing import Any
 
 from django.db.models import Q
 
+from . import card_numbers
 from .models import OperationState, PaymentAttempt, PaymentOperation, clipped
-from .protocol import mask_card_numbers
 
 Kind = PaymentOperation.Kind
 
@@ -54,7 +54,7 @@ def write(
 ) -> PaymentOperation:
     """Write the row of an operation, under a reference number of its own. The caller holds the order locked."""
     known = user is not None and user.is_authenticated
-    words = {"reason": mask_card_numbers("message", reason), "reference": mask_card_numbers("message", reference)}
+    words = {"reason": card_numbers.mask("message", reason), "reference": card_numbers.mask("message", reference)}
     return PaymentOperation.objects.create(
         order=order,
         kind=kind,

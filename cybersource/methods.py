@@ -20,7 +20,7 @@ from oscarapicheckout.states import Complete, Declined, PaymentStatus
 from oscarapicheckout.views import CompleteDeferredPaymentView
 from rest_framework.serializers import ValidationError
 
-from . import checkout, limits, orders, profiles, shopper
+from . import card_numbers, checkout, limits, orders, profiles, shopper
 from .client_address import client_address
 from .conf import FLOWS, conf
 from .models import PaymentAttempt
@@ -123,7 +123,11 @@ class Cybersource(PaymentMethod):
         if amount <= 0:
             return Complete(Decimal("0.00"))  # nothing to pay: the gateway is never asked
         mark_as_ours(order)
-        if len(method_key) > PaymentAttempt._meta.get_field("method_key").max_length or "\0" in method_key:
+        if (
+            len(method_key) > PaymentAttempt._meta.get_field("method_key").max_length
+            or "\0" in method_key
+            or card_numbers.is_card_number("", method_key)
+        ):
             logger.warning("Refused a payment method key that no shop's page sends.")
             return Declined(amount)
         try:

@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
 from . import attention as needs
-from . import gateway, intents, ledger, orders, patience, reasons, reviews, rules, signals, standing
+from . import card_numbers, gateway, intents, ledger, orders, patience, reasons, reviews, rules, signals, standing
 from .announcements import announce
 from .conf import conf
 from .expiry import decline_unless_charged, is_forgotten
@@ -44,7 +44,6 @@ from .protocol import (
     ReviewDecision,
     ReviewUpdate,
     format_amount,
-    mask_card_numbers,
 )
 from .protocol.rest import Call, NotSent, Outcome, Processed, Refused, Resource, calls
 from .rules import InvalidOperation, Problem
@@ -458,7 +457,7 @@ def _conclude(operation_id: int, ending: Ending, entry: CyberSourceReply | None)
         request_id=ending.request_id or operation.request_id,
         rest_status=ending.status,
         rest_reason=ending.reason,
-        message=mask_card_numbers("message", ending.message),
+        message=card_numbers.mask("message", ending.message),
     )
     for name, value in told.items():
         setattr(operation, name, value)

@@ -16,9 +16,9 @@ from django.db.models import Case, Count, F, IntegerField, When
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import attention, evidence, patience, profiles, reviews, settlement
+from . import attention, card_numbers, evidence, patience, profiles, reviews, settlement
 from .models import CyberSourceReply, PaymentAttempt, ReplyType, clipped
-from .protocol import Decision, Outcome, OutcomeKind, ProtocolError, Reply, mask_card_numbers
+from .protocol import Decision, Outcome, OutcomeKind, ProtocolError, Reply
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +118,9 @@ def logged(reply: Reply, reply_type: ReplyType, vouching_profile: str) -> tuple[
 def known_row(reply: Reply, attempt: PaymentAttempt) -> CyberSourceReply | None:
     """The row of an earlier delivery of the very same reply, one that never took effect before all others."""
     never_acted_on = Case(When(result=Result.RECEIVED, then=0), default=1, output_field=IntegerField())
-    rows = CyberSourceReply.objects.filter(attempt=attempt, data=reply.for_storage()).exclude(result=Result.REFUSED)
+    rows = CyberSourceReply.objects.filter(attempt=attempt, data=reply.for_storage(card_numbers.mask)).exclude(
+        result=Result.REFUSED
+    )
     return rows.order_by(never_acted_on, "pk").first()
 
 
@@ -175,18 +177,18 @@ def log(
     columns = clipped(
         CyberSourceReply,
         transaction_id=reply.transaction_id or "",
-        transaction_uuid=reply.transaction_uuid,
+        transaction_uuid=card_numbers.mask("transaction_uuid", reply.transaction_uuid),
         request_token=reply.request_token,
         refused_because=refused_because,
         # Masked whole before it is cut, so that the cut leaves no part of a card number to be read.
-        **{name: mask_card_numbers("message", value) for name, value in told.items()},
+        **{name: card_numbers.mask("message", value) for name, value in told.items()},
     )
     return CyberSourceReply.objects.create(
         reply_type=reply_type,
         order_id=attempt.order_id if attempt else None,
         user_id=attempt.owner_id if attempt else None,
         attempt=attempt,
-        data=reply.for_storage(),
+        data=reply.for_storage(card_numbers.mask),
         reason_code=reply.reason_code,
         amount=reply.amount,
         auth_amount=reply.auth_amount,

@@ -26,7 +26,7 @@ from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
 from . import attention as needs
-from . import intents, ledger, orders, patience, signals
+from . import card_numbers, intents, ledger, orders, patience, signals
 from .announcements import announce
 from .conf import conf
 from .models import (
@@ -47,7 +47,6 @@ from .protocol import (
     ReviewDecision,
     ReviewUpdate,
     content_from_body,
-    mask_card_numbers,
     parse_notification,
 )
 
@@ -142,7 +141,7 @@ def store(
     notification = ReviewNotification.objects.create(
         content=evidence(content),
         remote_address=remote_address,
-        **clipped(ReviewNotification, merchant_id=mask_card_numbers("comment", told.merchant_id)),
+        **clipped(ReviewNotification, merchant_id=card_numbers.mask("comment", told.merchant_id)),
     )
     rows = ReviewNotificationUpdate.objects.bulk_create(
         row_for(notification, position, update, payload=update.as_json()) for position, update in enumerate(updates)
@@ -168,24 +167,21 @@ def row_for(
 
 
 def masked(update: ReviewUpdate) -> ReviewUpdate:
-    """Return the update with every likely card number masked; the request ids it names stay whole."""
+    """Return the update with every likely card number masked. A request id has 22 digits, which is no card's length."""
 
     def without_cards(name: str, value: Any) -> Any:
         if isinstance(value, dict):
             return {part: without_cards(part, inner) for part, inner in value.items()}
         if isinstance(value, list):
             return [without_cards(name, part) for part in value]
-        return mask_card_numbers("comment", value) if isinstance(value, str) and name not in IDENTIFIERS else value
+        return card_numbers.mask("comment", value) if isinstance(value, str) else value
 
     return ReviewUpdate.from_json(without_cards("", update.as_json()))
 
 
-IDENTIFIERS = ("request_id", "written_at")
-
-
 def evidence(content: bytes) -> str:
     """PostgreSQL stores no NUL, and nobody a card number."""
-    return mask_card_numbers("content", content.decode("utf-8", "replace").replace("\x00", ""))
+    return card_numbers.mask("content", content.decode("utf-8", "replace").replace("\x00", ""))
 
 
 # -- what is refused, with a ceiling -------------------------------------------------------------------------------
@@ -212,7 +208,7 @@ def keep_foreign(content: bytes, told: Notification, remote_address: str | None)
         state=ReviewNotification.State.HANDLED,
         **clipped(
             ReviewNotification,
-            merchant_id=mask_card_numbers("comment", told.merchant_id),
+            merchant_id=card_numbers.mask("comment", told.merchant_id),
             problem="other-merchant",
         ),
     )

@@ -13,10 +13,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from . import attention, differences, orders, paging
+from . import attention, card_numbers, differences, orders, paging
 from .expiry import decline_unless_charged, is_forgotten
 from .models import Attention, AttentionItem, PaymentAttempt, PaymentOperation
-from .protocol import mask_card_numbers
 
 PAGE = paging.PAGE
 
@@ -139,7 +138,7 @@ def clear(item_id: int, *, user: Any, reason: str, no_charge: bool = False) -> C
     order = orders.locked(order_id) if order_id else None
     item = AttentionItem.objects.select_for_update(of=("self",), no_key=True).get(pk=item_id)
     no_charge = no_charge and can_be_given_up(item, order)
-    name, reason = user.get_username()[:150], mask_card_numbers("message", reason)[:255]
+    name, reason = user.get_username()[:150], card_numbers.mask("message", reason)[:255]
     if item.date_cleared is None:
         item.date_cleared, item.cleared_by, item.cleared_by_name, item.reason = timezone.now(), user, name, reason
         item.save(update_fields=["date_cleared", "cleared_by", "cleared_by_name", "reason"])

@@ -16,8 +16,8 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
+from .. import card_numbers
 from ..models import PaymentOperation, clipped
-from ..protocol import mask_card_numbers
 from .errors import Detail, Refusal
 
 NAME = "Idempotency-Key"
@@ -46,8 +46,8 @@ class Asked:
         first = operations[0]
         words = clipped(
             PaymentOperation,
-            reason=mask_card_numbers("message", self.reason),
-            reference=mask_card_numbers("message", self.reference),
+            reason=card_numbers.mask("message", self.reason),
+            reference=card_numbers.mask("message", self.reference),
         )
         lines = {str(line): quantity for line, quantity in self.lines.items()}
         return (

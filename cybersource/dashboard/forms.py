@@ -11,9 +11,9 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from .. import card_numbers
 from ..conf import conf
 from ..desk import DECISIONS, Act, Desk, Line, Wish
-from ..protocol import mask_card_numbers
 from ..rules import Problem, decimals, too_precise
 
 ALL, LINES, AMOUNT = "all", "lines", "amount"
@@ -105,10 +105,10 @@ class AskForm(forms.Form):
             yield line, self[line_name(line)]
 
     def clean_reason(self) -> str:
-        return mask_card_numbers("message", self.cleaned_data["reason"])
+        return card_numbers.mask("message", self.cleaned_data["reason"])
 
     def clean_reference(self) -> str:
-        return mask_card_numbers("message", self.cleaned_data.get("reference", ""))
+        return card_numbers.mask("message", self.cleaned_data.get("reference", ""))
 
     def clean_amount(self) -> Decimal | None:
         return self.as_typed("amount")

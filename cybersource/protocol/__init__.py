@@ -30,7 +30,7 @@ from .form import (
     reconcile,
     reference_number_for,
 )
-from .masking import luhn_valid, mask_card_numbers
+from .masking import holds_card_number, likely_card_numbers, luhn_valid, mask_card_numbers
 from .money import currency_exponent, format_amount, parse_amount
 from .outcome import Outcome, OutcomeKind
 from .reply import Reply
@@ -108,6 +108,8 @@ __all__ = [
     "currency_exponent",
     "cvn_meaning",
     "format_amount",
+    "holds_card_number",
+    "likely_card_numbers",
     "luhn_valid",
     "mask_card_numbers",
     "parse_amount",

@@ -1,33 +1,61 @@
-"""No card number is ever stored: what looks like one is masked, identifiers that merely look alike are not.
+"""No card number is ever stored: what looks like one is masked, wherever it stands.
 
-A verified reply is never refused for a card number in it. Tokens of sixteen digits pass the Luhn check by design, and
-transaction ids, phones and amounts are digits too: masking those would destroy what the money can be found by.
+Shoppers type card numbers into names, phones and delivery notes, and other systems put them into ids. A verified reply
+is never refused for one. Passed over is only what CyberSource or the shop issued: tokens of sixteen digits pass the
+Luhn check by design, and masking a transaction id would destroy what the money can be found by.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterator
+from functools import lru_cache
 from itertools import accumulate
 
-_EXEMPT = re.compile(
-    r"(?:req_)?(?:"
-    r"payment_token(?:_instrument_identifier_id)?|transaction_id|request_token|access_key|profile_id|signature"
-    r"|signed_field_names|unsigned_field_names|signed_date_time|device_fingerprint_id|payment_account_reference"
-    r"|[a-z0-9_]*(?:_uuid|_trans_ref_no|_transaction_id|_reconciliation_reference_number|_phone|amount|_unit_price"
-    r"|(?<!_expiry)_date|_time|_date_time|_xid|_cavv|_ip_?address)"
-    r"|score_device_fingerprint_[a-z0-9_]+"
-    r")"
+#: Of a field's name and its value: the value as it may be kept.
+Mask = Callable[[str, str], str]
+
+#: Issued by CyberSource, or by the shop as keys and proofs.
+_ISSUED = re.compile(
+    r"(?:req_)?(?:payment_token(?:_instrument_identifier_id)?|transaction_id|request_token|access_key|profile_id"
+    r"|signature)"
 )
+#: What is passed over only while it has its own shape: amounts, moments, and the uuids that the shop makes.
+_AMOUNT = re.compile(r"(?:req_)?[a-z0-9_]*(?:amount|_unit_price)"), re.compile(r"\d{1,19}(?:\.\d{0,4})?")
+_MOMENT = re.compile(r"[a-z0-9_]*_(?:date_time|time)"), re.compile(r"20\d{12}")
+_UUID = (
+    re.compile(r"(?:req_)?(?:transaction_uuid|device_fingerprint_id)|clientReferenceInformation\.transactionId"),
+    re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{24}|[0-9a-f]{32}"),
+)
+_SHAPED = (_AMOUNT, _MOMENT, _UUID)
 _CARD_FIELD = re.compile(r"(?:req_)?card_(?:number|cvn)")
 
-# A run of digits as people type card numbers: one or two blanks, dashes or non-breaking blanks between them. What was
+# A run of digits as people type card numbers: up to three blanks, dashes, dots and the like between them. What was
 # read once is not read another way (the pattern is possessive), so that a hostile text takes no memory.
-_RUN = re.compile(r"\d(?:[ \-\u00a0\u2010-\u2015]{0,2}+\d){12,}+")
-_BLOCK = re.compile(r"\d+")
+_RUN = re.compile(r"[0-9](?:[ \t\-.,/_+]{0,3}+[0-9]){12,}+")
+_BLOCK = re.compile(r"[0-9]+")
+_LOOSE = re.compile(r"[.,/_+]")  # between digits also where no card number is: amounts, network addresses, dates
 
 #: Longer runs are nobody's typing. Every digit in them is masked, which takes no search.
 LONGEST_RUN = 1000
+
+#: How the numbers of each brand begin, and how long they are.
+_BRANDS = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
+    r"|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}"  # Mastercard
+    r"|3[47]\d{13}"  # American Express
+    r"|3(?:0[0-59]|[689]\d)\d{11,16}"  # Diners Club
+    r"|35(?:2[89]|[3-8]\d)\d{12,15}|(?:1800|2131)\d{11}"  # JCB
+    r"|(?:6[0245]|8[12])\d{14,17}"  # Discover, UnionPay, RuPay
+    r"|(?:5[06-9]|6[136-9])\d{11,17}"  # Maestro
+    r"|220[0-4]\d{12,15}|9792\d{12}|2(?:014|149)\d{11}"  # Mir, Troy, enRoute
+)
+
+_LENGTHS = range(13, 20)
+#: No phone number is longer, and hardly any is as long.
+_LENGTHS_IN_PHONES = (15, 16)
 
 
 def luhn_valid(digits: str) -> bool:
@@ -41,75 +69,176 @@ def luhn_valid(digits: str) -> bool:
     return total % 10 == 0
 
 
-def mask_card_numbers(field_name: str, value: str) -> str:
+def mask_card_numbers(field_name: str, value: str, *, ours: Collection[str] = ()) -> str:
     """Return ``value`` with every likely card number masked but for its last four digits.
 
-    Likely is: 13 to 19 digits that pass the Luhn check, also with blanks or dashes between groups. In ``card_number``
-    fields any 13 to 19 digits are masked, and ``card_cvn`` whole. Fields that identify a payment are left as they are.
+    Likely is: 13 to 19 digits that pass the Luhn check, also with blanks, dashes or dots between groups. In
+    ``card_number`` fields any 13 to 19 digits are masked, and ``card_cvn`` whole. ``ours``: numbers of the shop's own
+    orders, which stay whole wherever they stand.
     """
     if _CARD_FIELD.fullmatch(field_name):
         return re.sub(r"\d", "x", value) if field_name.endswith("cvn") else mask_card_number(value)
-    if len(value) < 13 or _EXEMPT.fullmatch(field_name):
+    if len(value) < 13 or _ISSUED.fullmatch(field_name):
         return value
-    return _RUN.sub(_mask_within, value)
+    if any(name.fullmatch(field_name) and shape.fullmatch(value) for name, shape in _SHAPED):
+        return value
+    if not ours:
+        return _masked(value)
+    # What stands between two numbers of ours is looked at by itself.
+    known = "|".join(re.escape(number) for number in sorted(ours, key=len, reverse=True))
+    parts = re.split(rf"((?<!\d)(?:{known})(?!\d))", value)
+    return "".join(part if place % 2 else _masked(part) for place, part in enumerate(parts))
 
 
 def mask_card_number(value: str) -> str:
     """Return a card number, whether it passes the Luhn check or not, masked but for its last four digits."""
-    return _RUN.sub(_mask_all, value)
+    plain = _plain(value)
+    spans = [run.span() for run in _RUN.finditer(plain)]
+    return _with_masks(value, plain, spans)
 
 
-def _mask_all(run: re.Match[str]) -> str:
-    return _masked(run[0])
+def likely_card_numbers(value: str) -> list[str]:
+    """Return what :func:`mask_card_numbers` masks in a text, each as it stands there."""
+    return [value[start:end] for start, end in _likely(value, _plain(value))] if len(value) >= 13 else []
 
 
-def _masked(text: str) -> str:
-    """Replace all digits but the last four by ``x``, leaving what stands between them."""
-    hidden = sum(map(str.isdecimal, text)) - 4
-    return re.sub(r"\d", "x", text, count=hidden)
+def holds_card_number(value: str, *, is_phone: bool = False) -> bool:
+    """Say whether somebody typed a card number: one that begins as a brand's, is as long, and passes the Luhn check.
 
-
-def _mask_within(run: re.Match[str]) -> str:
-    """Mask each group of whole blocks that could be a card number, such as ``4111 1111 1111 1111`` before ``12 31``."""
-    text = run[0]
-    if len(text) > LONGEST_RUN:
-        return re.sub(r"\d", "x", text)
-    blocks = [block.span() for block in _BLOCK.finditer(text)]
-    # Digits before each block, and behind the last: where a card may begin and end, without what stands between.
-    bounds = [0, *accumulate(end - start for start, end in blocks)]
-    checks = _luhn_sums(text)
-    pieces: list[str] = []
-    done = first = 0
-    while first < len(blocks):
-        behind = _card_from(bounds, checks, first)
-        if behind is None:
-            first += 1
-            continue
-        start, end = blocks[first][0], blocks[behind - 1][1]
-        pieces += text[done:start], _masked(text[start:end])
-        done, first = end, behind
-    return "".join([*pieces, text[done:]])
-
-
-def _luhn_sums(text: str) -> tuple[list[int], list[int]]:
-    """Return the running Luhn sums of a text's digits, every second one doubled: from the first on, from the second on.
-
-    The check of any stretch of them is then one subtraction, however many stretches there are to try.
+    Narrower than what is masked, since whoever typed it is asked to type something else. In a phone field only fifteen
+    and sixteen digits are one, and in any other text a number of thirteen behind a plus sign is a phone's.
     """
-    plain = [int(character) for character in text if character.isdecimal()]
+    plain = _plain(value)
+    if is_phone and _is_cards("".join(_BLOCK.findall(plain)), _LENGTHS_IN_PHONES):
+        return True
+    for run in _RUN.finditer(plain):
+        blocks = list(_blocks(value, plain, *run.span()))
+        for first, (start, _end) in enumerate(blocks):
+            lengths: Collection[int] = _LENGTHS_IN_PHONES if is_phone else _LENGTHS
+            if plain[:start].endswith("+"):
+                lengths = [length for length in lengths if length != 13]
+            digits = ""
+            for begin, end in blocks[first:]:
+                digits += plain[begin:end]
+                if _is_cards(digits, lengths):
+                    return True
+                if len(digits) > 19:
+                    break
+    return False
+
+
+def _is_cards(digits: str, lengths: Collection[int]) -> bool:
+    return len(digits) in lengths and _is_brands(digits) and luhn_valid(digits)
+
+
+def _is_brands(digits: str) -> bool:
+    return _BRANDS.fullmatch(digits) is not None
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _plain(text: str) -> str:
+    """Return a text, character for character, with every script's digits, blanks, dashes and dots as ASCII has them."""
+    return text if text.isascii() else "".join(map(_plain_character, text))
+
+
+@lru_cache(maxsize=4096)
+def _plain_character(character: str) -> str:
+    digit = unicodedata.digit(character, None)  # also a superscript, and a digit in a circle
+    if digit is not None:
+        return str(digit)
+    if character in "\u00b7\u2022\u2027\u2219\u22c5\u3002\uff0e\uff61":
+        return "."
+    category = unicodedata.category(character)
+    if category == "Pd" or character in "\u2212\u00ad":
+        return "-"
+    # What shows as nothing between two digits: a joiner, a mark that makes a key or a ring of the digit.
+    return " " if category in ("Zs", "Cf", "Mn", "Me") else character
+
+
+def _masked(value: str) -> str:
+    plain = _plain(value)
+    return _with_masks(value, plain, list(_likely(value, plain)))
+
+
+def _with_masks(value: str, plain: str, spans: list[tuple[int, int]]) -> str:
+    """Replace the digits within each span by ``x``, but for its last four; a run too long for anything whole."""
+    if not spans:
+        return value
+    characters = list(value)
+    for start, end in spans:
+        places = [place for place in range(start, end) if "0" <= plain[place] <= "9"]
+        for place in places if end - start > LONGEST_RUN else places[:-4]:
+            characters[place] = "x"
+    return "".join(characters)
+
+
+def _blocks(value: str, plain: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where digits stand side by side, all of them written as ASCII has them or none."""
+    for block in _BLOCK.finditer(plain, start, end):
+        if value.isascii():
+            yield block.span()
+            continue
+        begin, behind = block.span()
+        for place in range(begin + 1, behind):
+            if value[place].isascii() != value[begin].isascii():
+                yield begin, place
+                begin = place
+        yield begin, behind
+
+
+def _likely(value: str, plain: str) -> Iterator[tuple[int, int]]:
+    """Where groups of whole blocks could be a card number, such as ``4111 1111 1111 1111`` before ``12 31``."""
+    for run in _RUN.finditer(plain):
+        start, end = run.span()
+        if end - start > LONGEST_RUN:
+            yield start, end
+            continue
+        blocks = list(_blocks(value, plain, start, end))
+        search = _Search(plain[start:end], blocks, plain)
+        first = 0
+        while first < len(blocks):
+            behind = search.card_from(first)
+            if behind is None:
+                first += 1
+                continue
+            yield blocks[first][0], blocks[behind - 1][1]
+            first = behind
+
+
+class _Search:
+    """Every stretch of a run's blocks, each tried in one subtraction, however many there are."""
+
+    def __init__(self, text: str, blocks: list[tuple[int, int]], plain: str) -> None:
+        self.digits = "".join(_BLOCK.findall(text))
+        # Digits before each block, and behind the last: where a card may begin and end, without what stands between.
+        self.bounds = [0, *accumulate(end - start for start, end in blocks)]
+        gaps = (plain[end:start] for (_, end), (start, _) in zip(blocks, blocks[1:], strict=False))
+        #: How many gaps before each block are written as between the parts of other numbers too.
+        self.loose = [0, *accumulate(_LOOSE.search(gap) is not None for gap in gaps)]
+        self.checks = _luhn_sums(self.digits)
+
+    def card_from(self, first: int) -> int | None:
+        """Return the block behind the longest card number that begins with block ``first``, if there is one."""
+        begin = self.bounds[first]
+        lowest, highest = bisect_left(self.bounds, begin + 13), bisect_right(self.bounds, begin + 19) - 1
+        for behind in range(highest, lowest - 1, -1):
+            end = self.bounds[behind]
+            # Of a card's digits the last is taken as it is, the one before it doubled, and so on.
+            sums = self.checks[end % 2]
+            if (sums[end] - sums[begin]) % 10:
+                continue
+            if self.loose[behind - 1] == self.loose[first] or _is_brands(self.digits[begin:end]):
+                return behind
+        return None
+
+
+def _luhn_sums(digits: str) -> tuple[list[int], list[int]]:
+    """Return the running Luhn sums of digits, every second one doubled: from the first on, from the second on."""
+    plain = [int(character) for character in digits]
     doubled = [digit * 2 - 9 if digit > 4 else digit * 2 for digit in plain]
     mixed = (list(doubled), list(plain))
     for which, other in ((0, plain), (1, doubled)):
         mixed[which][1::2] = other[1::2]
     return [0, *accumulate(mixed[0])], [0, *accumulate(mixed[1])]
-
-
-def _card_from(bounds: list[int], checks: tuple[list[int], list[int]], first: int) -> int | None:
-    """Return the block behind the longest card number that begins with block ``first``, if there is one."""
-    begin = bounds[first]
-    for behind in range(bisect_right(bounds, begin + 19) - 1, bisect_left(bounds, begin + 13) - 1, -1):
-        # Of a card's digits the last is taken as it is, the one before it doubled, and so on.
-        sums = checks[bounds[behind] % 2]
-        if (sums[bounds[behind]] - sums[begin]) % 10 == 0:
-            return behind
-    return None

@@ -34,7 +34,7 @@ from .errors import (
     SignatureMismatch,
     UnknownAccessKey,
 )
-from .masking import mask_card_number, mask_card_numbers
+from .masking import Mask, mask_card_number, mask_card_numbers
 from .money import parse_amount
 from .signature import same_signature, signature_of
 from .vocabulary import Decision
@@ -173,9 +173,15 @@ class Reply:
         object.__setattr__(reply, "__dict__", values)
         return reply
 
-    def for_storage(self) -> dict[str, str]:
-        """Return the signed fields as they may be kept: what looks like a card number is masked."""
-        return {name: mask_card_numbers(name, value) for name, value in self.signed.items()}
+    def for_storage(self, mask: Mask = mask_card_numbers) -> dict[str, str]:
+        """Return the signed fields as they may be kept: what looks like a card number is masked, in names too.
+
+        ``mask`` is given each value with its name, and knows more than this module does.
+        """
+        kept = {name: mask(name, value) for name, value in self.signed.items()}
+        if kept["signed_field_names"] == self.signed["signed_field_names"]:
+            return kept
+        return {mask_card_numbers("", name): value for name, value in kept.items()}
 
 
 def _read_once(posted: Iterable[tuple[str, str]]) -> dict[str, str]:

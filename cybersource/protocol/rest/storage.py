@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
-from ..masking import mask_card_numbers
+from ..masking import Mask, mask_card_numbers
 from .answer import storable
 
 #: Dotted paths, without positions in lists. One that ends in a point keeps all below it.
@@ -69,14 +69,16 @@ DEEPEST = 12  #: levels
 LEFT_OUT = "left_out"
 
 _POSITION = re.compile(r"\.\d+(?=\.|$)")
-#: Names that are looked for in a payment; what else looks like a card number is masked.
-_IDENTIFIERS = re.compile(
-    r"(?:^|.*\.)(?:id|rootId|searchId|transactionId|networkTransactionId|reconciliationId|requestId|webhookId|keyId)"
-)
 
 
-def for_storage(data: Mapping[str, Any] | None, *, kept_names: Set[str] = KEPT) -> dict[str, str]:
-    """Return a message flat (``details.0.field``): kept values, masked, and the names of the rest in ``left_out``."""
+def for_storage(
+    data: Mapping[str, Any] | None, *, kept_names: Set[str] = KEPT, mask: Mask = mask_card_numbers
+) -> dict[str, str]:
+    """Return a message flat (``details.0.field``): kept values, masked, and the names of the rest in ``left_out``.
+
+    Ids are masked as all else: CyberSource's own have 22 digits, which is no card's length. ``mask`` is given each
+    value with its name, and knows more than this module does.
+    """
     kept: dict[str, str] = {}
     left_out: dict[str, None] = {}
     for path, value in _leaves(data or {}, ""):
@@ -85,7 +87,7 @@ def for_storage(data: Mapping[str, Any] | None, *, kept_names: Set[str] = KEPT) 
             left_out[name if len(name) <= 100 else name[:100]] = None
             continue
         text = storable(("true" if value else "false") if isinstance(value, bool) else str(value))
-        kept[path] = (text if _IDENTIFIERS.fullmatch(name) else mask_card_numbers("message", text))[:LONGEST]
+        kept[path] = mask(name, text)[:LONGEST]
     if left_out:
         kept[LEFT_OUT] = mask_card_numbers("message", storable(", ".join(list(left_out)[:50])))
     return kept
