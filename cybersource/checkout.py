@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -67,6 +67,9 @@ FORM_NAMES: Mapping[str, str] = {
 }
 
 assert tuple(FLOW_STEPS) == FLOWS
+
+#: States of an attempt that pays, or may yet.
+LIVE_STATES = (*UNSETTLED_STATES, AttemptState.REVIEW, AttemptState.AUTHORIZED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,8 +246,8 @@ def kept(attempt: PaymentAttempt) -> str:
     ) % {"amount": attempt.amount, "currency": attempt.currency}
 
 
-def latest_step(attempt_id: int) -> PaymentAttempt | None:
-    """Return the attempt, or the step that followed it, with everything its form needs, in one statement.
+def steps() -> Any:
+    """Attempts, newest first, with everything that a form needs.
 
     ``has_stored_answer``: a reply to it, or a charge for its order, is stored and could not take effect yet. Nothing is
     asked again until then.
@@ -262,10 +265,37 @@ def latest_step(attempt_id: int) -> PaymentAttempt | None:
             "order__shipping_address__country",
         )
         .annotate(has_stored_answer=Exists(unsettled))
-        .filter(Q(pk=attempt_id) | Q(previous=attempt_id))
         .order_by("-pk")
-        .first()
     )
+
+
+def latest_step(attempt_id: int) -> PaymentAttempt | None:
+    """Return the attempt, or the step that followed it, with everything its form needs, in one statement."""
+    return steps().filter(Q(pk=attempt_id) | Q(previous=attempt_id)).first()
+
+
+def step_to_show(attempt_id: int, order_id: int) -> PaymentAttempt | None:
+    """Return what a payment state shows: the latest step of its attempt, or of one begun later. One statement.
+
+    Two answers to one session may be written in the wrong order, and then the session names an attempt that another has
+    replaced. What the same session began later for the order is shown in its place, so that its form is seen.
+    """
+    session_hash = PaymentAttempt.objects.filter(pk=attempt_id).exclude(session_hash="").values("session_hash")
+    later = Q(order=order_id, pk__gt=attempt_id, state__in=LIVE_STATES, session_hash=Subquery(session_hash[:1]))
+    found = list(steps().filter(Q(pk=attempt_id) | Q(previous=attempt_id) | later))
+    own = next((step for step in found if attempt_id in (step.pk, step.previous_id)), None)
+    if own is None:
+        return None
+    others = [step for step in found if attempt_id not in (step.pk, step.previous_id)]
+    of_its_method = [step for step in others if step.method_key == own.method_key]
+    if own.state in LIVE_STATES:
+        # It may pay the order, or does; but the form that was begun for the rest is to be seen.
+        shown = [step for step in of_its_method if step.state == AttemptState.OPEN and orders.awaits_payment(own.order)]
+    elif own.state == AttemptState.REPLACED and not of_its_method:
+        shown = [step for step in others if step.state == AttemptState.OPEN]
+    else:
+        shown = of_its_method
+    return shown[0] if shown else own
 
 
 def latest_begun(session: Any, order_id: Any) -> PaymentAttempt | None:

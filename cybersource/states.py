@@ -16,7 +16,7 @@ from oscarapicheckout.utils import CHECKOUT_PAYMENT_STEPS, list_payment_method_s
 from rest_framework.exceptions import Throttled
 
 from . import limits, orders
-from .checkout import form_to_show, has_another_form, latest_step
+from .checkout import form_to_show, has_another_form, step_to_show
 from .conf import conf
 from .models import WAITS_FOR_STAFF, AttemptState, PaymentAttempt
 
@@ -64,9 +64,9 @@ class AttemptStatus(PaymentStatus):
 
     @property
     def attempt(self) -> PaymentAttempt | None:
-        """The latest step of this payment; None when its rows are gone."""
+        """The step of this payment that counts now; None when its rows are gone."""
         if "_attempt" not in self.__dict__:
-            self._attempt = latest_step(self.attempt_id)
+            self._attempt = step_to_show(self.attempt_id, self.order_id)
         return self._attempt
 
     @property
@@ -118,16 +118,19 @@ def forget_other_orders(sender: Any, order: Any, request: Any = None, **kwargs: 
     """Drop from the session our states of other orders before api-checkout records payments for this one.
 
     Connected to api-checkout's ``order_placed``. Releases before 3.10 recycle any pending state of the same amount,
-    whichever order it was for, and would leave this order without an attempt.
+    whichever order it was for, and would leave this order without an attempt. A state that shows the attempt of another
+    method, whose own was replaced, must not be recycled either.
     """
     if request is None:
         return
     held = list_payment_method_states(request)
-    ours = {key: state for key, state in held.items() if not foreign(state, order)}
+    ours = {key: state for key, state in held.items() if not foreign(key, state, order)}
     if len(ours) != len(held):
         steps = request.session[CHECKOUT_PAYMENT_STEPS]
         request.session[CHECKOUT_PAYMENT_STEPS] = {key: steps[key] for key in ours}
 
 
-def foreign(state: PaymentStatus, order: Any) -> bool:
-    return isinstance(state, AttemptStatus) and state.order_id != order.pk
+def foreign(key: str, state: PaymentStatus, order: Any) -> bool:
+    if not isinstance(state, AttemptStatus):
+        return False
+    return state.order_id != order.pk or (state.attempt is not None and state.attempt.method_key != key)
