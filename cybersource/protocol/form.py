@@ -54,6 +54,8 @@ _ITEM_FIELD = re.compile(r"item_[0-9]+_(?:name|sku|code|quantity|unit_price|tax_
 
 #: No shop may put these into a form: card data, reply fields, and what signing itself writes.
 _FORBIDDEN = frozenset({*CARD_FIELDS, "signature", "decision", "line_item_count"})
+#: Oscar's addresses have no company, so a shop that knows one adds it.
+_FREE_FOR_SHOPS = frozenset({"bill_to_company_name"})
 _CONTROLLED_PREFIXES = ("bill_to_", "ship_to_address_", "req_", "card_", "echeck_account")
 
 
@@ -145,11 +147,8 @@ class PaymentRequest:
             raise InvalidRequest("naive-time", "Give the time of signing with its time zone.", "signed_date_time")
         if not credentials.secret_key:
             raise InvalidRequest("no-secret", "The profile has no secret key to sign with.", "signature")
-        try:
-            amount = format_amount(self.amount, self.currency)
-        except AmountNotRepresentable as problem:
-            name = "currency" if problem.rule == "currency" else "amount"
-            raise InvalidRequest(problem.rule, problem.explanation, name) from None
+        for problem in self.problems():
+            raise problem
         if self.payment_token and self.transaction_type.creates_token:
             raise InvalidRequest("token-twice", "A form that sends a token cannot also create one.", "payment_token")
 
@@ -165,7 +164,7 @@ class PaymentRequest:
             "transaction_type": TransactionType(self.transaction_type).value,
             "payment_method": _exactly("payment_method", self.payment_method),
             "reference_number": _exactly("reference_number", self.reference_number),
-            "amount": amount,
+            "amount": format_amount(self.amount, self.currency),
             "currency": self.currency,
             **POLICY_FIELDS,
         }
@@ -181,7 +180,8 @@ class PaymentRequest:
             _item_fields(reconcile(self.items, self.amount, self.currency, self.reference_number), self.currency)
         )
         if self.bill_to is not None:
-            signed.update(self._bill_to_fields(self.bill_to, editable))
+            bill_to = self._bill_to(self.bill_to)
+            signed.update({name: value for name, value in bill_to.items() if name not in editable})
         if self.ship_to is not None:
             signed.update(_ship_to_fields(self.ship_to))
         self._add_extra_fields(signed, editable)
@@ -196,6 +196,30 @@ class PaymentRequest:
             )
         )
 
+    def problems(self) -> tuple[InvalidRequest, ...]:
+        """Everything that the order and its billing address lack for a form: amount and currency first.
+
+        What a shop can learn before it places an order; :meth:`sign` raises the first of them.
+        """
+        found = []
+        try:
+            format_amount(self.amount, self.currency)
+        except AmountNotRepresentable as problem:
+            name = "currency" if problem.rule == "currency" else "amount"
+            found.append(InvalidRequest(problem.rule, problem.explanation, name))
+        if self.bill_to is None or self.payment_token:
+            return tuple(found)
+        fields = self._bill_to(self.bill_to)
+        required = ["bill_to_email", "bill_to_address_country"]
+        if fields.get("bill_to_address_country") in ("US", "CA"):
+            required += ["bill_to_address_state", "bill_to_address_postal_code"]
+        found += [
+            InvalidRequest("required-field", f"The billing address needs a valid {_words(name)}.", name)
+            for name in required
+            if name not in fields
+        ]
+        return tuple(found)
+
     def _editable_fields(self) -> dict[str, str]:
         """What the shopper's page fills in. A token stands for card and address, so there it is nothing."""
         if self.payment_token:
@@ -206,28 +230,21 @@ class PaymentRequest:
             editable["bill_to_email"] = text.clean("bill_to_email", self.bill_to_email)
         return editable
 
-    def _bill_to_fields(self, address: Address, editable: Mapping[str, str]) -> dict[str, str]:
+    def _bill_to(self, address: Address) -> dict[str, str]:
         fields = _address_fields("bill_to", address)
         if not fields.get("bill_to_email"):
             _add(fields, "bill_to_email", text.clean("bill_to_email", self.bill_to_email))
         for name in ("forename", "surname", "address_line1", "address_city"):
             fields.setdefault(f"bill_to_{name}", text.FILLER)
-        required = ["bill_to_email", "bill_to_address_country"]
-        if fields.get("bill_to_address_country") in ("US", "CA"):
-            required += ["bill_to_address_state", "bill_to_address_postal_code"]
-        missing = [name for name in required if name not in fields]
-        if missing and not self.payment_token:
-            raise InvalidRequest(
-                "required-field", f"The billing address needs a valid {_words(missing[0])}.", missing[0]
-            )
-        return {name: value for name, value in fields.items() if name not in editable}
+        return fields
 
     def _add_extra_fields(self, signed: dict[str, str], editable: Mapping[str, str]) -> None:
         for name, value in self.extra_fields.items():
             if not _FIELD_NAME.fullmatch(name):
-                raise InvalidRequest("extra-field-name", "Names of extra fields are small letters, digits and _.", "")
+                raise InvalidRequest("extra-field-name", "Names of extra fields are small letters, digits and _.", name)
             taken = (name in signed and name not in POLICY_FIELDS) or name in editable or name in _FORBIDDEN
-            if taken or name.startswith(_CONTROLLED_PREFIXES) or _ITEM_FIELD.fullmatch(name):
+            controlled = name.startswith(_CONTROLLED_PREFIXES) and name not in _FREE_FOR_SHOPS
+            if taken or controlled or _ITEM_FIELD.fullmatch(name):
                 raise InvalidRequest("extra-field-taken", f"The form itself decides {name}; leave it out.", name)
             cleaned = text.clean(name, str(value))
             if value and not cleaned and not text.rule_for(name).is_free_text:
@@ -325,9 +342,9 @@ def _item_fields(items: Sequence[LineItem], currency: str) -> dict[str, str]:
         fields[f"item_{n}_unit_price"] = format_amount(item.unit_price, currency)
         fields[f"item_{n}_tax_amount"] = format_amount(item.tax_amount, currency)
     for n, item in enumerate(items):
-        sku = text.free_text(item.sku, 255)
-        code = text.free_text(item.code, 255)
-        fields[f"item_{n}_name"] = text.free_text(item.name, 255) or sku or "Item"
+        sku = text.item_text(item.sku, 255)
+        code = text.item_text(item.code, 255)
+        fields[f"item_{n}_name"] = text.item_text(item.name, 255) or sku or "Item"
         _add(fields, f"item_{n}_sku", sku)
         if sku or code in _CODES_WITHOUT_SKU:
             _add(fields, f"item_{n}_code", code)

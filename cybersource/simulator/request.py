@@ -45,6 +45,10 @@ _BUTTONS = frozenset({"utf8", "commit"})
 _NAME = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
 _SIGNED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
+#: Words of a line item, and what a shop must not put there where ``refuse_item_signs`` is on.
+_ITEM_WORDS = re.compile(r"item_\d+_(?:name|sku|code|description)", re.ASCII)
+_ODD = frozenset('":^')
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 MAX_FIELDS = 2000
@@ -129,6 +133,10 @@ def read(path: str, pairs: Sequence[tuple[str, str]], *, settings: Settings, now
     if settings.unlisted_fields is UnlistedFields.ACCEPT:
         listed.update(unlisted)
     contents = {name: value for name, value in posted.items() if name in listed and name not in ENVELOPE and value}
+    if settings.refuse_item_signs:
+        odd = sorted(name for name, value in contents.items() if _ITEM_WORDS.fullmatch(name) and _ODD & set(value))
+        if odd:
+            raise Refused(f'One of ", : and ^ stands in {", ".join(odd)}')
     if "currency" in contents:
         contents["currency"] = contents["currency"].upper()
     return Request(

@@ -147,6 +147,7 @@ class Settings:
     token_on_pay_path: bool = True  #: accept create_payment_token on /silent/pay; the guides name /silent/token/create
     strict_paths: bool = True  #: a transaction type that its path does not take gets the 403 page
     unlisted_fields: UnlistedFields = UnlistedFields.IGNORE
+    refuse_item_signs: bool = False  #: on: ``"``, ``:`` or ``^`` in an item's words gets the 403 page, as shops report
     card_types: frozenset[str] | None = None  #: None: every brand is ticked on the profile
     cvn_required: bool = True
     reverse_on_avs_failure: bool = False  #: on: DECLINE 200; off: REVIEW 200, the authorization stands

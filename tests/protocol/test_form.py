@@ -224,8 +224,8 @@ def test_the_time_is_utc_without_fraction() -> None:
         ({"bill_to": replace(MAYA, state="")}, "bill_to_address_state", "required-field"),
         ({"bill_to": replace(MAYA, postal_code="ABC")}, "bill_to_address_postal_code", "required-field"),
         ({"bill_to": replace(MAYA, country="CA")}, "bill_to_address_state", "required-field"),
-        ({"extra_fields": {"Amount": "1"}}, "", "extra-field-name"),
-        ({"extra_fields": {"a,b": "1"}}, "", "extra-field-name"),
+        ({"extra_fields": {"Amount": "1"}}, "Amount", "extra-field-name"),
+        ({"extra_fields": {"a,b": "1"}}, "a,b", "extra-field-name"),
         ({"extra_fields": {"": "1"}}, "", "extra-field-name"),
         ({"extra_fields": {"skip_decision_manager": "perhaps"}}, "skip_decision_manager", "extra-field-value"),
         ({"extra_fields": {"tax_amount": "-1"}}, "tax_amount", "extra-field-value"),
@@ -246,7 +246,7 @@ def test_what_cannot_be_sent_is_refused_with_the_name_of_its_field(
         *["amount", "currency", "access_key", "profile_id", "transaction_uuid", "transaction_type", "reference_number"],
         *["signed_field_names", "unsigned_field_names", "signed_date_time", "signature", "payment_method", "locale"],
         *["card_number", "card_cvn", "card_type", "card_expiry_date", "card_type_selection_indicator"],
-        *["bill_to_forename", "bill_to_phone", "bill_to_company_name", "ship_to_address_line1", "ship_to_forename"],
+        *["bill_to_forename", "bill_to_phone", "bill_to_address_state", "ship_to_address_line1", "ship_to_forename"],
         *["line_item_count", "item_0_unit_price", "item_0_name", "item_7_quantity", "item_119_tax_amount"],
         *["decision", "req_amount", "req_bill_to_phone", "customer_ip_address", "echeck_account_number"],
     ],
@@ -255,6 +255,71 @@ def test_extra_fields_override_nothing_the_form_decides(name: str) -> None:
     problem = refused(extra_fields={name: "1"})
     assert problem.rule == "extra-field-taken"
     assert problem.field == name
+
+
+def test_a_shop_that_knows_a_company_adds_its_name_and_another_one_is_not_replaced() -> None:
+    added = {"bill_to_company_name": "Teahouse [Oakland] " + "x" * 60}
+    for bill_to in (replace(MAYA, company_name=""), None):
+        form = fields(bill_to=bill_to, extra_fields=added)
+        assert form["bill_to_company_name"] == "Teahouse (Oakland) " + "x" * 21
+        assert "bill_to_company_name" in form["signed_field_names"].split(",")
+    assert refused(bill_to=replace(MAYA, company_name="Okafor Ltd"), extra_fields=added).rule == "extra-field-taken"
+
+
+def test_everything_that_an_order_and_its_address_lack_is_named_at_once() -> None:
+    nowhere = replace(MAYA, state="Kalifornien", postal_code="?", email="")
+    lacking = replace(REQUEST, amount=Decimal("1.005"), bill_to=nowhere, bill_to_email="maya@localhost")
+    assert [problem.field for problem in lacking.problems()] == [
+        "amount",
+        "bill_to_email",
+        "bill_to_address_state",
+        "bill_to_address_postal_code",
+    ]
+    assert replace(lacking, amount=Decimal(1), bill_to=None).problems() == ()
+    assert replace(lacking, amount=Decimal(1), payment_token="7" * 16).problems() == ()
+
+
+@given(
+    st.builds(
+        Address,
+        state=st.sampled_from(["CA", "Ont.", "Nowhere", ""]) | st.text(max_size=30),
+        postal_code=st.sampled_from(["94607", "K1A0B1", "1", ""]) | st.text(max_size=12),
+        country=st.sampled_from(["US", "CA", "DE", "de", "", "USA"]),
+        email=st.sampled_from(["maya@example.com", "maya@localhost", "", "\u00fc@example.com"]),
+    ),
+    st.decimals(-1, 10**13, places=3),
+    st.sampled_from(["USD", "JPY", "KWD", "usd", ""]),
+)
+def test_a_form_is_signed_exactly_where_no_problem_is_named(address: Address, amount: Decimal, currency: str) -> None:
+    request = replace(REQUEST, bill_to=address, bill_to_email="", amount=amount, currency=currency)
+    problems = [problem.field for problem in request.problems()]
+    if problems:
+        assert refused(bill_to=address, bill_to_email="", amount=amount, currency=currency).field == problems[0]
+    else:
+        sign(request)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        ('19" rack: "black"', "19'' rack - ''black''"),
+        ("\u201cGift\u201d 12:30 ^_^", "''Gift'' 12-30 _"),
+        ("^:^", "-"),
+    ],
+)
+def test_words_of_an_item_hold_nothing_for_which_forms_were_refused(typed: str, sent: str) -> None:
+    items = [
+        LineItem(name=typed, sku=typed, quantity=1, unit_price=Decimal("64.50")),
+    ]
+    form = fields(items=items, amount=Decimal("64.50"), extra_fields={"item_0_description": typed})
+    assert {form["item_0_name"], form["item_0_sku"], form["item_0_description"]} == {sent}
+
+
+@given(st.text(max_size=600))
+def test_no_title_brings_them_in_by_another_character_or_at_the_end(typed: str) -> None:
+    form = fields(items=[LineItem(name=typed, sku=typed, unit_price=Decimal("64.50"))], amount=Decimal("64.50"))
+    for name in item_fields(form):
+        assert not set('":^') & set(form[name]) and len(form[name]) <= 255
 
 
 def test_a_shop_may_decide_the_policy_fields_and_they_stay_signed() -> None:

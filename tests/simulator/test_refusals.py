@@ -122,6 +122,14 @@ def test_a_field_in_neither_list_is_accepted_or_refused_when_switched():
     assert refused(extra, unlisted_fields=UnlistedFields.REFUSE) == (403, "In neither list of names: consumer_id")
 
 
+@pytest.mark.parametrize("sign", '":^')
+def test_signs_in_an_items_name_are_taken_or_refused_when_switched(sign):
+    item = {"line_item_count": "1", "item_0_unit_price": "64.50", "item_0_name": f"Kettle {sign}"}
+
+    assert told(gateway().submit("/silent/pay", form(**item)))["decision"] == "ACCEPT"
+    assert refused(form(**item), refuse_item_signs=True) == (403, 'One of ", : and ^ stands in item_0_name')
+
+
 def test_a_blank_field_in_neither_list_harms_nobody():
     at = gateway(unlisted_fields=UnlistedFields.REFUSE)
     assert at.submit("/silent/pay", [*form(), ("bill_to_phone", "")]).status == 200
