@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from dataclasses import replace as replace_in
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import Enum
+from math import isfinite
+from traceback import format_tb
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from oscar.core.loading import get_model
@@ -35,7 +41,16 @@ from .models import (
     PaymentAttempt,
     PaymentToken,
 )
-from .protocol import Address, FormField, LineItem, PaymentRequest, TransactionType, reference_number_for
+from .protocol import (
+    Address,
+    Credentials,
+    FormField,
+    InvalidRequest,
+    LineItem,
+    PaymentRequest,
+    TransactionType,
+    reference_number_for,
+)
 
 Order = get_model("order", "Order")
 
@@ -95,9 +110,9 @@ class Form:
 def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: HttpRequest) -> PaymentAttempt:
     """Write the attempt that the shopper's first form will belong to; an earlier open one is replaced.
 
-    The caller's transaction commits before the form is read. A receiver of the two ``pre_build_…`` signals that raises
-    stops the checkout here, before anything has left the shop. Returns the attempt that paid, and writes none, when a
-    late reply paid the order while it was being placed again.
+    The caller's transaction commits before the form is read. Raises :class:`ReceiverMistake` where a receiver of the
+    two ``pre_build_…`` signals spoils the form, before anything has left the shop. Returns the attempt that paid, and
+    writes none, when a late reply paid the order while it was being placed again.
     """
     # From here on a reply, an expiry or a reviewer waits for us; what they did a moment before is seen. What
     # api-checkout holds in memory may be older than either.
@@ -114,6 +129,8 @@ def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: H
     credentials = profiles.for_signing(hostname)
     fingerprint = fingerprints.known(request)
     first, *later = FLOW_STEPS[flow]
+    added = ask_receivers(signals.pre_build_get_token_request, request, order, method_key)
+    added_later = ask_receivers(signals.pre_build_auth_request, request, order, method_key) if later else ExtraFields()
     attempt = PaymentAttempt(
         order=order,
         method_key=method_key,
@@ -129,12 +146,17 @@ def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: H
         customer_ip_address=client_address(request),
         is_limited=not request.user.is_staff,
         device_fingerprint_id=fingerprint.session_id if fingerprint else "",
-        extra_fields=extra_fields(signals.pre_build_get_token_request, request, order, method_key),
-        next_extra_fields=(extra_fields(signals.pre_build_auth_request, request, order, method_key) if later else {}),
+        extra_fields=added.fields,
+        next_extra_fields=added_later.fields,
     )
     # Built once here, so that an order CyberSource could never accept stops the checkout with a clear error instead
     # of showing the shopper a page of states that cannot be read.
-    request_for(attempt, order).sign(credentials, at=timezone.now(), transaction_uuid=attempt.transaction_uuid)
+    form = request_for(attempt, order)
+    check_form(form, credentials, attempt, added)
+    if added_later.fields and flow != SERVER_FLOW:
+        # The next form too: what spoils it would show only when the card is stored already.
+        following = replace_in(form, transaction_type=later[0], payment_token="0", extra_fields=added_later.fields)
+        check_form(following, credentials, attempt, added_later)
     attempt.save(force_insert=True)
     return attempt
 
@@ -150,18 +172,103 @@ def paid_meanwhile(order: Any, method_key: str, amount: Decimal) -> PaymentAttem
     return paid if paid and orders.money_held(order) >= order.total_incl_tax else None
 
 
-def extra_fields(signal: Any, request: HttpRequest, order: Any, method_key: str) -> dict[str, str]:
-    fields: dict[str, Any] = {}
-    signal.send(
-        sender=PaymentAttempt,
-        extra_fields=fields,
-        request=request,
-        order=order,
-        method_key=method_key,
-        door=PaymentAttempt.Door.SECURE_ACCEPTANCE.value,
-    )
-    # Often what the shopper typed, such as a delivery note.
-    return {name: card_numbers.mask(name, str(value)) for name, value in fields.items()}
+class ReceiverMistake(Exception):
+    """A receiver of the shop's own raised, or gave what no form can hold. ``explanation`` names it, and no value."""
+
+    def __init__(self, receiver: str, mistake: str) -> None:
+        self.explanation = f"{receiver} {mistake}"
+        super().__init__(self.explanation)
+
+
+@dataclass(frozen=True)
+class ExtraFields:
+    """What receivers added to a form, and which of them added what."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    by: dict[str, str] = field(default_factory=dict)
+
+
+def ask_receivers(signal: signals.FieldSignal, request: HttpRequest, order: Any, method_key: str) -> ExtraFields:
+    """Ask the shop's receivers for fields. Raises :class:`ReceiverMistake`, with what they wrote rolled back."""
+    given: dict[Any, Any] = {}
+    by: dict[Any, str] = {}
+    for receiver in signal.asked(PaymentAttempt):
+        known = dict(given)
+        name = f"The receiver {name_of(receiver)} of {signal.name}"
+        try:
+            with transaction.atomic():
+                receiver(
+                    signal=signal,
+                    sender=PaymentAttempt,
+                    extra_fields=given,
+                    request=request,
+                    order=order,
+                    method_key=method_key,
+                    door=PaymentAttempt.Door.SECURE_ACCEPTANCE.value,
+                )
+        except Exception as problem:
+            # Not its message, which may hold what a shopper typed.
+            where = "".join(format_tb(problem.__traceback__))
+            logger.error("A receiver of %s raised %s:\n%s", signal.name, type(problem).__name__, where)
+            raise ReceiverMistake(name, f"raised {type(problem).__name__}.") from problem
+        by.update((key, name) for key in given if key not in known or given[key] is not known[key])
+    fields = {}
+    for key, value in given.items():
+        if not isinstance(key, str):
+            raise ReceiverMistake(by[key], "gave a field whose name is no text.")
+        try:
+            text = as_text(value)
+        except TypeError:
+            kind = type(value).__name__
+            raise ReceiverMistake(by[key], f"gave {key} a value of type {kind}; give text or a number.") from None
+        if text is not None:
+            fields[key] = card_numbers.mask(key, text)  # often what the shopper typed, such as a delivery note
+    return ExtraFields(fields, by)
+
+
+def name_of(receiver: Any) -> str:
+    function = getattr(receiver, "awaitable", receiver)  # asynchronous ones are wrapped
+    function = getattr(function, "func", function)  # functools.partial
+    kind = type(function)
+    return ".".join(str(getattr(function, name, getattr(kind, name))) for name in ("__module__", "__qualname__"))
+
+
+def as_text(value: Any) -> str | None:
+    """What a receiver gave as the text of a field, None for nothing. Raises TypeError for what is no single value."""
+    if isinstance(value, Enum):
+        value = value.value
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | Promise | int | UUID):
+        # No form holds a NUL or half a character, and neither does PostgreSQL.
+        return str(value).encode("utf-8", "ignore").decode().replace("\0", "")
+    if isinstance(value, float | Decimal) and isfinite(value):
+        return f"{Decimal(str(value)):f}"
+    raise TypeError
+
+
+def check_form(form: PaymentRequest, credentials: Credentials, attempt: PaymentAttempt, added: ExtraFields) -> None:
+    """Make the form for nobody. Raises InvalidRequest, or ReceiverMistake where a receiver brought the wrong field."""
+    try:
+        form.sign(credentials, at=timezone.now(), transaction_uuid=attempt.transaction_uuid)
+    except InvalidRequest as problem:
+        if problem.field in added.by:
+            raise ReceiverMistake(added.by[problem.field], f"spoils the form. {problem.explanation}") from None
+        raise
+
+
+def problems_of(order: Any, amount: Decimal) -> tuple[InvalidRequest, ...]:
+    """What keeps an order, stored or not, from being paid by card, as far as order and address are to blame."""
+    return PaymentRequest(
+        transaction_type=TransactionType.AUTHORIZATION,
+        reference_number="-",
+        amount=amount,
+        currency=order.currency or conf.default_currency,
+        bill_to=address(order.billing_address),
+        bill_to_email=order_email(order),
+    ).problems()
 
 
 def begin_next_step(attempt: PaymentAttempt, token: PaymentToken) -> PaymentAttempt:

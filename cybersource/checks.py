@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import router, transaction
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 from django.utils import timezone
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
@@ -52,6 +52,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *rest(),
         *webhooks(),
         *budgets(),
+        *payment_methods(),
     ]
 
 
@@ -62,7 +63,7 @@ def check_surroundings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.urls)
 def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    return list(urls())
+    return [*urls(), *checkout_views()]
 
 
 @register(Tags.security)
@@ -283,6 +284,16 @@ def budgets() -> Iterator[CheckMessage]:
         )
 
 
+def payment_methods() -> Iterator[CheckMessage]:
+    most = conf.max_payment_methods
+    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        yield Error(
+            "CYBERSOURCE_MAX_PAYMENT_METHODS is no number of card payments that an order may be split over.",
+            hint="Write CYBERSOURCE_MAX_PAYMENT_METHODS = 2, or leave it unset for 5.",
+            id="cybersource.E024",
+        )
+
+
 def rest() -> Iterator[CheckMessage]:
     """The REST door, where any of its settings is set: whether a call could be made at all."""
     given = ("KEY_ID", "SHARED_SECRET", "P12", "MLE", "MLE_RESPONSE_KEY", "MLE_RESPONSE_KEY_ID")
@@ -421,6 +432,23 @@ def navigation() -> Iterator[CheckMessage]:
             hint="Add cybersource.navigation.DASHBOARD_ENTRY to OSCAR_DASHBOARD_NAVIGATION, or a link of your own.",
             id="cybersource.W013",
         )
+
+
+def checkout_views() -> Iterator[CheckMessage]:
+    """Which views answer at api-checkout's two paths; a shop's own may be based on ours."""
+    for name in ("api-checkout", "api-complete-deferred-payment") if getattr(settings, "ROOT_URLCONF", None) else ():
+        try:
+            view = resolve(reverse(name)).func
+        except (NoReverseMatch, Resolver404):
+            continue  # mounted at another place of the shop's choice, or not at all
+        bases = getattr(getattr(view, "cls", None), "__mro__", ())
+        if not any(base.__module__ == "cybersource.checkout_api" for base in bases):
+            yield Warning(
+                f"The view of '{name}' does not know card payments: what is wrong with one shows after the order.",
+                hint='Add path("api/", include("cybersource.checkout_urls")) before the URLs of oscarapicheckout, at '
+                "their path, or base your own view on the one of the same name in cybersource.checkout_api.",
+                id="cybersource.W016",
+            )
 
 
 def urls() -> Iterator[CheckMessage]:

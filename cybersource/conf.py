@@ -303,6 +303,12 @@ class Settings:
         return self._get("TRUSTED_PROXIES") or ()
 
     @property
+    def max_payment_methods(self) -> int:
+        """How many card payments one order may be split over, whether they are enabled or not."""
+        given = self._get("MAX_PAYMENT_METHODS")
+        return 5 if given is None else given
+
+    @property
     def limits(self) -> Any:
         """Budgets against card testing, see :mod:`cybersource.limits`. ``None`` switches them off."""
         return self._get("LIMITS", {})

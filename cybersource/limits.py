@@ -1,9 +1,11 @@
 """Budgets that keep the signing endpoint from testing stolen cards at speed.
 
-Two things are counted. *Attempts* are signed forms that take a card: a form is a bearer's ticket for one try at
+Three things are counted. *Attempts* are signed forms that take a card: a form is a bearer's ticket for one try at
 CyberSource, and whoever holds it need not tell the shop how it ended. *Declines* are what card testing makes and
-shopping does not. Each has a budget by shopper (the session; attempts also by the user who is signed in), by order and
-by network address. All budgets must have room for a form to be begun; one that is spent refuses until it has refilled.
+shopping does not. *Refusals* are orders that were placed, and set goods aside, for which no form could be made: no try
+of a card, but whoever goes on empties the shelves. Each has a budget by shopper (the session; attempts also by the user
+who is signed in), by order and by network address. All budgets must have room for a form to be begun; one that is spent
+refuses until it has refilled.
 
 A budget of "5/h" has five places. A place that is taken becomes free again at a moment of its own, and these moments
 lie a fifth of an hour apart: at most five at once, then one every twelve minutes, which makes ten in the first hour at
@@ -56,6 +58,7 @@ logger = logging.getLogger(__name__)
 DEFAULTS: Mapping[str, Any] = {
     "attempts": {"shopper": "10/h", "order": "10/h", "address": "40/h"},
     "declines": {"shopper": "5/h", "order": "5/h", "address": "20/h"},
+    "refusals": {"shopper": "5/h", "order": "5/h", "address": "20/h"},
     "alarm": {"shop": "30/15m", "address": "4/2h"},
     "exempt": (),
     "cache": "default",
@@ -190,7 +193,7 @@ def merged(given: Any) -> dict[str, Any]:
     if unknown:
         raise ValueError(f"it has no key {unknown[0]!r}; the keys are {', '.join(DEFAULTS)}")
     result = {**DEFAULTS, **given}
-    for kind in ("attempts", "declines", "alarm"):
+    for kind in ("attempts", "declines", "refusals", "alarm"):
         result[kind] = {name: rate(text) for name, text in part(result, kind).items() if text is not None}
     if isinstance(result["exempt"], str):
         raise ValueError("'exempt' is no list of addresses and networks")
@@ -295,11 +298,11 @@ def take(who: Who, *, at: float | None = None) -> Places:
 
 def ask(cache: Any, who: Who, limits: Mapping[str, Any], now: float, taken: Places) -> dict[str, float]:
     """Take what is free; return the budgets that are spent, each with the moment from which it has room."""
-    declines, attempts, alarm = (
+    declines, refusals, attempts, alarm = (
         [(budget, budget.places(now)) for budget in budgets(kind, who, limits)]
-        for kind in ("declines", "attempts", "alarm")
+        for kind in ("declines", "refusals", "attempts", "alarm")
     )
-    keys = [key for _budget, places in (*declines, *attempts, *alarm) for _until, key in places]
+    keys = [key for _budget, places in (*declines, *refusals, *attempts, *alarm) for _until, key in places]
     if alarm:
         seconds = limits["alarm"]["address"].seconds
         declined, paid = (counters(each, alarm[0][0].whose, seconds, now) for each in ("declined", "paid"))
@@ -309,7 +312,7 @@ def ask(cache: Any, who: Who, limits: Mapping[str, Any], now: float, taken: Plac
     else:
         held = cache.get_many(keys)
     spent: dict[str, float] = {}
-    for budget, places in (*declines, *attempts, *alarm):
+    for budget, places in (*declines, *refusals, *attempts, *alarm):
         if all(key in held for _until, key in places):
             spent[budget.name] = max(spent.get(budget.name, 0), places[0][0])
     if spent and not limits["shadow"] and not may_be_let_through(who, spent):
@@ -364,6 +367,15 @@ def count_payment(who: Who, *, at: float | None = None) -> None:
     record("paid", who, at)
 
 
+def count_refusal(who: Who, *, at: float | None = None) -> None:
+    """An order was placed for which no form could be made. No decline: it says nothing about cards."""
+    record("refused", who, at)
+
+
+#: What fills which budgets, beside what is watched in the shop as a whole.
+FILLS: Mapping[str, tuple[str, ...]] = {"declined": ("declines", "alarm"), "refused": ("refusals",), "paid": ()}
+
+
 def record(what: str, who: Who, at: float | None) -> None:
     limits = current()
     if limits is None or not who.is_limited:
@@ -372,11 +384,12 @@ def record(what: str, who: Who, at: float | None) -> None:
     try:
         cache = caches[limits["cache"]]
         with apart(cache):
-            if what == "declined":
-                for budget in (*budgets("declines", who, limits), *budgets("alarm", who, limits)):
+            for kind in FILLS[what]:
+                for budget in budgets(kind, who, limits):
                     places = budget.places(now)
                     first_free(cache, places, cache.get_many([key for _until, key in places]), now)
-            watch(cache, what, who, limits, now)
+            if what != "refused":
+                watch(cache, what, who, limits, now)
     except Exception as problem:
         unavailable(problem)
 

@@ -3,96 +3,104 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.signing import BadSignature
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from oscar.core.loading import get_model
-from oscarapi.basket.operations import get_basket_id_from_session
 from oscarapicheckout.methods import PaymentMethod, PaymentMethodSerializer
-from oscarapicheckout.serializers import OrderTokenField
 from oscarapicheckout.states import Complete, Declined, PaymentStatus
-from oscarapicheckout.views import CompleteDeferredPaymentView
 from rest_framework.serializers import ValidationError
 
 from . import card_numbers, checkout, limits, orders, profiles, shopper
 from .client_address import client_address
 from .conf import FLOWS, conf
-from .models import PaymentAttempt
+from .models import AttemptState, PaymentAttempt
 from .order_allocations import mark_as_ours
 from .protocol import ProtocolError
 from .states import AttemptStatus, TooManyTries
 
-Order = get_model("order", "Order")
-
 logger = logging.getLogger(__name__)
 
 
+UNAVAILABLE = _("Card payment is not available at the moment.")
+
+
+@dataclass(eq=False)
+class Tries:
+    """What one checkout request holds of the shopper's budgets, and which of its card payments could not begin."""
+
+    request: Any
+    places: list[limits.Places] = field(default_factory=list)  #: for attempts that are about to begin
+    failed: list[str] = field(default_factory=list)  #: method keys
+
+    @classmethod
+    def of(cls, request: Any) -> Tries:
+        """The request's own; a shop that mounts none of our checkout views gets one as well."""
+        if not hasattr(request, "cybersource_tries"):
+            request.cybersource_tries = cls(request)
+        return request.cybersource_tries
+
+    def who(self, order: str) -> limits.Who:
+        request = self.request
+        return limits.Who(
+            session_hash=shopper.session_hash(request.session),
+            user_id=request.user.pk,
+            order=order,
+            address=client_address(request),
+            is_limited=not request.user.is_staff,  # staff take orders by phone, from one address and in one session
+        )
+
+    def take(self, order: str, number: int) -> None:
+        """Take the places of so many attempts. Raises :class:`~cybersource.states.TooManyTries`."""
+        for _attempt in range(number):
+            try:
+                self.places.append(limits.take(self.who(order)))
+            except limits.Refused as refused:
+                raise TooManyTries(refused.wait) from None
+
+    def place(self, order: str) -> limits.Places:
+        """The place of an attempt that is about to begin."""
+        if not self.places:
+            self.take(order, 1)
+        return self.places.pop()
+
+    def give_back(self) -> None:
+        """Give back what no attempt began in: mistakes in an address are no tries of a card."""
+        while self.places:
+            self.places.pop().give_back()
+
+
 class CybersourceSerializer(PaymentMethodSerializer):
-    """Refuses the method before an order is placed: when the shop has no key to sign its form with, and, as a 429,
-    when one of the shopper's budgets is spent (:mod:`cybersource.limits`)."""
+    """Refuses the method before an order is placed when the shop has no key to sign its form with."""
 
     def validate(self, data: Any) -> Any:
         data = super().validate(data)
-        if data["enabled"]:
-            try:
-                profiles.for_signing(self.context["request"].get_host())
-            except profiles.NothingToSignWith as problem:
-                logger.error("Card payment is not available: %s", problem)
-                raise ValidationError(_("Card payment is not available at the moment.")) from None
-            take_place(self.context["request"], self.context.get("view"))
+        if data["enabled"] and not self.can_sign():
+            raise ValidationError(UNAVAILABLE)
         return data
 
-
-def take_place(request: Any, view: Any) -> None:
-    """Take the attempt's place while the order is not placed yet. Raises :class:`~cybersource.states.TooManyTries`.
-
-    api-checkout may still refuse the order for another reason, which it tells nobody, so the place is given back when
-    the view answers and no attempt began: mistakes in an address are no tries of a card.
-    """
-    who = limits.Who(
-        session_hash=shopper.session_hash(request.session),
-        user_id=request.user.pk,
-        order=order_to_pay(request, view),
-        address=client_address(request),
-        is_limited=not request.user.is_staff,  # staff take orders by phone, from one address and in one session
-    )
-    try:
-        taken = limits.take(who)
-    except limits.Refused as refused:
-        raise TooManyTries(refused.wait) from None
-    if hasattr(request, "cybersource_places"):
-        request.cybersource_places.append(taken)  # a second card for the same order
-        return
-    unused = request.cybersource_places = [taken]
-    if view is None:
-        return
-    answer = view.finalize_response
-
-    def give_back_and_answer(*args: Any, **kwargs: Any) -> Any:
-        while unused:
-            unused.pop().give_back()
-        return answer(*args, **kwargs)
-
-    view.finalize_response = give_back_and_answer
+    def can_sign(self) -> bool:
+        """Looked up once a request, however many payments it names."""
+        request = self.context["request"]
+        if not hasattr(request, "cybersource_can_sign"):
+            try:
+                profiles.for_signing(request.get_host())
+                request.cybersource_can_sign = True
+            except profiles.NothingToSignWith as problem:
+                logger.error("Card payment is not available: %s", problem)
+                request.cybersource_can_sign = False
+        return request.cybersource_can_sign
 
 
-def order_to_pay(request: Any, view: Any) -> str:
-    """Which order's budget it is: that of the one basket that may be checked out, or of a deferred payment's order."""
-    if isinstance(view, CompleteDeferredPaymentView):
-        try:
-            number = OrderTokenField.verify_token(request.data["order"])
-        except (BadSignature, KeyError, TypeError, ValueError, AttributeError):
-            return ""  # api-checkout refuses it
-        order = Order.objects.filter(number=number).first()
-        return limits.order_key(order) if order else ""
-    basket_id = get_basket_id_from_session(request)
-    return f"basket-{basket_id}" if basket_id else ""
+def is_method_key(key: str) -> bool:
+    """Whether a payment may be called so: no shop's page sends a key that is not."""
+    most = PaymentAttempt._meta.get_field("method_key").max_length
+    return len(key) <= most and "\0" not in key and not card_numbers.is_card_number("", key)
 
 
 class Cybersource(PaymentMethod):
@@ -119,33 +127,35 @@ class Cybersource(PaymentMethod):
     def _record_payment(
         self, request: HttpRequest, order: Any, method_key: str, amount: Decimal, reference: str, **kwargs: Any
     ) -> PaymentStatus:
-        """Begin an attempt. The money moves when CyberSource's reply comes, not here."""
-        if amount <= 0:
-            return Complete(Decimal("0.00"))  # nothing to pay: the gateway is never asked
+        """Begin an attempt, in a place of the shopper's budgets. The money moves when CyberSource's reply comes."""
+        if amount <= 0 or not kwargs.get("enabled", True):
+            return Complete(Decimal("0.00"))  # nothing to pay, or not by this method: the gateway is never asked
         mark_as_ours(order)
-        if (
-            len(method_key) > PaymentAttempt._meta.get_field("method_key").max_length
-            or "\0" in method_key
-            or card_numbers.is_card_number("", method_key)
-        ):
-            logger.warning("Refused a payment method key that no shop's page sends.")
-            return Declined(amount)
+        tries, whose = Tries.of(request), limits.order_key(order)
+        place = tries.place(whose)
+        attempt = self.begin(request, order, method_key, amount) if is_method_key(method_key) else None
+        if attempt is None or attempt.state != AttemptState.OPEN:
+            place.give_back()  # nothing began, or a late reply has paid the order
+        if attempt is not None:
+            return AttemptStatus(attempt)
+        tries.failed.append(method_key)
+        limits.count_refusal(tries.who(whose))  # the order has set goods aside
+        return Declined(amount)
+
+    def begin(self, request: HttpRequest, order: Any, method_key: str, amount: Decimal) -> PaymentAttempt | None:
+        """Begin an attempt; None where no form can be made, which nobody could know before the order existed.
+
+        The basket comes back to the shopper, and staff read on the order what has to change.
+        """
         try:
-            attempt = checkout.begin(order, method_key, amount, flow=self.flow, request=request)
+            return checkout.begin(order, method_key, amount, flow=self.flow, request=request)
         except profiles.NothingToSignWith as problem:  # since the serializer looked
             logger.error("No form can be made for order %s: %s", order.number, problem)
-            return Declined(amount)
-        except ProtocolError as problem:
-            # An order that CyberSource could never accept (yen with a fraction, an address without a country). The
-            # shopper gets an ordinary decline and the basket back; staff read on the order what has to change.
+        except (ProtocolError, checkout.ReceiverMistake) as problem:
             logger.error("No form can be made for order %s: %s", order.number, problem)
             with orders.in_the_shops_language():
                 orders.note(order, gettext("The card form could not be made: %(why)s") % {"why": problem.explanation})
-            return Declined(amount)
-        places = getattr(request, "cybersource_places", None)
-        if places:
-            places.pop()  # used
-        return AttemptStatus(attempt)
+        return None
 
     @transaction.atomic
     def void_existing_payment(

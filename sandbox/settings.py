@@ -302,6 +302,7 @@ for _name, _default in list(globals().items()):
 # Settings of the app that have no value above are texts, but for these.
 _NO_TEXTS = {
     "CYBERSOURCE_ATTEMPT_TIMEOUT": 0,
+    "CYBERSOURCE_MAX_PAYMENT_METHODS": None,
     "CYBERSOURCE_REVIEW_HOLDS_ORDER": True,
     "CYBERSOURCE_HOLD_DAYS": None,
     "CYBERSOURCE_TRUSTED_PROXIES": (),

@@ -12,6 +12,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     # Ours first: oscarapi's catch-all views need not look at what CyberSource posts.
     path("api/cybersource/", include("cybersource.urls")),
+    # CyberSource: the same checkout, which says before an order exists what is wrong with a card payment.
+    path("api/", include("cybersource.checkout_urls")),
     # django-oscar-api-checkout before django-oscar-api: it replaces the checkout of the latter.
     path("api/", include(apps.get_app_config("oscarapicheckout").urls[0])),
     path("api/", include("oscarapi.urls")),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from enum import IntEnum
+from functools import partial
+from uuid import UUID
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from oscar.core.loading import get_model
 
 from cybersource import checkout, signals
@@ -212,13 +216,95 @@ def test_the_shops_own_fields_are_signed_in_both_steps(shopper, receiver):
     accepted(shopper.submit())
 
 
-def test_a_receiver_cannot_take_over_a_field_that_the_form_decides(shopper, receiver):
-    receiver(signals.pre_build_get_token_request, lambda extra_fields, **kwargs: extra_fields.update(amount="0.01"))
-    order = shopper.check_out()
-    order.refresh_from_db()
-    assert order.status == "Payment Declined"
+def careless(extra_fields, **kwargs):
+    extra_fields["merchant_defined_data1"] = {"a": 1}["b"]
+
+
+def test_a_company_that_a_receiver_knows_is_signed(shopper, receiver):
+    receiver(
+        signals.pre_build_get_token_request,
+        lambda extra_fields, **kwargs: extra_fields.update(bill_to_company_name="Okafor & Daughters"),
+    )
+    shopper.check_out()
+    assert dict(shopper.form())["bill_to_company_name"] == "Okafor & Daughters"
+    accepted(shopper.submit())
+
+
+class Level(IntEnum):
+    HIGH = 3
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("gift", "gift"),
+        (_("Credit Card"), "Credit Card"),
+        (7, "7"),
+        (Level.HIGH, "3"),
+        (Decimal("1E+3"), "1000"),
+        (0.5, "0.5"),
+        (True, "true"),
+        (False, "false"),
+        (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        ("gift\0\ud800s", "gifts"),
+        (None, None),
+        ("", None),
+    ],
+)
+def test_a_receiver_gives_text_numbers_and_truth_and_nothing_is_left_out(shopper, receiver, given, told):
+    receiver(signals.pre_build_get_token_request, lambda extra_fields, **kwargs: extra_fields.update(consumer_id=given))
+    shopper.check_out()
+    assert dict(shopper.form()).get("consumer_id") == told
+    accepted(shopper.submit())
+
+
+@pytest.mark.parametrize("signal", [signals.pre_build_get_token_request, signals.pre_build_auth_request])
+@pytest.mark.parametrize(
+    ("mistake", "named"),
+    [
+        (careless, "test_form.careless"),
+        (lambda extra_fields, **kwargs: extra_fields.update(amount="0.01"), "amount"),
+        (lambda extra_fields, **kwargs: extra_fields.update(Amount="1"), "small letters"),
+        (lambda extra_fields, **kwargs: extra_fields.update(skip_decision_manager="perhaps"), "skip_decision_manager"),
+        (lambda extra_fields, **kwargs: extra_fields.update(consumer_id=["7"]), "list"),
+        (lambda extra_fields, **kwargs: extra_fields.update(consumer_id=float("nan")), "float"),
+        (lambda extra_fields, **kwargs: extra_fields.update(consumer_id=b"7"), "bytes"),
+        (lambda extra_fields, **kwargs: extra_fields.update({7: "x"}), "no text"),
+        (lambda order, **kwargs: Order.objects.create(number=order.number), "raised IntegrityError"),
+        (partial(careless), "test_form.careless"),
+    ],
+)
+def test_a_receivers_mistake_declines_the_order_and_names_the_receiver(
+    shopper, receiver, caplog, signal, mistake, named
+):
+    innocent = []
+    receiver(signal, lambda extra_fields, **kwargs: innocent.append(extra_fields.update(merchant_defined_data9="9")))
+    receiver(signal, mistake)
+    shopper.fill_basket()
+    told = shopper.client.post("/api/checkout/", shopper.payload(), content_type="application/json")
+    unavailable = {"payment": {"cybersource": {"non_field_errors": ["Card payment is not available at the moment."]}}}
+    assert (told.status_code, told.json(), len(innocent)) == (406, unavailable, 1)
+    order = Order.objects.get()
+    assert (order.status, order.basket.status) == ("Payment Declined", "Open")
     assert shopper.state()["status"] == "Declined"
-    assert any("amount" in note.message for note in order.notes.all())
+    assert PaymentAttempt.objects.count() == 0
+    assert len(order.notes.all()) == 1
+    for said in (order.notes.get().message, caplog.text):
+        assert named in said and signal.name in said and "tests.domain.test_form." in said
+    assert signal.disconnect(mistake)
+    shopper.check_out()
+    shopper.pay()
+    order.refresh_from_db()
+    assert (order.status, Order.objects.count()) == ("Authorized", 1)
+
+
+def test_a_receiver_that_waits_is_asked_too(shopper, receiver):
+    async def later(extra_fields, **kwargs):
+        extra_fields["consumer_id"] = "later"
+
+    receiver(signals.pre_build_get_token_request, later)
+    shopper.check_out()
+    assert dict(shopper.form())["consumer_id"] == "later"
 
 
 @pytest.mark.parametrize(

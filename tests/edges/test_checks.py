@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
+from types import ModuleType
 
 import pytest
+from django.apps import apps
 from django.core.checks import run_checks
 from django.test import override_settings
+from django.urls import clear_url_caches, include, path
 from oscar.apps.payment.abstract_models import AbstractTransaction
 
-from cybersource.checks import database, order_page, transaction_model
+from cybersource.checkout_api import CheckoutView, CompleteDeferredPaymentView
+from cybersource.checks import checkout_views, database, order_page, transaction_model
 
 REST = {"CYBERSOURCE_REST_KEY_ID": "a-key", "CYBERSOURCE_REST_SHARED_SECRET": "dGhyb3dhd2F5"}
 
@@ -61,6 +66,10 @@ BROKEN = [
     ({"CYBERSOURCE_WEBHOOK_MAX_AGE": 300}, "cybersource.W040"),
     ({"CYBERSOURCE_WEBHOOK_KEYS": {"a-key": "dGhyb3dhd2F5"}}, "cybersource.W041"),
     ({"CYBERSOURCE_LIMITS": "5/h"}, "cybersource.E017"),
+    ({"CYBERSOURCE_LIMITS": {"refusals": {"shop": "5/h"}}}, "cybersource.E017"),
+    ({"CYBERSOURCE_MAX_PAYMENT_METHODS": 0}, "cybersource.E024"),
+    ({"CYBERSOURCE_MAX_PAYMENT_METHODS": "5"}, "cybersource.E024"),
+    ({"CYBERSOURCE_MAX_PAYMENT_METHODS": True}, "cybersource.E024"),
     ({"CYBERSOURCE_LIMITS": {"tries": {}}}, "cybersource.E017"),
     ({"CYBERSOURCE_LIMITS": {"attempts": {"shopper": 5}}}, "cybersource.E017"),
     ({"CYBERSOURCE_LIMITS": {"attempts": {"shopper": "five an hour"}}}, "cybersource.E017"),
@@ -100,6 +109,49 @@ def test_a_broken_setting_is_told_with_a_hint(broken, check):
 def test_a_shop_without_the_urls_is_told(settings):
     settings.ROOT_URLCONF = "django.contrib.flatpages.urls"
     assert "cybersource.E015" in told()
+
+
+@pytest.fixture
+def urlconf(settings):
+    """A URLconf of these patterns, beside the sandbox's own."""
+    module = ModuleType("tests.urls_of_a_shop")
+
+    def use(*patterns):
+        module.urlpatterns = [path("api/cybersource/", include("cybersource.urls")), *patterns, *without_checkout()]
+        settings.ROOT_URLCONF = "tests.urls_of_a_shop"
+        clear_url_caches()
+
+    sys.modules[module.__name__] = module
+    yield use
+    del sys.modules[module.__name__]
+    clear_url_caches()
+
+
+def without_checkout():
+    from sandbox.urls import urlpatterns
+
+    return [pattern for pattern in urlpatterns if str(pattern.pattern) != "api/"]
+
+
+def test_a_shop_whose_checkout_does_not_know_cards_is_told(urlconf):
+    theirs = path("api/", include(apps.get_app_config("oscarapicheckout").urls[0]))
+    ours = path("api/", include("cybersource.checkout_urls"))
+    urlconf(theirs)
+    assert [message.id for message in checkout_views()] == ["cybersource.W016"] * 2
+    urlconf(theirs, ours)
+    assert [message.id for message in checkout_views()] == ["cybersource.W016"] * 2
+    urlconf(ours, theirs)
+    assert list(checkout_views()) == []
+
+
+def test_a_view_of_the_shops_own_may_be_based_on_ours(urlconf):
+    class OwnView(CheckoutView):
+        pass
+
+    theirs = path("api/", include(apps.get_app_config("oscarapicheckout").urls[0]))
+    deferred = path("api/checkout/complete-deferred-payment/", CompleteDeferredPaymentView.as_view())
+    urlconf(path("api/checkout/", OwnView.as_view()), deferred, theirs)
+    assert list(checkout_views()) == []
 
 
 def test_a_shop_without_postgres_support_is_told(settings):

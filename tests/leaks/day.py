@@ -21,6 +21,7 @@ from django.dispatch import Signal
 from django.test import override_settings
 from django.utils import timezone
 from oscar.core.loading import get_model
+from oscarapicheckout.signals import order_placed
 
 from cybersource import gateway, signals
 from cybersource.models import (
@@ -446,9 +447,17 @@ def raising(signal: Signal) -> Iterator[None]:
         signal.disconnect(receiver)
 
 
-@scene("a receiver of the shop raises while the form is made", crash=True)
+@scene("a receiver of the shop raises while the form is made")
 def _(world: World) -> None:
     with raising(signals.pre_build_get_token_request):
+        shopper = world.shopper()
+        shopper.fill_basket()
+        shopper.client.post("/api/checkout/", shopper.payload(), content_type="application/json")
+
+
+@scene("a receiver of the shop raises while the order is placed", crash=True)
+def _(world: World) -> None:
+    with raising(order_placed):
         shopper = world.shopper()
         shopper.fill_basket()
         payload = shopper.payload(payment={"cybersource": {"enabled": True, "pay_balance": True}})

@@ -7,8 +7,8 @@ import logging
 import pytest
 from django.core import mail
 from django.core.cache import cache
+from oscarapicheckout.signals import order_placed
 
-from cybersource import signals
 from cybersource.models import RefusedPost
 from tests.leaks.canaries import CARDS, CVN, CVN4, KEYS, SHOPPER, search, written
 from tests.leaks.world import World, opened
@@ -72,13 +72,13 @@ def careless(world: World) -> None:
         held = everything
         raise RuntimeError(len(held))
 
-    signals.pre_build_get_token_request.connect(receiver)
+    order_placed.connect(receiver)
     try:
         shopper = world.shopper()
         shopper.fill_basket()
         shopper.client.post("/api/checkout/", shopper.payload(), content_type="application/json")
     finally:
-        signals.pre_build_get_token_request.disconnect(receiver)
+        order_placed.disconnect(receiver)
 
 
 def test_what_a_careless_shop_writes_down_is_found_in_every_place(committed_db):

@@ -1,0 +1,227 @@
+"""api-checkout's two views for a shop that takes cards: same paths, same contract, and they know cards beforehand.
+
+What is wrong with a card payment is said before an order exists: a state or an e-mail address that CyberSource refuses
+is 406 with the field that is wrong, more cards than an order may have are 406, a spent budget is 429. Two posts of one
+checkout at once place one order. Mounted before api-checkout's own by ``include("cybersource.checkout_urls")``; a shop
+that has views of its own bases them on these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext, ngettext
+from oscar.core.loading import get_model
+from oscarapicheckout import serializers, views
+from rest_framework import status
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from . import card_numbers, checkout, limits
+from .conf import conf
+from .methods import UNAVAILABLE, Cybersource, Tries, is_method_key
+from .protocol import InvalidRequest
+
+Basket = get_model("basket", "Basket")
+BillingAddress = get_model("order", "BillingAddress")
+Order = get_model("order", "Order")
+
+#: Where api-checkout has the fields that a form may lack, in the billing address or elsewhere.
+ADDRESS_FIELDS = {
+    "bill_to_address_state": "state",
+    "bill_to_address_postal_code": "postcode",
+    "bill_to_address_country": "country",
+}
+
+
+class NotAcceptable(ValidationError):
+    """An error of a field, with api-checkout's status, also where it shows after the serializer is done."""
+
+    status_code = status.HTTP_406_NOT_ACCEPTABLE
+
+
+class CardSerializer:
+    """What both of api-checkout's serializers learn: how many cards, which amounts, what an address lacks."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        typed = card_numbers.refusals(data)
+        if typed:
+            raise ValidationError(typed)  # Oscar would store the address, and the card with it
+        payment = data.get("payment") if isinstance(data, Mapping) else None
+        if isinstance(payment, Mapping) and not all(isinstance(entry, Mapping) for entry in payment.values()):
+            raise ValidationError({"payment": [gettext("Each payment method is an object.")]})
+        return super().to_internal_value(data)
+
+    def validate_payment(self, payment: dict[str, Any]) -> dict[str, Any]:
+        """Refuse more cards than an order may have; drop those that are not enabled, which api-checkout would begin."""
+        cards = {key for key, entry in payment.items() if self.is_card(entry)}
+        most = conf.max_payment_methods
+        if len(cards) > most:
+            raise ValidationError(
+                ngettext(
+                    "No more than %(most)d card can pay for one order.",
+                    "No more than %(most)d cards can pay for one order.",
+                    most,
+                )
+                % {"most": most}
+            )
+        if not all(is_method_key(key) for key in cards):
+            raise ValidationError(gettext("A payment method has an impossible name."))
+        return {key: entry for key, entry in payment.items() if key not in cards or entry["enabled"]}
+
+    def is_card(self, entry: Mapping[str, Any]) -> bool:
+        return isinstance(self.fields["payment"].methods.get(entry["method_type"]), Cybersource)
+
+    def card_amounts(self, payment: Mapping[str, Any], total: Decimal) -> dict[str, Decimal]:
+        """What each card is going to pay. The last one pays what the others leave of the total."""
+        chosen = {key: entry for key, entry in payment.items() if entry["enabled"]}
+        fixed = {key: entry["amount"] for key, entry in chosen.items() if not entry["pay_balance"]}
+        rest = total - sum(fixed.values())
+        amounts = {key: fixed.get(key, rest) for key, entry in chosen.items() if self.is_card(entry)}
+        return {key: amount for key, amount in amounts.items() if amount > 0}
+
+    def take_places(self, number: int, order: str) -> None:
+        """Take the places of the attempts that are about to begin, now that nothing else stands in their way."""
+        Tries.of(self.context["request"]).take(order, number)
+
+
+class CheckoutSerializer(CardSerializer, serializers.CheckoutSerializer):
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        data = super().validate(data)
+        total = as_stored(data["total"].incl_tax)
+        amounts = self.card_amounts(data["payment"], total)
+        if amounts:
+            raise_problems(self.order_to_be(data), amounts, data["payment"])
+            self.take_places(len(amounts), limits.order_key(Order(basket=data["basket"])))
+        self.claim(data["basket"])
+        return data
+
+    def order_to_be(self, data: Mapping[str, Any]) -> Any:
+        """The order as far as a card payment depends on it; it is never saved."""
+        billing = data.get("billing_address")
+        return Order(
+            user=data["user"],
+            guest_email=data["guest_email"] or "",
+            currency=data["total"].currency,
+            billing_address=BillingAddress(**billing) if billing else None,
+        )
+
+    def claim(self, basket: Any) -> None:
+        """Freeze the basket for this request alone. Of two posts of one checkout the second ends here.
+
+        api-checkout freezes it a moment later, whoever else did so too.
+        """
+        mine = Basket.objects.filter(pk=basket.pk, status__in=Basket.editable_statuses).update(status=Basket.FROZEN)
+        if not mine:
+            raise ValidationError({"basket": [gettext("This basket is being checked out already.")]})
+        self.context["request"].cybersource_claim = basket.pk
+
+    @transaction.atomic
+    def create(self, validated_data: dict[str, Any]) -> Any:
+        """Place the order, or nothing at all where what was stored cannot be paid by the card it is placed with.
+
+        That is seen before where it can be; a shop's own code may give the order another billing address.
+        """
+        order = super().create(validated_data)
+        # In memory it has what was calculated, a tax of four decimals for one; all go on with what it is stored as.
+        order.refresh_from_db(
+            fields=["total_incl_tax", "total_excl_tax", "shipping_incl_tax", "shipping_excl_tax", "currency"]
+        )
+        amounts = self.card_amounts(validated_data["payment"], order.total_incl_tax)
+        if amounts:
+            address = "billing_address" if "billing_address" in validated_data else "shipping_address"
+            raise_problems(order, amounts, validated_data["payment"], address=address)
+        self.context["request"].cybersource_claim = None  # the order has it now
+        return order
+
+
+class CompleteDeferredPaymentSerializer(CardSerializer, serializers.CompleteDeferredPaymentSerializer):
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        data = super().validate(data)
+        order = data["order"]
+        amounts = self.card_amounts(data["payment"], order.total_incl_tax)
+        if amounts:
+            raise_problems(order, amounts, data["payment"])
+            self.take_places(len(amounts), limits.order_key(order))
+        return data
+
+
+def raise_problems(
+    order: Any, amounts: Mapping[str, Decimal], payment: Mapping[str, Any], *, address: str = "billing_address"
+) -> None:
+    """Raise :class:`NotAcceptable` with every field of the checkout that keeps one of these amounts from being paid."""
+    found: dict[str, Any] = {}
+    for key, amount in amounts.items():
+        for problem in checkout.problems_of(order, amount):
+            text = explanation(problem, order)
+            if problem.field in ADDRESS_FIELDS:
+                found.setdefault(address, {})[ADDRESS_FIELDS[problem.field]] = [text]
+            elif problem.field == "bill_to_email":
+                found["user" if order.user else "guest_email"] = [text]
+            elif problem.field == "amount" and not payment[key]["pay_balance"]:
+                found.setdefault("payment", {})[key] = {"amount": [text]}
+            else:
+                found["total"] = [text]
+    if found:
+        raise NotAcceptable(found)
+
+
+def explanation(problem: InvalidRequest, order: Any) -> str:
+    """What the shopper can do about it, in the words of the card form."""
+    if problem.field == "bill_to_address_state":
+        return gettext("Enter your state or province, for example NY or Ontario.")
+    if problem.field == "bill_to_address_postal_code":
+        if order.billing_address.country.iso_3166_1_a2 == "CA":
+            return gettext("Enter a postal code such as K1A 0B1.")
+        return gettext("Enter a ZIP code such as 10001 or 10001-1234.")
+    if problem.field == "bill_to_address_country":
+        return gettext("Choose your country.")
+    if problem.field == "bill_to_email":
+        if order.user:
+            return gettext("Your account needs an e-mail address such as name@example.com before you can pay by card.")
+        return gettext("Enter an e-mail address such as name@example.com.")
+    if problem.field == "currency":
+        return gettext("Card payment is not available in this currency.")
+    return gettext("Card payment is not available for this amount.")
+
+
+def as_stored(amount: Decimal) -> Decimal:
+    """The amount as an order's row is going to have it: PostgreSQL rounds what has more decimals than the column."""
+    places = Order._meta.get_field("total_incl_tax").decimal_places
+    return amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+
+
+class CardView:
+    """What both of api-checkout's views do around a post: give back what was taken for nothing, and say so."""
+
+    def post(self, request: Request, format: str | None = None) -> Response:
+        tries = Tries.of(request)
+        try:
+            response = super().post(request, format)
+        finally:
+            tries.give_back()
+            let_go(request)
+        if tries.failed and response.status_code < 400:
+            # The order is declined, and no card was: the shop could not even ask.
+            failed = {key: {"non_field_errors": [UNAVAILABLE]} for key in tries.failed}
+            return Response({"payment": failed}, status.HTTP_406_NOT_ACCEPTABLE)
+        return response
+
+
+class CheckoutView(CardView, views.CheckoutView):
+    serializer_class = CheckoutSerializer
+
+
+class CompleteDeferredPaymentView(CardView, views.CompleteDeferredPaymentView):
+    serializer_class = CompleteDeferredPaymentSerializer
+
+
+def let_go(request: Any) -> None:
+    """Thaw a basket that this request froze and placed no order with: the shopper shops on."""
+    claimed = getattr(request, "cybersource_claim", None)
+    if claimed is not None:
+        Basket.objects.filter(pk=claimed, status=Basket.FROZEN).update(status=Basket.OPEN)

@@ -1,0 +1,457 @@
+"""What is wrong with a card payment is said before an order exists; two posts of one checkout place one order."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from oscar.core.loading import get_class, get_model
+from oscarapicheckout import settings as checkout_settings
+from oscarapicheckout.serializers import OrderTokenField
+from oscarapicheckout.signals import pre_calculate_total
+
+from cybersource.models import PaymentAttempt
+from cybersource.simulator import cards
+from tests.conftest import empty_tables
+from tests.shop import Shopper, customer, two_cards
+from tests.threads import at_once
+
+Basket = get_model("basket", "Basket")
+Country = get_model("address", "Country")
+Order = get_model("order", "Order")
+StockRecord = get_model("partner", "StockRecord")
+OrderPlacementMixin = get_class("checkout.mixins", "OrderPlacementMixin")
+
+STATE = "Enter your state or province, for example NY or Ontario."
+ZIP = "Enter a ZIP code such as 10001 or 10001-1234."
+EMAIL = "Enter an e-mail address such as name@example.com."
+AMOUNT = "Card payment is not available for this amount."
+
+
+def post(shopper: Shopper, url: str = "/api/checkout/", **changes):
+    payload = changes if url != "/api/checkout/" else shopper.payload(**changes)
+    return shopper.client.post(url, payload, content_type="application/json")
+
+
+def wrong(shopper: Shopper, **typed) -> dict:
+    """The shopper's billing address with mistakes."""
+    return {**shopper.payload()["billing_address"], **typed}
+
+
+def assert_nothing_happened(shopper: Shopper) -> None:
+    assert (Order.objects.count(), PaymentAttempt.objects.count()) == (0, 0)
+    assert Basket.objects.get().status == "Open"
+    assert not StockRecord.objects.exclude(num_allocated=None).exclude(num_allocated=0).exists()
+
+
+def canada() -> str:
+    Country.objects.get_or_create(
+        iso_3166_1_a2="CA", defaults={"iso_3166_1_a3": "CAN", "printable_name": "Canada", "is_shipping_country": True}
+    )
+    return "http://testserver/api/countries/CA/"
+
+
+# -- before an order exists --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ({"state": "Kalifornien"}, {"billing_address": {"state": [STATE]}}),
+        ({"state": ""}, {"billing_address": {"state": [STATE]}}),
+        ({"postcode": "9460"}, {"billing_address": {"postcode": [ZIP]}}),
+        ({"state": "?", "postcode": "?"}, {"billing_address": {"state": [STATE], "postcode": [ZIP]}}),
+        (
+            {"country": "CA", "state": "Ont."},
+            {"billing_address": {"postcode": ["Enter a postal code such as K1A 0B1."]}},
+        ),
+        ({"country": "CA", "state": "California", "postcode": "k1a0b1"}, {"billing_address": {"state": [STATE]}}),
+    ],
+)
+def test_a_billing_address_that_cybersource_refuses_is_406_with_the_field(shopper, typed, told):
+    shopper.fill_basket()
+    if "country" in typed:
+        typed = {**typed, "country": canada()}
+    refused = post(shopper, billing_address=wrong(shopper, **typed))
+    assert (refused.status_code, refused.json()) == (406, told)
+    assert_nothing_happened(shopper)
+    shopper.check_out()
+    shopper.pay()
+    assert Order.objects.get().status == "Authorized"
+
+
+@pytest.mark.parametrize("typed", ["Washington, D.C.", "N. Carolina", "Calif.", "us-ca"])
+def test_a_state_as_people_write_it_is_taken(shopper, typed):
+    shopper.fill_basket()
+    assert post(shopper, billing_address=wrong(shopper, state=typed)).status_code == 200
+    assert not shopper.submit().refused
+
+
+@pytest.mark.parametrize("email", ["maya@localhost", '"maya"@example.com', "maya@[192.0.2.1]"])
+def test_an_e_mail_address_that_cybersource_refuses_is_406_for_guests_and_customers(shopper, email):
+    shopper.fill_basket()
+    refused = post(shopper, guest_email=email, billing_address=wrong(shopper, state="?"))
+    assert (refused.status_code, refused.json()) == (
+        406,
+        {"guest_email": [EMAIL], "billing_address": {"state": [STATE]}},
+    )
+    assert_nothing_happened(shopper)
+    regular = Shopper()
+    regular.client.force_login(customer(email))
+    regular.fill_basket()
+    refused = post(regular)
+    assert (refused.status_code, list(refused.json())) == (406, ["user"])
+    assert Order.objects.count() == 0
+
+
+def test_an_amount_that_the_currency_does_not_have_is_406_where_it_stands(shopper):
+    shopper.fill_basket("64.50")
+    StockRecord.objects.update(price_currency="JPY")
+    Basket.lines.rel.related_model.objects.update(price_currency="JPY")
+    refused = post(shopper)
+    assert (refused.status_code, refused.json()) == (406, {"total": [AMOUNT]})
+    StockRecord.objects.update(price=Decimal("65.00"))
+    Basket.lines.rel.related_model.objects.update(price_excl_tax=Decimal("65.00"), price_incl_tax=Decimal("65.00"))
+    refused = post(shopper, payment=two_cards("10.50"))
+    assert refused.status_code == 406
+    assert refused.json() == {"payment": {"a": {"amount": [AMOUNT]}}, "total": [AMOUNT]}
+    assert_nothing_happened(shopper)
+    assert post(shopper, payment=two_cards("10.00")).status_code == 200
+
+
+def test_an_order_that_is_paid_otherwise_may_have_any_address(shopper, settings, monkeypatch):
+    with_pay_later(monkeypatch, settings)
+    shopper.fill_basket()
+    paid = post(
+        shopper,
+        billing_address=wrong(shopper, state="?"),
+        payment={"pay-later": {"enabled": True}, "cybersource": {"enabled": False}},
+    )
+    assert paid.status_code == 200
+    assert list(shopper.states["payment_method_states"]) == ["pay-later"]
+
+
+def with_pay_later(monkeypatch, settings) -> None:
+    later = {"method": "oscarapicheckout.methods.PayLater", "permission": "oscarapicheckout.permissions.Public"}
+    monkeypatch.setattr(
+        checkout_settings, "API_ENABLED_PAYMENT_METHODS", [*settings.API_ENABLED_PAYMENT_METHODS, later]
+    )
+
+
+def test_a_deferred_payment_hears_of_the_orders_address_and_begins_nothing(shopper, settings, monkeypatch):
+    with_pay_later(monkeypatch, settings)
+    shopper.fill_basket()
+    order = shopper.check_out(payment={"pay-later": {"enabled": True}}, billing_address=wrong(shopper, postcode="?"))
+    token = OrderTokenField.get_order_token(order)
+    url, payment = "/api/checkout/complete-deferred-payment/", {"cybersource": {"enabled": True}}
+    refused = post(shopper, url, order=token, payment=payment)
+    assert (refused.status_code, refused.json()) == (406, {"billing_address": {"postcode": [ZIP]}})
+    assert PaymentAttempt.objects.count() == 0
+    order.billing_address.postcode = "94607"
+    order.billing_address.save()
+    assert post(shopper, url, order=token, payment=payment).status_code == 200
+    shopper.pay()
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+
+
+def test_a_shop_that_bills_to_the_delivery_address_is_told_of_that_and_nothing_is_kept(shopper, monkeypatch):
+    def bill_to_delivery(self, user, billing_address=None, shipping_address=None, **kwargs):
+        fields = [
+            field.name for field in shipping_address._meta.fields if field.name not in ("id", "phone_number", "notes")
+        ]
+        billing = get_model("order", "BillingAddress")(**{name: getattr(shipping_address, name) for name in fields})
+        billing.save()
+        return billing
+
+    monkeypatch.setattr(OrderPlacementMixin, "create_billing_address", bill_to_delivery)
+    shopper.fill_basket()
+    payload = shopper.payload()
+    del payload["billing_address"]
+    payload["shipping_address"]["state"] = "?"
+    refused = shopper.client.post("/api/checkout/", payload, content_type="application/json")
+    assert (refused.status_code, refused.json()) == (406, {"shipping_address": {"state": [STATE]}})
+    assert_nothing_happened(shopper)
+    payload["shipping_address"]["state"] = "D.C."
+    assert shopper.client.post("/api/checkout/", payload, content_type="application/json").status_code == 200
+
+
+@pytest.mark.parametrize("payment", [{"cybersource": "yes"}, {"cybersource": None}, {"a": ["cybersource"]}])
+def test_what_is_no_payment_is_406(shopper, payment):
+    shopper.fill_basket()
+    assert post(shopper, payment=payment).status_code == 406
+    assert_nothing_happened(shopper)
+
+
+@pytest.mark.parametrize("key", ["x" * 129, "a\0b", "4111111111111111"])
+def test_a_payment_of_an_impossible_name_is_406(shopper, key):
+    shopper.fill_basket()
+    refused = post(shopper, payment={key: card(pay_balance=True)})
+    assert (refused.status_code, list(refused.json())) == (406, ["payment"])
+    assert_nothing_happened(shopper)
+
+
+@pytest.mark.parametrize(
+    ("where", "field"),
+    [("shipping_address", "line2"), ("billing_address", "first_name"), ("shipping_address", "phone_number")],
+)
+def test_a_card_number_in_any_field_is_406_that_says_so_and_is_stored_nowhere(shopper, where, field):
+    shopper.fill_basket()
+    typed = {**shopper.payload()[where], field: "4111 1111 1111 1111"}
+    refused = post(shopper, **{where: typed})
+    assert (refused.status_code, list(refused.json()), list(refused.json()[where])) == (406, [where], [field])
+    assert "card number" in refused.json()[where][field][0]
+    assert_nothing_happened(shopper)
+
+
+# -- the amount that is asked ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def taxes():
+    """A shop that calculates taxes from the delivery address, to four decimals and more."""
+    rate = {"goods": Decimal(0), "delivery": Decimal(0), "charge": None}
+
+    def calculate(sender, basket, shipping_charge, **kwargs):
+        for line in basket.all_lines():
+            price = line.purchase_info.price
+            price.tax = price.excl_tax * rate["goods"]
+        if rate["charge"] is not None:
+            shipping_charge.excl_tax = rate["charge"]
+        shipping_charge.tax = shipping_charge.excl_tax * rate["delivery"]
+
+    pre_calculate_total.connect(calculate)
+    yield rate
+    pre_calculate_total.disconnect(calculate)
+
+
+def pays_what_is_stored(shopper: Shopper, **payload) -> None:
+    order = shopper.check_out(**payload)
+    order.refresh_from_db()
+    attempts = PaymentAttempt.objects.filter(order=order)
+    assert sum(attempt.amount for attempt in attempts) == order.total_incl_tax
+    for attempt in attempts.order_by("pk"):
+        form = dict(shopper.form(attempt.method_key))
+        assert Decimal(form["amount"]) == attempt.amount
+        shopper.pay(key=attempt.method_key)
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+
+
+@pytest.mark.parametrize("payment", [{"cybersource": {"enabled": True, "pay_balance": True}}, two_cards("5.00")])
+def test_a_delivery_charge_whose_tax_has_four_decimals_pays(shopper, taxes, settings, payment):
+    settings.CYBERSOURCE_FLOW = "one-step"
+    taxes.update(delivery=Decimal("0.08875"), charge=Decimal("5.99"))
+    shopper.fill_basket("64.50")
+    pays_what_is_stored(shopper, payment=payment)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    prices=st.lists(st.decimals("0.01", "999.99", places=2), min_size=1, max_size=2),
+    quantity=st.integers(1, 3),
+    charge=st.decimals("0", "30", places=2),
+    goods=st.decimals("0", "0.25", places=5),
+    delivery=st.decimals("0", "0.25", places=5),
+)
+def test_whatever_prices_and_taxes_are_the_amount_asked_is_the_amount_stored(
+    committed_db, taxes, prices, quantity, charge, goods, delivery
+):
+    taxes.update(goods=goods, delivery=delivery, charge=charge)
+    shopper = Shopper()
+    shopper.fill_basket(*map(str, prices), quantity=quantity)
+    order = shopper.check_out()
+    order.refresh_from_db()
+    form = dict(shopper.form())
+    assert Decimal(form["amount"]) == order.total_incl_tax == PaymentAttempt.objects.get().amount
+    numbers = range(int(form["line_item_count"]))
+    told = [
+        {name: Decimal(form[f"item_{n}_{name}"]) for name in ("unit_price", "quantity", "tax_amount")} for n in numbers
+    ]
+    assert sum(item["unit_price"] * item["quantity"] + item["tax_amount"] for item in told) == order.total_incl_tax
+    empty_tables()
+
+
+# -- twice at once -----------------------------------------------------------------------------------------------------
+
+
+def twins(shopper: Shopper, count: int = 2) -> list[Client]:
+    """The same browser, in as many tabs."""
+    tabs = [Client(REMOTE_ADDR="203.0.113.24", raise_request_exception=False) for _tab in range(count)]
+    for tab in tabs:
+        tab.cookies = shopper.client.cookies
+    return tabs
+
+
+def posted_at_once(shopper: Shopper, url: str, payload, count: int = 3) -> list[int]:
+    posts = [
+        lambda tab=tab: tab.post(url, payload, content_type="application/json").status_code
+        for tab in twins(shopper, count)
+    ]
+    return sorted(at_once(*posts))
+
+
+@pytest.mark.parametrize("who", ["guest", "customer"])
+def test_a_checkout_posted_several_times_at_once_places_one_order_and_is_no_500(shopper, who):
+    if who == "customer":
+        shopper.client.force_login(customer("rosa@example.com"))
+    for _again in range(3):
+        shopper.fill_basket("10.00")
+        before = Order.objects.count()
+        statuses = posted_at_once(shopper, "/api/checkout/", shopper.payload())
+        assert statuses[0] == 200 and all(status in (200, 406) for status in statuses), statuses
+        order = Order.objects.latest("pk")
+        assert Order.objects.count() == before + 1
+        assert (order.status, order.basket.status) == ("Pending", "Frozen")
+        assert PaymentAttempt.objects.filter(order=order, state="open").count() == 1
+        shopper.client.cookies.clear()
+        if who == "customer":
+            shopper.client.force_login(order.user)
+
+
+def test_a_retry_posted_twice_at_once_is_one_try_of_the_same_order(shopper, settings):
+    settings.CYBERSOURCE_FLOW = "one-step"
+    order = shopper.check_out("10.00")
+    shopper.pay(cards.DECLINED)
+    statuses = posted_at_once(shopper, "/api/checkout/", shopper.payload())
+    assert statuses[0] == 200 and all(status in (200, 406) for status in statuses), statuses
+    assert Order.objects.get() == order
+    assert PaymentAttempt.objects.filter(order=order, state="open").count() == 1
+
+
+def test_a_deferred_payment_posted_twice_at_once_has_one_open_attempt(shopper, settings, monkeypatch):
+    with_pay_later(monkeypatch, settings)
+    shopper.fill_basket()
+    order = shopper.check_out(payment={"pay-later": {"enabled": True}})
+    payload = {"order": OrderTokenField.get_order_token(order), "payment": {"cybersource": {"enabled": True}}}
+    statuses = posted_at_once(shopper, "/api/checkout/complete-deferred-payment/", payload)
+    assert statuses[0] == 200 and all(status in (200, 406) for status in statuses), statuses
+    assert PaymentAttempt.objects.filter(order=order, state="open").count() == 1
+
+
+def test_a_basket_that_somebody_else_checks_out_is_406(shopper, monkeypatch):
+    from cybersource.checkout_api import CheckoutSerializer
+
+    to_be = CheckoutSerializer.order_to_be
+
+    def slowly(self, data):
+        Basket.objects.filter(pk=data["basket"].pk).update(status="Frozen")  # the other tab was quicker
+        return to_be(self, data)
+
+    shopper.fill_basket()
+    monkeypatch.setattr(CheckoutSerializer, "order_to_be", slowly)
+    refused = post(shopper)
+    assert (refused.status_code, refused.json()) == (406, {"basket": ["This basket is being checked out already."]})
+    assert (Order.objects.count(), Basket.objects.get(lines__isnull=False).status) == (0, "Frozen")
+
+
+def test_a_checkout_that_api_checkout_refuses_at_the_last_moment_leaves_the_basket_open(shopper, monkeypatch):
+    def refuse(self, *args, **kwargs):
+        raise ValueError("There is already an order with number 7")
+
+    monkeypatch.setattr(OrderPlacementMixin, "create_shipping_address", refuse)
+    shopper.fill_basket()
+    assert post(shopper).status_code == 406
+    assert_nothing_happened(shopper)
+
+
+# -- budgets -----------------------------------------------------------------------------------------------------------
+
+
+def card(**entry):
+    return {"method_type": "cybersource", "enabled": True, "pay_balance": False, **entry}
+
+
+@pytest.fixture
+def limited(settings, committed_db):
+    settings.CYBERSOURCE_LIMITS = {"attempts": {"shopper": "3/h"}}
+    settings.CYBERSOURCE_FLOW = "one-step"
+
+
+def begun() -> int:
+    return PaymentAttempt.objects.count()
+
+
+def test_a_method_that_is_not_enabled_begins_nothing_and_is_in_no_state(shopper, limited):
+    shopper.fill_basket()
+    payment = {
+        "x": card(enabled=False, amount="1.00"),
+        "y": card(enabled=False, pay_balance=True),
+        "z": card(enabled=False),
+        "cybersource": card(pay_balance=True),
+    }
+    assert post(shopper, payment=payment).status_code == 200
+    assert (begun(), list(shopper.states["payment_method_states"])) == (1, ["cybersource"])
+    assert PaymentAttempt.objects.get().amount == Order.objects.get().total_incl_tax
+
+
+def test_each_attempt_has_a_place_of_its_own(shopper, limited):
+    shopper.fill_basket("10.00")
+    assert post(shopper, payment=two_cards("5.00")).status_code == 200
+    for basket, status in (("one place is left", 429), ("and it is free", 200)):
+        other = Shopper(client=shopper.client)
+        other.fill_basket("10.00")
+        payment = two_cards("5.00") if status == 429 else {"cybersource": card(pay_balance=True)}
+        assert post(other, payment=payment).status_code == status, basket
+    assert begun() == 3
+
+
+@pytest.mark.parametrize(("cards", "most", "status"), [(5, None, 200), (6, None, 406), (2, 1, 406), (2, 2, 200)])
+def test_an_order_has_so_many_cards_at_most_enabled_or_not(shopper, settings, cards, most, status):
+    settings.CYBERSOURCE_MAX_PAYMENT_METHODS = most
+    for enabled in (True, False):
+        shopper.fill_basket("100.00")
+        rest = {f"card{n}": card(enabled=enabled, amount="1.00") for n in range(cards - 1)}
+        answer = post(shopper, payment={**rest, "cybersource": card(pay_balance=True)})
+        assert answer.status_code == status
+        if status == 406:
+            assert list(answer.json()) == ["payment"]
+            assert begun() == 0
+
+
+def test_api_checkouts_own_limit_still_applies(shopper, monkeypatch):
+    monkeypatch.setattr(checkout_settings, "API_MAX_PAYMENT_METHODS", 1)
+    shopper.fill_basket("100.00")
+    assert post(shopper, payment=two_cards("5.00")).status_code == 406
+    assert begun() == 0
+
+
+def test_forty_kilobytes_of_payment_methods_cost_no_more_than_one(shopper):
+    shopper.fill_basket("100.00")
+    shopper.check_out()  # what is asked once is asked
+    costs = []
+    for number in (0, 4, 500):
+        shopper.fill_basket("100.00")
+        rest = {f"k{n}": card(enabled=n % 2 == 0, amount="0.01") for n in range(number)}
+        payload = shopper.payload(payment={**rest, "cybersource": card(pay_balance=True)})
+        with CaptureQueriesContext(connection) as ran:
+            answer = shopper.client.post("/api/checkout/", payload, content_type="application/json")
+        costs.append(len(ran))
+        assert answer.status_code == (406 if number > 4 else 200)
+    one, five, many = costs
+    assert many < one
+    assert five < one + 4 * 25
+
+
+def test_an_order_placed_for_nothing_counts_against_a_budget_of_its_own(shopper, settings):
+    from cybersource.signals import pre_build_get_token_request
+
+    def careless(**kwargs):
+        raise RuntimeError
+
+    settings.CYBERSOURCE_LIMITS = {"attempts": {"shopper": "1/h"}, "refusals": {"shopper": "2/h"}}
+    pre_build_get_token_request.connect(careless)
+    try:
+        shopper.fill_basket()
+        for _address in range(4):
+            assert post(shopper, billing_address=wrong(shopper, state="?")).status_code == 406
+        assert Order.objects.count() == 0
+        assert [post(shopper).status_code for _order in range(3)] == [406, 406, 429]
+        assert Order.objects.get().status == "Payment Declined"
+    finally:
+        pre_build_get_token_request.disconnect(careless)
