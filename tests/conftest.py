@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.db import DEFAULT_DB_ALIAS, connection
-from django.test.utils import setup_databases, teardown_databases
+from django.db import connection
+from django.test.utils import teardown_databases
 
 from cybersource import signals
+from tests import database
 from tests.desk import Desk
 from tests.shop import Shopper
 
@@ -38,12 +39,12 @@ def django_db_setup(
     verbosity = request.config.option.verbose
     keep = django_db_keepdb and not django_db_createdb
     with django_db_blocker.unblock():
-        made = setup_databases(verbosity, interactive=False, keepdb=keep, aliases={DEFAULT_DB_ALIAS})
+        databases = database.made(verbosity, keep=keep)
     yield
     if not django_db_keepdb:
         with django_db_blocker.unblock():
             end_other_sessions()
-            teardown_databases(made, verbosity)
+            teardown_databases(databases, verbosity)
 
 
 def end_other_sessions() -> None:
