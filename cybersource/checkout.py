@@ -158,6 +158,12 @@ def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: H
         following = replace_in(form, transaction_type=later[0], payment_token="0", extra_fields=added_later.fields)
         check_form(following, credentials, attempt, added_later)
     attempt.save(force_insert=True)
+    if fingerprint is None and fingerprints.is_too_old(request):
+        with orders.in_the_shops_language():
+            orders.note(
+                order,
+                _("This card payment goes without a device fingerprint: its page had stood open for too long."),
+            )
     return attempt
 
 

@@ -21,6 +21,9 @@ from .protocol import profiling_url
 SESSION_KEY = "cybersource_fingerprint"
 LIFETIME = timedelta(minutes=30)
 
+#: A page that stood open for so long has its device profiled anew before it places the order.
+RENEW_AFTER = timedelta(minutes=25)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fingerprint:
@@ -64,3 +67,8 @@ def known(request: HttpRequest) -> Fingerprint | None:
         return None
     age = timezone.now().timestamp() - held["at"]
     return Fingerprint(session_id=held["id"]) if 0 <= age < LIFETIME.total_seconds() else None
+
+
+def is_too_old(request: HttpRequest) -> bool:
+    """Whether a page carried an id, and so long ago that a payment cannot name it any more."""
+    return switched_on() and bool(request.session.get(SESSION_KEY)) and known(request) is None

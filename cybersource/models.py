@@ -194,6 +194,7 @@ class PaymentAttempt(models.Model):
         indexes = [
             models.Index(fields=["order", "method_key"], name="cybersource_attempt_method"),
             models.Index(fields=["state", "-date_created", "-id"], name="cybersource_attempt_state"),
+            models.Index(fields=["session_hash", "-id"], name="cybersource_attempt_session"),
             models.Index(
                 fields=["-date_created"],
                 name="cybersource_needs_attention",
@@ -230,7 +231,6 @@ class CyberSourceReply(models.Model):
         SUPERSEDED = "superseded", _("Too late to change anything")
         REFUSED = "refused", _("Fits no attempt of ours")
         SENT = "sent", _("Sent over REST")
-        NOT_OURS = "not-ours", _("Looked up, of no payment of ours")
 
     class RestOutcome(models.TextChoices):
         PROCESSED = "processed", _("Processed")

@@ -35,15 +35,18 @@ def give_basket_back(request: HttpRequest, basket: Any) -> None:
 
 def session_hash(session: Any) -> str:
     """Return the hash that ties an attempt to this session, putting the random value there if it is missing."""
+    if not session.get(SESSION_KEY):
+        session[SESSION_KEY] = secrets.token_urlsafe(24)
+    return known_hash(session)
+
+
+def known_hash(session: Any) -> str:
+    """Return the hash that ties attempts to this session; empty when it began none."""
     value = session.get(SESSION_KEY)
-    if not value:
-        value = session[SESSION_KEY] = secrets.token_urlsafe(24)
-    return hashlib.sha256(value.encode()).hexdigest()
+    return hashlib.sha256(str(value).encode()).hexdigest() if value else ""
 
 
 def began(session: Any, attempt: PaymentAttempt) -> bool:
     """Did this session begin the checkout that the attempt belongs to?"""
-    value = session.get(SESSION_KEY)
-    return bool(value and attempt.session_hash) and constant_time_compare(
-        hashlib.sha256(str(value).encode()).hexdigest(), attempt.session_hash
-    )
+    known = known_hash(session)
+    return bool(known and attempt.session_hash) and constant_time_compare(known, attempt.session_hash)

@@ -10,7 +10,7 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
 from oscarapicheckout.states import COMPLETE, CONSUMED, DECLINED, PENDING, PaymentStatus
 from oscarapicheckout.utils import CHECKOUT_PAYMENT_STEPS, list_payment_method_states
 from rest_framework.exceptions import Throttled
@@ -21,6 +21,16 @@ from .conf import conf
 from .models import WAITS_FOR_STAFF, AttemptState, PaymentAttempt
 
 
+def in_words(seconds: int) -> str:
+    """A time to wait in minutes, or in hours or days where it is that long; never less than it takes."""
+    minutes, hours, days = (math.ceil(seconds / unit) for unit in (60, 3600, 86400))
+    if minutes < 90:
+        return ngettext("%(minutes)d minute", "%(minutes)d minutes", minutes) % {"minutes": minutes}
+    if hours < 36:
+        return ngettext("%(hours)d hour", "%(hours)d hours", hours) % {"hours": hours}
+    return ngettext("%(days)d day", "%(days)d days", days) % {"days": days}
+
+
 class TooManyTries(Throttled):
     """429 with ``Retry-After`` in seconds and a ``detail`` for the shopper, as Django REST framework throttles.
 
@@ -28,24 +38,16 @@ class TooManyTries(Throttled):
     """
 
     def __init__(self, wait: int, *, may_be_paid: bool = False) -> None:
-        minutes = math.ceil(wait / 60)
         if may_be_paid:
-            detail = ngettext(
-                "Too many card payments were tried. Please wait %(minutes)d minute before you try again. "
-                "If you have just paid, do not pay again; we are still waiting for the answer.",
-                "Too many card payments were tried. Please wait %(minutes)d minutes before you try again. "
-                "If you have just paid, do not pay again; we are still waiting for the answer.",
-                minutes,
+            detail = gettext(
+                "Too many card payments were tried. Please wait %(time)s before you try again. "
+                "If you have just paid, do not pay again; we are still waiting for the answer."
             )
         else:
-            detail = ngettext(
-                "Too many card payments were tried. Please wait %(minutes)d minute, then try again. "
-                "Nothing has been charged.",
-                "Too many card payments were tried. Please wait %(minutes)d minutes, then try again. "
-                "Nothing has been charged.",
-                minutes,
+            detail = gettext(
+                "Too many card payments were tried. Please wait %(time)s, then try again. Nothing has been charged."
             )
-        super().__init__(detail=detail % {"minutes": minutes})
+        super().__init__(detail=detail % {"time": in_words(wait)})
         self.wait = wait
 
 
@@ -55,6 +57,13 @@ class AttemptStatus(PaymentStatus):
     def __init__(self, attempt: PaymentAttempt) -> None:
         self.attempt_id = attempt.pk
         self.order_id = attempt.order_id
+
+    @classmethod
+    def of(cls, step: PaymentAttempt) -> AttemptStatus:
+        """The state of this very step, as :func:`~cybersource.checkout.latest_step` read it."""
+        status = cls(step)
+        status._attempt = step
+        return status
 
     def __getstate__(self) -> dict[str, Any]:
         return {"attempt_id": self.attempt_id, "order_id": self.order_id}
@@ -111,7 +120,8 @@ class AttemptStatus(PaymentStatus):
             if has_another_form(attempt):
                 return None
             raise TooManyTries(refused.wait, may_be_paid=attempt.date_shown is not None) from None
-        return form.as_required_action() if form else None
+        # Whose form it is: the session may speak of a newer order than the page that asks.
+        return {**form.as_required_action(), "order_number": attempt.order.number} if form else None
 
 
 def forget_other_orders(sender: Any, order: Any, request: Any = None, **kwargs: Any) -> None:

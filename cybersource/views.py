@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from enum import Enum
 from functools import partial, wraps
 from typing import Any
@@ -16,15 +17,25 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connection, transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseRedirect, QueryDict
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseForbidden,
+    HttpResponseRedirect,
+    JsonResponse,
+    QueryDict,
+)
 from django.shortcuts import render, resolve_url
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from oscarapicheckout.serializers import PaymentStateSerializer
+from oscarapicheckout.utils import list_payment_method_states
 from oscarapicheckout.views import CHECKOUT_ORDER_ID
 
 from . import (
@@ -39,6 +50,7 @@ from . import (
     replies,
     reviews,
     shopper,
+    unpaid,
 )
 from .client_address import client_address
 from .conf import conf
@@ -50,6 +62,8 @@ from .protocol.rest import NotBelieved
 from .protocol.rest.webhook import MAX_BODY_BYTES as MAX_DELIVERY_BYTES
 from .protocol.review import MAX_BODY_BYTES
 from .rules import InvalidOperation
+from .states import AttemptStatus, TooManyTries
+from .unpaid import Next
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +170,7 @@ def posted_reply(request: HttpRequest) -> HttpResponse:
         receipt = received(request, ReplyType.BROWSER)
     except ProtocolError as problem:
         logger.warning("Refused a browser reply: %s", problem.rule)
-        return render(request, "cybersource/refused.html", {"home_url": resolve_url("/")}, status=400)
+        return render(request, "cybersource/refused.html", {"home_url": get_script_prefix()}, status=400)
     except patience.UNAVAILABLE as problem:
         say_unavailable("a browser reply", problem)
         page = render(request, "cybersource/later.html", status=503)
@@ -328,7 +342,7 @@ def return_to_shop(request: HttpRequest, handle: UUID) -> HttpResponse:
     if where == Where.SUCCESS:
         return HttpResponseRedirect(resolve_url(conf.redirect_success))
     if where == Where.PENDING:
-        return HttpResponseRedirect(pending_url(step))
+        return HttpResponseRedirect(finish_url(step) if is_one_of_several(step) else pending_url(step))
     messages.error(request, explanations.why_not_paid(step))
     if order.basket is not None and order.basket.can_be_edited:
         shopper.give_basket_back(request, order.basket)
@@ -346,6 +360,8 @@ def pending(request: HttpRequest, handle: UUID) -> HttpResponse:
         return stranger(request)
     if whereabouts(step.order, step) != Where.PENDING:
         return HttpResponseRedirect(reverse("cybersource-return", args=[handle]))
+    if is_one_of_several(step):
+        return HttpResponseRedirect(finish_url(step))
     goes_on = (
         step.state == AttemptState.OPEN
         and not step.has_stored_answer
@@ -362,7 +378,9 @@ def pending(request: HttpRequest, handle: UUID) -> HttpResponse:
             "method_key": step.method_key,
             "heading": explanations.pending_heading(step),
             "message": "" if form else explanations.why_pending(step),
-            "card_url": resolve_url(conf.redirect_fail),
+            "states_url": reverse("cybersource-state", args=[handle]),
+            "card_url": finish_url(step),
+            "wants_card": unpaid.next_of(step) == unpaid.Next.CARD,
             "refresh_url": request.path,
             "refresh_seconds": SOON if step.state in UNSETTLED_STATES else LATER,
         },
@@ -389,6 +407,126 @@ def authorize(request: HttpRequest, handle: UUID) -> HttpResponse:
     except InvalidOperation as refused:
         logger.warning("The card of attempt %s was not authorized: %s", step.pk, refused)
     return HttpResponseRedirect(reverse("cybersource-return", args=[handle]))
+
+
+# -- what is placed and not paid -------------------------------------------------------------------------------------
+
+
+def is_one_of_several(step: PaymentAttempt) -> bool:
+    """Whether a payment went through whose order waits for others: its shopper has nothing to wait for on its page."""
+    return step.state == AttemptState.AUTHORIZED and not orders.is_cancelled(step.order)
+
+
+def finish_url(step: PaymentAttempt) -> str:
+    return reverse("cybersource-finish", args=[step.transaction_uuid])
+
+
+@discreet
+@require_GET
+@never_cache
+@transaction.non_atomic_requests
+def finish_newest(request: HttpRequest) -> HttpResponse:
+    """The page of the order that this session tried to pay last."""
+    attempt = unpaid.newest_attempt(request.session)
+    if attempt is None:
+        return render(request, "cybersource/finish.html", {"home_url": get_script_prefix()})
+    return HttpResponseRedirect(finish_url(attempt))
+
+
+@discreet
+@require_GET
+@never_cache
+@transaction.non_atomic_requests
+def finish(request: HttpRequest, handle: UUID) -> HttpResponse:
+    """What is paid of an order, and the form of the payment that comes next."""
+    step = own_step(request, handle)
+    if step is None:
+        return stranger(request)
+    back = reverse("cybersource-return", args=[handle])
+    found = unpaid.UnpaidOrder(order=step.order, steps=unpaid.steps_of(step.order, request.session))
+    if not orders.awaits_payment(step.order) or found.is_declined:
+        return HttpResponseRedirect(back)
+    card, stored, waiting = (found.waiting(what) for what in (Next.CARD, Next.CONTINUE, Next.WAIT))
+    others = other_methods(request, step.order)
+    if len(found.steps) == 1 and waiting and not others:
+        return HttpResponseRedirect(pending_url(waiting[0]))
+    request.session[CHECKOUT_ORDER_ID] = step.order.pk
+    next_step = next(iter(stored or card), None)
+    return render(
+        request,
+        "cybersource/finish.html",
+        {
+            "order": step.order,
+            "left": max(step.order.total_incl_tax - found.held, Decimal("0.00")),
+            "held": found.held,
+            "paid": found.waiting(Next.PAID),
+            "step": next_step,
+            "goes_on": bool(stored),
+            "later": [other for other in (*stored, *card) if other is not next_step],
+            "waiting": waiting,
+            "others": others,
+            "states_url": reverse("cybersource-state", args=[next_step.transaction_uuid]) if next_step else "",
+            "pending_url": reverse("cybersource-pending", args=[(stored or waiting)[0].transaction_uuid])
+            if stored or waiting
+            else "",
+            "return_url": back,
+            "checkout_url": resolve_url(conf.redirect_fail),
+        },
+    )
+
+
+def other_methods(request: HttpRequest, order: Any) -> list[dict[str, Any]]:
+    """What the session holds of the order's payments by methods that are not ours."""
+    held = list_payment_method_states(request)
+    return [
+        {"key": key, **PaymentStateSerializer(instance=state).data}
+        for key, state in held.items()
+        if not isinstance(state, AttemptStatus) and getattr(state, "order_id", None) in (None, order.pk)
+    ]
+
+
+@discreet
+@require_GET
+@never_cache
+@transaction.non_atomic_requests
+def state(request: HttpRequest, handle: UUID) -> HttpResponse:
+    """How one payment stands, in the shape of api-checkout's payment states. To other sessions it does not exist."""
+    step = own_step(request, handle)
+    return told(step.order, [step]) if step else nothing_of_yours()
+
+
+@discreet
+@require_GET
+@never_cache
+@transaction.non_atomic_requests
+def placed(request: HttpRequest) -> HttpResponse:
+    """How the order stands that this session placed from a basket: for a page that lost the answer to placing it."""
+    order = unpaid.placed_from(
+        request.session, basket=request.GET.get("basket", ""), order_token=request.GET.get("order", "")
+    )
+    return told(order, unpaid.steps_of(order, request.session)) if order else nothing_of_yours()
+
+
+def nothing_of_yours() -> HttpResponse:
+    return JsonResponse({"detail": _("This session has placed no such order.")}, status=404)
+
+
+def told(order: Any, steps: Sequence[PaymentAttempt]) -> HttpResponse:
+    try:
+        states = {step.method_key: PaymentStateSerializer(instance=AttemptStatus.of(step)).data for step in steps}
+    except TooManyTries as refused:
+        return JsonResponse({"detail": refused.detail}, status=429, headers={"Retry-After": str(refused.wait)})
+    handle = steps[0].transaction_uuid if steps else None
+    return JsonResponse(
+        {
+            "order_number": order.number,
+            "order_status": order.status,
+            "is_paid": not orders.awaits_payment(order) and not orders.is_cancelled(order),
+            "finish_url": reverse("cybersource-finish", args=[handle]) if handle else None,
+            "return_url": reverse("cybersource-return", args=[handle]) if handle else None,
+            "payment_method_states": states,
+        }
+    )
 
 
 def pending_url(step: PaymentAttempt) -> str:
@@ -421,7 +559,7 @@ def stranger(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "cybersource/return.html",
-        {"retry_url": None if looked_again else f"{request.path}?again=1", "home_url": resolve_url("/")},
+        {"retry_url": None if looked_again else f"{request.path}?again=1", "home_url": get_script_prefix()},
     )
 
 
@@ -432,7 +570,10 @@ def stranger(request: HttpRequest) -> HttpResponse:
 @never_cache
 def fingerprint_redirect(request: HttpRequest, url_type: str) -> HttpResponse:
     """Redirect to the profiling service, to a target made only of settings and the id in the session."""
-    fingerprint = fingerprints.current(request) if url_type in PROFILING_KINDS else None
+    if "renew" in request.GET and url_type in PROFILING_KINDS:
+        fingerprint = fingerprints.begin(request)  # a page that stood open for long
+    else:
+        fingerprint = fingerprints.current(request) if url_type in PROFILING_KINDS else None
     if fingerprint is None:
         raise Http404(_("There is nothing to profile here."))
     return HttpResponseRedirect(fingerprint.url(url_type))

@@ -142,7 +142,6 @@ class Migration(migrations.Migration):
                             ("superseded", "Too late to change anything"),
                             ("refused", "Fits no attempt of ours"),
                             ("sent", "Sent over REST"),
-                            ("not-ours", "Looked up, of no payment of ours"),
                         ],
                         default="received",
                         max_length=16,
@@ -1174,6 +1173,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="paymentattempt",
             index=models.Index(fields=["state", "-date_created", "-id"], name="cybersource_attempt_state"),
+        ),
+        migrations.AddIndex(
+            model_name="paymentattempt",
+            index=models.Index(fields=["session_hash", "-id"], name="cybersource_attempt_session"),
         ),
         migrations.AddIndex(
             model_name="paymentattempt",

@@ -11,9 +11,10 @@ from django import template
 from django.conf import settings
 from django.template import Context
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.translation import get_language, to_locale
 
-from cybersource import fingerprints
+from cybersource import fingerprints, orders, shopper, unpaid
 
 register = template.Library()
 
@@ -48,6 +49,22 @@ def cybersource_states_url() -> str:
     return url_or_empty("api-payment")
 
 
+@register.simple_tag(takes_context=True)
+def cybersource_nonce(context: Context) -> str:
+    """The nonce of the page's Content-Security-Policy: Django's own, django-csp's, or none."""
+    nonce = context.get("csp_nonce")
+    if nonce is None:
+        nonce = getattr(context.get("request"), "csp_nonce", None)
+    # As text: a nonce that nobody has written yet is false to a template, and is made by being written.
+    return str(nonce) if nonce is not None else ""
+
+
+def codes(card_types: str | Iterable[str | int]) -> str:
+    """Card types as the module reads them, whether they came as a text or a list: ``"001,002"``."""
+    listed = card_types.split(",") if isinstance(card_types, str) else card_types
+    return ",".join(str(code).strip().zfill(3) for code in listed if str(code).strip())
+
+
 @register.inclusion_tag("cybersource/card_form.html", takes_context=True)
 def cybersource_card_form(
     context: Context,
@@ -56,7 +73,7 @@ def cybersource_card_form(
     states_url: str = "",
     checkout_url: str = "",
     payload_id: str = "",
-    card_types: str = "",
+    card_types: str | Iterable[str | int] = "",
     billing: bool | str = True,
     phone: bool = False,
     label: str = "",
@@ -66,6 +83,7 @@ def cybersource_card_form(
     country_choices: Iterable[tuple[str, str]] | None = None,
     success_url: str = "",
     retry_url: str = "",
+    nonce: str = "",
 ) -> dict[str, Any]:
     """Draw the card form.
 
@@ -73,7 +91,8 @@ def cybersource_card_form(
     states_url      default: ``{% url "api-payment" %}``
     checkout_url    where the order is placed first; default: nowhere, or ``{% url "api-checkout" %}`` with a payload_id
     payload_id      id of a ``<script type="application/json">`` that holds the order to place
-    card_types      the CyberSource codes this shop takes, ``"001,002,003"``; default: every brand a number can tell
+    card_types      the CyberSource codes this shop takes, ``"001,002,003"`` or a list; default: every brand a number
+                    can tell
     billing         True: a billing address is kept ready and shown if the payment asks for one; "show": shown at once;
                     False: none
     phone           ask for a phone number (optional to the shopper)
@@ -82,16 +101,28 @@ def cybersource_card_form(
     assets          False: the page brings the stylesheet and the module itself
     country         the country chosen at first; country_choices: (code, name) pairs instead of all countries
     success_url     linked when the order turns out to be paid; retry_url: linked when the payment was declined
+    nonce           of the page's Content-Security-Policy; default: ``{{ csp_nonce }}``
     """
+    session = getattr(context.get("request"), "session", None)
+    if session is not None:
+        # Before the order is placed: should that answer be lost, a cookie that comes with it is lost too, and nobody
+        # could tell whose order it is.
+        shopper.session_hash(session)
     return {
+        "nonce": nonce or cybersource_nonce(context),
+        # Midnight may pass while the page stands open, so the module counts on from here.
+        "now": timezone.localtime().isoformat(timespec="seconds"),
+        "placed_url": url_or_empty("cybersource-placed"),
+        "finish_url": url_or_empty("cybersource-finish-newest"),
         "csrf_token": context.get("csrf_token", ""),
-        "csrf_cookie": settings.CSRF_COOKIE_NAME,
+        # With CSRF_USE_SESSIONS a cookie of that name is a left-over, and older than the page.
+        "csrf_cookie": "" if settings.CSRF_USE_SESSIONS else settings.CSRF_COOKIE_NAME,
         "csrf_header": settings.CSRF_HEADER_NAME.removeprefix("HTTP_").replace("_", "-"),
         "method_key": method_key,
         "states_url": states_url or url_or_empty("api-payment"),
         "checkout_url": checkout_url or (url_or_empty("api-checkout") if payload_id else ""),
         "payload_id": payload_id,
-        "card_types": card_types,
+        "card_types": codes(card_types),
         "billing": billing,
         "phone": phone,
         "label": label,
@@ -104,12 +135,43 @@ def cybersource_card_form(
     }
 
 
+@register.inclusion_tag("cybersource/unpaid_orders.html", takes_context=True)
+def cybersource_unpaid_orders(
+    context: Context, *, but: Any = None, assets: bool = False, nonce: str = ""
+) -> dict[str, Any]:
+    """Draw the way to each order of this session that is placed and not paid; nothing when there is none.
+
+    For the basket and the checkout of a shop: whoever lost the way to the payment comes by there. Needs ``request`` in
+    the context. ``but``: an order that the page is about already; ``assets``: bring the stylesheet.
+    """
+    request = context.get("request")
+    session = getattr(request, "session", None)
+    found = unpaid.to_lead_to(session, getattr(request, "basket", None)) if session is not None else []
+    return {
+        "nonce": nonce or cybersource_nonce(context),
+        "assets": assets,
+        "unpaid": [
+            {
+                "number": attempt.order.number,
+                "is_declined": orders.is_declined(attempt.order),
+                "url": reverse("cybersource-finish", args=[attempt.transaction_uuid]),
+            }
+            for attempt in found
+            if attempt.order != but
+        ],
+    }
+
+
 @register.inclusion_tag("cybersource/fingerprint.html", takes_context=True)
-def cybersource_fingerprint(context: Context) -> dict[str, Any]:
+def cybersource_fingerprint(context: Context, *, nonce: str = "") -> dict[str, Any]:
     """Draw the device fingerprint's tags through this shop's redirects; nothing when it is not configured.
 
     Needs ``request`` in the context: the session id that the tags and the payment share is kept in the session.
     """
     request = context.get("request")
     # An id for every page shown: the profiling service wants it so, and the payment names the page it was made from.
-    return {"fingerprint": fingerprints.begin(request) if request is not None else None}
+    return {
+        "nonce": nonce or cybersource_nonce(context),
+        "fingerprint": fingerprints.begin(request) if request is not None else None,
+        "renew_after": int(fingerprints.RENEW_AFTER.total_seconds()),
+    }

@@ -18,6 +18,7 @@ from cybersource.checkout import FRESH_FOR
 from cybersource.client_address import client_address
 from cybersource.models import AttemptState, CyberSourceReply, PaymentAttempt
 from cybersource.simulator import cards
+from cybersource.states import in_words
 from tests.shop import Shopper, card, customer, post_reply
 
 Order = get_model("order", "Order")
@@ -453,3 +454,19 @@ def test_an_attacker_with_a_new_session_for_each_card_is_stopped_and_the_shop_go
     honest.check_out()
     honest.pay()
     assert honest.attempt().order.status == "Authorized"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1, "1 minute"),
+        (61, "2 minutes"),
+        (5340, "89 minutes"),
+        (5341, "2 hours"),
+        (7201, "3 hours"),
+        (90000, "25 hours"),
+    ]
+    + [(126001, "2 days"), (172801, "3 days")],
+)
+def test_a_time_to_wait_is_told_in_minutes_hours_or_days_and_never_too_short(seconds, words):
+    assert in_words(seconds) == words

@@ -12,7 +12,8 @@ from .conftest import APP, ENGINE, render
 FORM = "{% load cybersource_tags %}{% cybersource_card_form OPTIONS %}"
 FINGERPRINT = "{% load cybersource_tags %}{% cybersource_fingerprint %}"
 TEMPLATES = ["bare.html", "base.html", "card_form.html", "card_form_texts.html", "fingerprint.html"]
-TEMPLATES += ["later.html", "pending.html", "refused.html", "return.html"]
+TEMPLATES += ["finish.html", "later.html", "pending.html", "pending_stopped.html", "refused.html", "return.html"]
+TEMPLATES += ["unpaid_orders.html"]
 
 
 class Elements(HTMLParser):

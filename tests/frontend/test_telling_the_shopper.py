@@ -130,7 +130,9 @@ def test_the_shops_own_errors_are_shown_with_the_names_of_their_fields(checkout,
         (Answer("<h1>Bad gateway</h1>", 502), "(error 502)"),
         (Answer("<h1>Please sign in</h1>", 200), "an answer this page does not understand"),
         (Answer("[[[", 200, "application/json"), "an answer this page does not understand"),
-        (Answer("<h1>No</h1>", 400), "The shop did not accept this order."),
+        (Answer("<h1>No</h1>", 400), "an answer this page does not understand"),
+        (Answer("", 302, headers={"Location": "/login/"}), "led this page elsewhere"),
+        (Answer.json({"detail": "Bad request."}, 400), "Bad request."),
     ],
 )
 def test_each_way_the_shop_can_fail_to_take_the_order_is_told_and_the_card_stays_here(

@@ -44,11 +44,6 @@ class Application:
     def succeeded(self) -> bool:
         return self.r_code == "1"
 
-    @property
-    def ran(self) -> bool:
-        """Whether it has a result. One that was asked for and never came to its turn is named without."""
-        return bool(self.r_code or self.reason_code)
-
 
 @dataclass(frozen=True, kw_only=True)
 class FollowOn:
@@ -109,11 +104,7 @@ class Answer:
                 "reversed": "reversalAmountDetails.reversedAmount",
             }.items()
         }
-        applications = tuple(_applications(data))
-        names = {each.name for each in applications}
-        # A look-up tells the payment's authorized amount beside what a capture or refund of it is about.
-        own = ("authorized", "total") if not names or "ics_auth" in names else ("total", "authorized")
-        of_this = (amounts[name] for name in ("refunded", "voided", "reversed", *own))
+        of_this = (amounts[name] for name in ("refunded", "voided", "reversed", "authorized", "total"))
         return cls(
             id=text(data, "id"),
             root_id=text(data, "rootId"),
@@ -153,7 +144,7 @@ class Answer:
             token=_first(data, "tokenInformation.customer.id", "paymentInformation.customer.id"),
             reason_code=text(data, "applicationInformation.reasonCode"),
             r_code=text(data, "applicationInformation.rCode"),
-            applications=applications,
+            applications=tuple(_applications(data)),
             capture=_follow_on(data, "_embedded.capture"),
             reversal=_follow_on(data, "_embedded.reversal"),
             links=dict(_links(data)),

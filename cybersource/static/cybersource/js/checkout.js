@@ -15,7 +15,7 @@ export const CARD_TYPES = Object.freeze({
     "006": "Carte Blanche", "007": "JCB", "014": "EnRoute", "021": "JAL", "024": "Maestro (UK)", "027": "Nicos",
     "031": "Delta", "033": "Visa Electron", "034": "Dankort", "036": "Cartes Bancaires", "037": "Carta Si",
     "042": "Maestro", "043": "GE Money UK", "050": "Hipercard", "053": "Orico", "054": "Elo", "055": "Private label",
-    "062": "UnionPay",
+    "060": "mada", "061": "RuPay", "062": "UnionPay",
 });
 
 const FOURS = [4, 4, 4, 4, 3];
@@ -38,7 +38,7 @@ const BRANDS = [
     { code: "007", starts: ["3528-3589"], lengths: [16, 17, 18, 19] },
     { code: "014", starts: ["2014", "2149"], lengths: [15], onRequest: true },
     { code: "002", starts: MASTERCARD, lengths: [16] },
-    { code: "062", starts: ["62", "81"], lengths: [16, 17, 18, 19] },
+    { code: "062", starts: ["62", "8100-8171"], lengths: [16, 17, 18, 19] },
     { code: "004", starts: ["6011", "622126-622925", "644-649", "65"], lengths: [16, 17, 18, 19] },
     { code: "033", starts: ["4026", "417500", "4508", "4844", "4913", "4917"], lengths: [16], onRequest: true },
     { code: "001", starts: ["4"], lengths: [13, 16, 19] },
@@ -46,6 +46,35 @@ const BRANDS = [
     { code: "036", starts: ["4", ...MASTERCARD], lengths: [16], onRequest: true, shares: true },
     { code: "031", starts: ["4"], lengths: [16], onRequest: true, shares: true },
 ].map((brand) => Object.freeze({ cvn: 3, groups: FOURS, ...brand, name: CARD_TYPES[brand.code] }));
+
+// National schemes whose numbers look like another brand's and are none of it. Those with a code are taken where the
+// shop lists it, or lists nothing; the others CyberSource has no code for, so that they are refused by their names.
+// `elsewhere`: runs on another brand's network abroad, so that a shop which lists nothing leaves the choice to the shopper.
+const NATIONAL = [
+    { name: "Mir", starts: ["2200-2204"], lengths: [16, 17, 18, 19] },
+    { name: "PayPak", starts: ["2205"], lengths: [16] },
+    { name: "Troy", starts: ["9792"], lengths: [16], elsewhere: true },
+    { name: "Verve", starts: ["506099-506198", "507865-507964", "650002-650027"], lengths: [16, 18, 19], elsewhere: true },
+    { name: "Carnet", starts: ["286900", "502275", "506199-506499", "588772", "604622", "606333", "627535", "636318",
+        "636379", "639388", "639484", "639559"], lengths: [16] },
+    { name: "Meeza", starts: ["507803", "507808-507810"], lengths: [16, 17, 18, 19] },
+    { name: "Naranja", starts: ["589562"], lengths: [16] },
+    { name: "Cabal", starts: ["589657", "604201-604219", "604400-604499"], lengths: [16] },
+    { name: "Uzcard", starts: ["5614", "8600"], lengths: [16] },
+    { name: "Humo", starts: ["9860"], lengths: [16] },
+    { name: "Belkart", starts: ["9112"], lengths: [16] },
+    { name: "ArCa", starts: ["9051"], lengths: [16] },
+    { name: "NAPAS", starts: ["9704"], lengths: [16, 17, 18, 19] },
+    { name: "PROSTIR", starts: ["9804"], lengths: [16, 17, 18, 19] },
+    { name: "GPN", starts: ["1946"], lengths: [16] },
+    { name: "LankaPay", starts: ["357111"], lengths: [16] },
+    { code: "060", starts: ["504300", "506968", "508160", "585265", "588845-588851", "588982-588983", "589005", "589206",
+        "604906", "605141", "636120", "968201-968211"], lengths: [16] },
+    { code: "061", starts: ["508227", "508500-508999", "606985-607984", "608001-608500", "652150-653149",
+        "817200-820199"], lengths: [16] },
+].map((brand) => Object.freeze({ code: "", cvn: 3, groups: FOURS, name: CARD_TYPES[brand.code], ...brand }));
+
+const ofCode = (code) => (code ? [...BRANDS, ...NATIONAL].find((known) => known.code === code) : undefined);
 
 const UNKNOWN_BRAND = Object.freeze({
     code: "", name: "", cvn: null, groups: FOURS, lengths: [12, 13, 14, 15, 16, 17, 18, 19],
@@ -58,8 +87,8 @@ function startsWithin(number, range) {
 }
 
 function codes(accepted) {
-    if (typeof accepted === "string") return accepted.split(",").map((code) => code.trim()).filter(Boolean);
-    return accepted ? [...accepted] : [];
+    const listed = typeof accepted === "string" ? accepted.split(",") : [...accepted ?? []];
+    return listed.map((code) => String(code).trim()).filter(Boolean).map((code) => code.padStart(3, "0"));
 }
 
 /** The digits of a text, whatever script they are written in: full-width and Arabic digits become 0-9. */
@@ -88,10 +117,21 @@ export function luhnValid(number) {
     return sum % 10 === 0;
 }
 
+function nationalOf(digits) {
+    return NATIONAL.find((brand) => brand.starts.some((range) => startsWithin(digits, range)));
+}
+
+/** The scheme of a number, whether the shop takes it or not; null when its first digits do not tell. */
+export function schemeOf(number) {
+    return nationalOf(digitsOf(number)) ?? brandOf(number);
+}
+
 /** Every brand a number may be, the likeliest first; `accepted` limits them to the shop's types ("001,002" or a list). */
 export function brandsOf(number, accepted) {
     const digits = digitsOf(number);
     const allowed = codes(accepted);
+    const national = nationalOf(digits);
+    if (national) return national.code && (!allowed.length || allowed.includes(national.code)) ? [national] : [];
     const matching = BRANDS.filter((brand) =>
         (allowed.length ? allowed.includes(brand.code) : !brand.onRequest)
         && brand.starts.some((range) => startsWithin(digits, range)));
@@ -120,9 +160,10 @@ export function numberProblem(number, { accepted, type } = {}) {
     const digits = digitsOf(number);
     if (!digits) return "number-required";
     const told = brandOf(digits, accepted);
-    const allowed = codes(accepted);
-    const refused = !told && allowed.length ? brandOf(digits) : null;
-    const brand = told ?? refused ?? BRANDS.find((known) => known.code === type && !known.shares) ?? UNKNOWN_BRAND;
+    const scheme = schemeOf(digits);
+    const refused = told || (scheme?.elsewhere && !codes(accepted).length) ? null : scheme;
+    const chosen = ofCode(type);
+    const brand = told ?? refused ?? (chosen?.shares ? null : chosen) ?? UNKNOWN_BRAND;
     if (!brand.lengths.includes(digits.length)) {
         return digits.length > Math.max(...brand.lengths) ? "number-long" : "number-short";
     }
@@ -307,9 +348,11 @@ export function billingOf(typed) {
 
 /**
  * Why no form went to CyberSource. `code` is one of:
- *   invalid (fields: {number: "number-short", …})     refused (messages: what the shop said, status)
- *   throttled (seconds or null; shown: when a form was read, which may have been paid before)   session (401, 403)   server (status)   network   unreadable   unsafe   no-payment
- *   declined   checking   paid   other-card   billing (fields, wanted: [{key, value}])   card-in-request
+ *   invalid (fields: {number: "number-short", …})   refused (messages: what the shop said, status)
+ *   throttled (seconds or null; shown: when a form was read, which may have been paid before)
+ *   session (401, 403)   server (status)   network   unreadable   redirected   unsafe   no-payment
+ *   declined   checking   paid   placed (number)   other-card   billing (fields, wanted: [{key, value}])   card-in-request
+ * `unsure`: the shop may have done what it was asked all the same. `url`: where the shopper can go on.
  */
 export class PaymentProblem extends Error {
     constructor(code, details = {}) {
@@ -339,17 +382,42 @@ export function flattenErrors(errors, path = []) {
     return text ? [{ path, text: text.slice(0, 300) }] : [];
 }
 
+// Milliseconds after which an answer is taken for lost: longer than servers and proxies usually take to give up.
+const PATIENCE = 75_000;
+
+async function request(url, init) {
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(), PATIENCE);
+    try {
+        const response = await fetch(url, {
+            credentials: "same-origin", cache: "no-store", ...init, signal: stop.signal,
+            headers: { Accept: "application/json", ...init.headers },
+        });
+        return [response, await response.text()];
+    } finally {
+        clearTimeout(timer);
+    }
+}
+
+/** Whether a request that failed was led to another site, a login of the company's for example, where it may not go. */
+async function isLedElsewhere(url) {
+    try {
+        const [response] = await request(url, { redirect: "manual" });
+        return response.type === "opaqueredirect";
+    } catch {
+        return false;
+    }
+}
+
 async function askShop(url, init = {}) {
     let response;
     let body;
     try {
-        response = await fetch(url, {
-            credentials: "same-origin", cache: "no-store", ...init,
-            headers: { Accept: "application/json", ...init.headers },
-        });
-        body = await response.text();
+        // A post that is led elsewhere arrives there as something else, so it is not led.
+        [response, body] = await request(url, { ...init, redirect: init.method ? "manual" : "follow" });
     } catch {
-        throw new PaymentProblem("network");
+        const elsewhere = !init.method && await isLedElsewhere(url);
+        throw new PaymentProblem(elsewhere ? "redirected" : "network", { unsure: true });
     }
     let json = null;
     try {
@@ -358,12 +426,16 @@ async function askShop(url, init = {}) {
         json = null;
     }
     const { status } = response;
-    if (status === 429) throw new PaymentProblem("throttled", { seconds: retryAfter(response), status, shown: !init.method });
+    const readable = json !== null && typeof json === "object";
+    if (response.type === "opaqueredirect" || (response.redirected && !readable)) throw new PaymentProblem("redirected", { unsure: true });
+    // Only the shop itself can say that it did not do something. A server before it may have lost its answer.
+    const unsure = !readable || status >= 500 || status === 408;
+    if (status === 429) throw new PaymentProblem("throttled", { seconds: retryAfter(response), status, unsure, shown: unsure || !init.method });
     if (status === 404 && !init.method) return null;
-    if (status >= 500) throw new PaymentProblem("server", { status });
-    if (status === 401 || status === 403) throw new PaymentProblem("session", { status });
-    if (!response.ok) throw new PaymentProblem("refused", { status, messages: flattenErrors(json).slice(0, 12) });
-    if (json === null || typeof json !== "object") throw new PaymentProblem("unreadable", { status });
+    if (status >= 500) throw new PaymentProblem("server", { status, unsure });
+    if (status === 401 || status === 403) throw new PaymentProblem("session", { status, unsure });
+    if (!readable) throw new PaymentProblem("unreadable", { status, unsure });
+    if (!response.ok) throw new PaymentProblem("refused", { status, unsure, messages: flattenErrors(json).slice(0, 12) });
     return json;
 }
 
@@ -435,15 +507,71 @@ export function filledFields(action, values) {
     }));
 }
 
+const pause = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+
+// Milliseconds before each look for an order whose answer was lost: the shop may still be placing it.
+const LOOKS = [0, 1_500, 4_000];
+
+/** Where the shop tells what became of an order: by the basket it is placed from, or by its own signed number. */
+function traceUrl(placedUrl, payload) {
+    if (!placedUrl) return "";
+    const name = ["basket", "order"].find((key) => typeof payload?.[key] === "string" && payload[key]);
+    return name ? `${placedUrl}?${new URLSearchParams({ [name]: payload[name] })}` : "";
+}
+
+function parsed(payload) {
+    if (typeof payload !== "string") return payload;
+    try {
+        return JSON.parse(payload);
+    } catch {
+        return null;
+    }
+}
+
+/** Whether a payment is for the amount that this page asked for; null when it named none. */
+function isAsAsked(state, payload, methodKey) {
+    const { amount, pay_balance: balance } = payload?.payment?.[methodKey] ?? {};
+    const alone = Object.keys(payload?.payment ?? {}).length < 2;
+    const asked = amount !== undefined && !balance ? amount : alone ? payload?.total : undefined;
+    return asked === undefined || asked === null ? null : Number(asked) === Number(state.amount);
+}
+
+/**
+ * The order that was placed from the page's basket, as {order_number, is_paid, finish_url, return_url, state};
+ * null when the shop has none. Rejects when nobody can tell. `refused`: its basket was refused after an answer was lost.
+ */
+async function trace({ placedUrl, statesUrl, methodKey, payload }, { refused = false } = {}) {
+    const url = traceUrl(placedUrl, payload);
+    if (!url) {
+        // A shop that cannot say whose order it is. What waits must then be what the shopper agreed to pay.
+        const state = await readState({ statesUrl, methodKey });
+        const isOwn = state?.status === "Pending" && (isAsAsked(state, payload, methodKey) ?? refused);
+        return isOwn ? { state } : null;
+    }
+    const found = await askShop(url);
+    return found && { ...found, state: found.payment_method_states?.[methodKey] ?? null };
+}
+
+/** Looks for the order whose answer was lost, a few times. Null when it is not there, or not heard of. */
+async function lookFor(source, looks, options) {
+    for (const wait of looks) {
+        await pause(wait);
+        const found = await trace(source, options).catch(() => null);
+        if (found && (found.is_paid || (found.state && found.state.status !== "Declined"))) return found;
+    }
+    return null;
+}
+
 /**
  * Checks a card, places the order if a `checkoutUrl` is given, and posts the payment form to CyberSource.
  *
  * card: {number, expiry, cvn, type?, phone?}; billing: {bill_to_forename: "…", …}, used only where the form asks for it.
- * memory: an object of the caller's that outlives a failed try; it remembers that the order is placed.
+ * placedUrl: where the shop says what became of an order whose answer was lost.
+ * memory: an object of the caller's that outlives a failed try; it remembers what is known of the order.
  * Resolves to "posted" when the browser is leaving. Rejects with a PaymentProblem otherwise.
  */
 export async function pay({
-    statesUrl, methodKey = "cybersource", checkoutUrl, payload, csrfToken, csrfHeader, cardTypes,
+    statesUrl, methodKey = "cybersource", checkoutUrl, placedUrl, payload, csrfToken, csrfHeader, cardTypes,
     card = {}, billing = {}, memory = {}, onPlaced = () => {}, onLeaving = () => {}, now = new Date(),
 }) {
     const brands = brandsOf(card.number, cardTypes);
@@ -451,23 +579,68 @@ export async function pay({
     const fields = cardProblems({ ...card, type }, { cardTypes, now });
     if (Object.keys(fields).length) throw new PaymentProblem("invalid", { fields });
 
-    let justPlaced = false;
-    const place = async () => {
-        onPlaced(await placeOrder({ checkoutUrl, payload, csrfToken, csrfHeader, card }));
-        memory.placed = true;
-        justPlaced = true;
+    const source = { placedUrl, statesUrl, methodKey, payload: parsed(payload) };
+    const placed = (order) => {
+        Object.assign(memory, { placed: true, unsure: false, number: order.number ?? order.order_number ?? "", url: order.finish_url ?? "" });
+        onPlaced(order);
     };
-    if (checkoutUrl && !memory.placed) await place();
-    let state = await readState({ statesUrl, methodKey });
-    if (checkoutUrl && !justPlaced && (!state || state.status === "Declined")) {
-        // A decline gave the basket back, so this try is an order of its own.
-        memory.placed = false;
-        await place();
-        state = await readState({ statesUrl, methodKey });
+
+    /** The state of the order that this page placed with an answer that was lost, or in another tab. */
+    const takeUp = (found, isOwn) => {
+        const told = { number: found.order_number, url: found.return_url };
+        if (found.is_paid || found.state?.status === "Consumed") throw new PaymentProblem("paid", told);
+        const waitsForCard = found.state.status === "Pending" && found.state.required_action
+            && isAsAsked(found.state, source.payload, methodKey) !== false;
+        if (!isOwn || !waitsForCard) {
+            const waits = found.state.status === "Pending" && !found.state.required_action;
+            throw new PaymentProblem(waits ? "checking" : "placed", { ...told, url: waits ? found.return_url : found.finish_url });
+        }
+        placed(found);
+        return found.state;
+    };
+
+    const place = async () => {
+        if (memory.unsure) {
+            const found = await lookFor(source, [0]);
+            if (found) return takeUp(found, true);
+        }
+        try {
+            placed(await placeOrder({ checkoutUrl, payload, csrfToken, csrfHeader, card }));
+        } catch (problem) {
+            if (!(problem instanceof PaymentProblem) || problem.code === "card-in-request") throw problem;
+            // A refusal may mean that the basket is an order by now: of this page, or of another tab.
+            const isOwn = Boolean(problem.unsure || memory.unsure);
+            const canTell = Boolean(traceUrl(placedUrl, source.payload));
+            const mayBePlaced = isOwn || (problem.code === "refused" && canTell);
+            const looks = problem.unsure && canTell ? LOOKS : [0];
+            const found = mayBePlaced ? await lookFor(source, looks, { refused: !problem.unsure }) : null;
+            memory.unsure = Boolean(problem.unsure);
+            if (found) return takeUp(found, isOwn);
+            throw problem;
+        }
+        const state = await readState({ statesUrl, methodKey });
+        const { order_number: number } = state?.required_action ?? {};
+        if (!number || !memory.number || number === memory.number) return state;
+        // Another tab placed another order meanwhile.
+        return (await trace(source))?.state ?? null;
+    };
+
+    let state;
+    if (checkoutUrl && !memory.placed) state = await place();
+    else {
+        const found = checkoutUrl && traceUrl(placedUrl, source.payload) ? await trace(source) : null;
+        if (found?.is_paid) throw new PaymentProblem("paid", { number: found.order_number, url: found.return_url });
+        state = found ? found.state : await readState({ statesUrl, methodKey });
+        if (checkoutUrl && (!state || state.status === "Declined")) {
+            // A decline gave the basket back, so this try is an order of its own.
+            memory.placed = false;
+            state = await place();
+        }
     }
     if (!state) throw new PaymentProblem("no-payment");
     if (state.status === "Declined") throw new PaymentProblem("declined");
     if (state.status !== "Pending") throw new PaymentProblem("paid");
+    // Whatever is said from here on is said of an order that is placed.
     const action = formAction(state);
     if (!action) throw new PaymentProblem("checking");
     // The shop goes on with a card it has a token for: never let that pass for the card just typed.
@@ -495,7 +668,7 @@ export async function pay({
 /** What is wrong with a card: {number: text key, type: …, expiry: …, cvn: …, phone: …}, empty when nothing is. */
 export function cardProblems({ number, type, expiry, cvn, phone }, { cardTypes, now = new Date() } = {}) {
     const brands = brandsOf(number, cardTypes);
-    const brand = brands.length === 1 ? brands[0] : BRANDS.find((known) => known.code === type) ?? brands[0] ?? null;
+    const brand = brands.length === 1 ? brands[0] : ofCode(type) ?? brands[0] ?? null;
     const problems = { number: numberProblem(number, { accepted: cardTypes, type }) };
     if (!problems.number && brands.length !== 1 && !type) problems.type = "type-required";
     problems.expiry = expiryProblem(expiry, now);
@@ -508,25 +681,105 @@ export function cardProblems({ number, type, expiry, cvn, phone }, { cardTypes, 
  * Goes on with a payment that needs nothing more from the shopper: posts the next form if there is one.
  * Resolves to "posted", "waiting" (unknown or under review), "card-needed" or "settled".
  */
-export async function continuePayment({ statesUrl, methodKey = "cybersource" }) {
+export async function continuePayment({ statesUrl, methodKey = "cybersource", onLeaving = () => {} }) {
     const state = await readState({ statesUrl, methodKey });
     if (!state || state.status !== "Pending") return "settled";
     const action = formAction(state);
     if (!action) return "waiting";
     if (wantsCard(action)) return "card-needed";
+    paymentUrl(action.url);
+    onLeaving();
     postForm(action.url, filledFields(action, {}));
     return "posted";
 }
 
 // ------------------------------------------------------------------------------------------------- the card form
 
+// Not a failure of this page: the payment stands elsewhere.
+const NEWS = ["paid", "checking", "placed"];
 const CARD_FIELDS = ["number", "expiry", "cvn"];
 const SLOW_AFTER = 20_000;
+// Milliseconds after a form was posted for which it is not taken for stopped; and after which it is, whatever is heard.
+const STAYS_FOR = 1_000;
+const STOPPED_AFTER = 60_000;
 const arrivedBy = () => performance.getEntriesByType?.("navigation")[0]?.type ?? "navigate";
 
+/** The last cookie of a name, which is the one that Django reads where there are several. */
 function cookie(name) {
-    const found = document.cookie.split("; ").find((pair) => pair.startsWith(`${name}=`));
-    return found ? decodeURIComponent(found.slice(name.length + 1)) : "";
+    const found = name ? document.cookie.split("; ").findLast((pair) => pair.startsWith(`${name}=`)) : null;
+    if (!found) return "";
+    const value = found.slice(name.length + 1);
+    try {
+        return decodeURIComponent(value);
+    } catch {
+        return value;
+    }
+}
+
+/** The language of an element as Intl takes it, whatever the page says: "en_US", nothing, or no language at all. */
+function languageOf(element) {
+    const told = (element?.closest("[lang]")?.getAttribute("lang") ?? "").trim().replace(/_/g, "-");
+    for (const tag of [told, told.split(/[-.@]/)[0]]) {
+        try {
+            if (tag) return Intl.getCanonicalLocales(tag)[0];
+        } catch {
+            // no language
+        }
+    }
+    return "en";
+}
+
+const absolute = (url) => (url ? new URL(url, document.baseURI).href : "");
+
+/**
+ * Calls back, once, when the browser stays here although a form was posted: the shopper pressed Stop or Escape, or wants
+ * to stay, or something between swallowed the form. Returns what ends the watch.
+ */
+function whenStopped(tell) {
+    const begun = performance.now();
+    const watching = new AbortController();
+    const { signal } = watching;
+    let timer;
+    const over = () => {
+        clearTimeout(timer);
+        watching.abort();
+    };
+    const within = (milliseconds) => {
+        clearTimeout(timer);
+        timer = setTimeout(() => {
+            over();
+            tell();
+        }, milliseconds);
+    };
+    // Never so soon that a second press of the same click gets through.
+    const soon = () => within(Math.max(300, STAYS_FOR - (performance.now() - begun)));
+    addEventListener("pagehide", over, { signal });
+    addEventListener("keydown", (event) => { if (event.key === "Escape") soon(); }, { signal, capture: true });
+    globalThis.navigation?.addEventListener("navigate", (event) => {
+        event.signal?.addEventListener("abort", () => { if (!signal.aborted) soon(); });
+    }, { signal });
+    within(STOPPED_AFTER);
+    return over;
+}
+
+let profiledAt = 0;
+
+/** Has the device profiled anew when the page stood open for longer than a profile lives. */
+async function renewFingerprint() {
+    const old = document.querySelector("script[data-cybersource-fingerprint]");
+    const lives = Number(old?.dataset.cybersourceFingerprint) * 1_000;
+    if (!lives || performance.now() - profiledAt < lives) return;
+    const fresh = document.createElement("script");
+    fresh.async = true;
+    fresh.nonce = old.nonce;
+    fresh.dataset.cybersourceFingerprint = old.dataset.cybersourceFingerprint;
+    const url = new URL(old.src, document.baseURI);
+    url.searchParams.set("renew", "1");
+    fresh.src = url.href;
+    const loaded = new Promise((resolve) => { for (const end of ["load", "error"]) fresh.addEventListener(end, resolve); });
+    old.replaceWith(fresh);
+    profiledAt = performance.now();
+    await Promise.race([loaded, pause(4_000)]);
 }
 
 /** Writes formatted text into an input and leaves the caret behind the same digit as before. */
@@ -565,6 +818,14 @@ function expiryAsTyped(text, deleting) {
     if (digits && (digits[0] > "1" || (slash && digits.length === 1)) && !deleting) digits = `0${digits}`.slice(0, 6);
     if (digits.length < 2 || (digits.length === 2 && deleting)) return digits;
     return `${digits.slice(0, 2)} / ${digits.slice(2)}`;
+}
+
+/** A name, a number or an amount, which no browser translates or turns round. */
+function named(text) {
+    const node = document.createElement("bdi");
+    node.translate = false;
+    node.append(text);
+    return node;
 }
 
 class CardForm {
@@ -610,10 +871,23 @@ class CardForm {
         document.addEventListener("securitypolicyviolation", (event) => {
             if (this.busy && event.effectiveDirective === "form-action") this.fail(new PaymentProblem("blocked"));
         });
+        // Once the order is placed, the address of this page becomes that of another; what is relative to it must not.
+        for (const name of ["statesUrl", "checkoutUrl", "placedUrl", "finishUrl"]) this[name] = absolute(form.dataset[name]);
         this.fillTypes();
         this.showBrand();
         if (this.button) this.button.disabled = false;
         form.dataset.cybersourceReady = "";
+    }
+
+    /** The shop's date and time: the browser's clock may be wrong, and midnight may pass while the page stands open. */
+    get now() {
+        const told = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.exec(this.form.dataset.now ?? "");
+        // Read without its offset, so that the month is the shop's wherever the browser is.
+        return told ? new Date(new Date(told[0]).getTime() + performance.now()) : new Date();
+    }
+
+    get language() {
+        return languageOf(this.form);
     }
 
     get cardTypes() {
@@ -627,7 +901,7 @@ class CardForm {
     brand() {
         const brands = brandsOf(this.value("number"), this.cardTypes);
         if (brands.length === 1) return brands[0];
-        return BRANDS.find((known) => known.code === this.value("type")) ?? brands[0] ?? null;
+        return ofCode(this.value("type")) ?? brands[0] ?? null;
     }
 
     card() {
@@ -646,7 +920,7 @@ class CardForm {
 
     /** All that is wrong with what the shopper can see: {field name: text key}. */
     problems() {
-        const problems = cardProblems(this.card(), { cardTypes: this.cardTypes });
+        const problems = cardProblems(this.card(), { cardTypes: this.cardTypes, now: this.now });
         return { ...problems, ...billingOf(this.billingValues()).problems };
     }
 
@@ -666,7 +940,7 @@ class CardForm {
             const whole = byHand ? null : parseExpiry(input.value);
             reformat(input, whole ? this.expiryText(whole) : expiryAsTyped(input.value, deleting));
         } else if (name === "cvn") {
-            reformat(input, digitsOf(input.value).slice(0, 4));
+            reformat(input, digitsOf(input.value).slice(0, this.brand()?.cvn ?? 4));
         }
         if (name === "number" || name === "type") this.showBrand();
         const problem = this.problems()[name];
@@ -716,7 +990,6 @@ class CardForm {
         }
         const amex = brand?.cvn === 4;
         for (const hint of this.form.querySelectorAll("[data-cvn-hint]")) hint.hidden = (hint.dataset.cvnHint === "4") !== amex;
-        this.inputs.cvn.setAttribute("maxlength", brand?.cvn ?? 4);
         if (!number) this.showTypeChoice();
         else if (this.inputs.type && this.visible(this.inputs.type)) this.showTypeChoice();
     }
@@ -727,7 +1000,7 @@ class CardForm {
         const select = this.inputs.type;
         if (!select) return;
         const accepted = codes(this.cardTypes);
-        this.typeCodes = accepted.length ? accepted.filter((code) => CARD_TYPES[code]) : BRANDS.filter((brand) => !brand.onRequest).map((brand) => brand.code);
+        this.typeCodes = accepted.length ? accepted.filter((code) => CARD_TYPES[code]) : [...BRANDS, ...NATIONAL].filter((brand) => brand.code && !brand.onRequest).map((brand) => brand.code);
         this.typeCodes.sort();
     }
 
@@ -750,6 +1023,7 @@ class CardForm {
         if (select.dataset.offered !== offered.join()) {
             select.dataset.offered = offered.join();
             select.replaceChildren(select.options[0], ...offered.map((code) => new Option(CARD_TYPES[code], code)));
+            for (const option of [...select.options].slice(1)) option.translate = false;
             // A shared card has a brand on its front; both are shown, the shopper may change it.
             select.value = brands.length > 1 ? offered[0] : "";
         }
@@ -765,8 +1039,11 @@ class CardForm {
         const nodes = document.createDocumentFragment();
         nodes.append(...source.cloneNode(true).childNodes);
         const walker = document.createTreeWalker(nodes, NodeFilter.SHOW_TEXT);
-        while (walker.nextNode()) {
-            walker.currentNode.data = walker.currentNode.data.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+        const texts = [];
+        while (walker.nextNode()) texts.push(walker.currentNode);
+        for (const text of texts) {
+            const pieces = text.data.split(/(\{\w+\})/).map((piece) => values[/^\{(\w+)\}$/.exec(piece)?.[1]] ?? piece);
+            text.replaceWith(...pieces);
         }
         return nodes;
     }
@@ -776,10 +1053,14 @@ class CardForm {
     }
 
     problemText(name, key) {
-        const refused = brandOf(this.value("number"));
         const accepted = codes(this.cardTypes).map((code) => CARD_TYPES[code] ?? code);
-        const list = new Intl.ListFormat(document.documentElement.lang || "en", { type: "conjunction" });
-        return this.text(key, { brand: refused?.name ?? "", accepted: list.format(accepted) }) ?? this.text("invalid") ?? document.createTextNode(key);
+        const list = document.createDocumentFragment();
+        for (const { type, value } of new Intl.ListFormat(this.language, { type: "conjunction" }).formatToParts(accepted)) {
+            list.append(type === "element" ? named(value) : value);
+        }
+        const told = key === "number-refused" && !accepted.length ? "number-refused-by-all" : key;
+        const values = { brand: named(schemeOf(this.value("number"))?.name ?? ""), accepted: list };
+        return this.text(told, values) ?? this.text("invalid") ?? document.createTextNode(key);
     }
 
     showProblem(name, key) {
@@ -865,14 +1146,32 @@ class CardForm {
             const where = path.map((part) => this.labelOf(part)).filter(Boolean).join(", ");
             return document.createTextNode(where ? `${where}: ${text}` : text);
         });
+        if (problem.number) values.number = named(problem.number);
         const told = this.text(key, values) ?? this.text("unreadable") ?? document.createTextNode(code);
-        const tone = ["paid", "checking"].includes(code) ? "news" : "problem";
-        return this.showSummary(`${code}-heading`, messages.length ? messages : [told], tone);
+        if (!messages.length) messages.push(told);
+        if (NEWS.includes(code)) {
+            if (problem.url && !messages[0].querySelector?.("a")) messages.push(this.link(`${code}-link`, problem.url, values));
+        } else if (this.memory.placed && !["declined", "other-card"].includes(code)) {
+            messages.push(this.text("order-placed"), this.link("order-placed-link", this.memory.url || this.finishUrl));
+        } else if (this.memory.unsure) {
+            messages.push(this.text("order-unsure"));
+        }
+        return this.showSummary(`${code}-heading`, messages.filter(Boolean), NEWS.includes(code) ? "news" : "problem");
+    }
+
+    link(key, url, values) {
+        const text = url && this.text(key, values);
+        if (!text) return null;
+        const link = document.createElement("a");
+        link.href = url;
+        link.append(text);
+        return link;
     }
 
     duration(seconds) {
-        const [amount, unit] = seconds < 100 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
-        return new Intl.NumberFormat(document.documentElement.lang || "en", { style: "unit", unit, unitDisplay: "long" }).format(amount);
+        const [size, unit] = [[86_400, "day"], [3_600, "hour"], [60, "minute"], [1, "second"]].find(([size]) => seconds > size * 1.5) ?? [1, "second"];
+        const amount = Math.ceil(seconds / size);
+        return new Intl.NumberFormat(this.language, { style: "unit", unit, unitDisplay: "long" }).format(amount);
     }
 
     /** The order has no billing address and the form wants one: show exactly the fields it wants. */
@@ -904,6 +1203,7 @@ class CardForm {
         // Not `disabled`: that would throw a keyboard user's focus away.
         this.button?.setAttribute("aria-disabled", String(busy));
         clearTimeout(this.slow);
+        this.endWatch?.();
         if (busy) this.slow = setTimeout(() => this.say("slow"), SLOW_AFTER);
     }
 
@@ -927,27 +1227,50 @@ class CardForm {
             this.showFieldProblems(problems);
             return;
         }
-        const { statesUrl, methodKey, checkoutUrl, csrfToken, csrfCookie, csrfHeader } = this.form.dataset;
+        const { methodKey, csrfToken, csrfCookie = "csrftoken", csrfHeader } = this.form.dataset;
+        const { statesUrl, checkoutUrl, placedUrl } = this;
         this.setBusy(true);
         this.say(checkoutUrl && !this.memory.placed ? "placing" : "preparing");
         try {
+            const payload = checkoutUrl ? this.payload() : undefined;
+            if (checkoutUrl && !this.memory.placed) await renewFingerprint();
             await pay({
-                statesUrl, methodKey: methodKey || undefined, checkoutUrl, csrfHeader,
+                statesUrl, methodKey: methodKey || undefined, checkoutUrl, placedUrl, csrfHeader, payload,
                 // The cookie is the newer of the two: a login in another tab changes it.
-                csrfToken: cookie(csrfCookie || "csrftoken") || csrfToken,
-                payload: checkoutUrl ? this.payload() : undefined,
+                csrfToken: cookie(csrfCookie) || csrfToken,
                 cardTypes: this.cardTypes, card: this.card(), billing: this.billingValues(), memory: this.memory,
-                onPlaced: (order) => this.emit("placed", { order }),
-                onLeaving: () => {
-                    this.say("leaving");
-                    this.emit("leaving");
-                },
+                now: this.now,
+                onPlaced: (order) => this.placed(order),
+                onLeaving: () => this.leaving(),
             });
         } catch (error) {
             // A mistake in the page's own code (a payload that is no JSON): the developer should hear of it too.
             if (!(error instanceof PaymentProblem)) reportError(error);
             this.fail(error instanceof PaymentProblem ? error : new PaymentProblem("unreadable"));
         }
+    }
+
+    /** From here on, reloading this page or coming back to it leads to the order's own page, not to an empty basket. */
+    placed(order) {
+        this.emit("placed", { order });
+        if (!this.finishUrl) return;
+        try {
+            history.replaceState(history.state, "", this.finishUrl);
+        } catch {
+            // another origin, or a page in a frame that may not
+        }
+    }
+
+    leaving() {
+        this.say("leaving");
+        this.emit("leaving");
+        this.endWatch = whenStopped(() => this.stayed());
+    }
+
+    /** Leaving was stopped. The card may have been sent, so the next press asks first how the payment stands. */
+    stayed() {
+        this.setBusy(false);
+        this.say("stayed");
     }
 
     /** The shopper agrees to go on with the card the shop has a token for. */
@@ -957,10 +1280,10 @@ class CardForm {
         this.setBusy(true);
         this.say("preparing");
         try {
-            const { statesUrl, methodKey } = this.form.dataset;
-            const answer = await continuePayment({ statesUrl, methodKey: methodKey || undefined });
-            if (answer === "posted") this.say("leaving");
-            else this.fail(new PaymentProblem({ waiting: "checking", "card-needed": "unreadable" }[answer] ?? "paid"));
+            const { methodKey } = this.form.dataset;
+            const answer = await continuePayment({ statesUrl: this.statesUrl, methodKey: methodKey || undefined, onLeaving: () => this.leaving() });
+            if (answer === "posted") return;
+            this.fail(new PaymentProblem({ waiting: "checking", "card-needed": "unreadable" }[answer] ?? "paid"));
         } catch (error) {
             this.fail(error instanceof PaymentProblem ? error : new PaymentProblem("unreadable"));
         }
@@ -1008,15 +1331,19 @@ class PendingPage {
         addEventListener("pageshow", (event) => {
             if (event.persisted) this.offer();
         });
+        // A policy or an extension may stop the form that this page posts; then the shopper is told, and Continue is free.
+        document.addEventListener("securitypolicyviolation", (event) => {
+            if (event.effectiveDirective === "form-action") this.stopped("blocked");
+        });
         // Back from CyberSource must not throw the shopper forward again: then a button waits for a click.
         if (this.next) {
             this.next.addEventListener("submit", (event) => {
                 if (this.sent) event.preventDefault();
-                this.sent = true;
+                else this.leaving();
             });
             if (arrivedBy() === "back_forward") this.offer();
             else {
-                this.sent = true;
+                this.leaving();
                 HTMLFormElement.prototype.submit.call(this.next);
             }
         } else {
@@ -1026,6 +1353,19 @@ class PendingPage {
                 if (!document.hidden && this.timer) this.schedule(0);
             });
         }
+    }
+
+    leaving() {
+        this.sent = true;
+        this.endWatch?.();
+        this.endWatch = whenStopped(() => this.stopped("stopped"));
+    }
+
+    stopped(why) {
+        if (!this.sent) return;
+        this.endWatch?.();
+        this.offer();
+        for (const part of this.root.querySelectorAll(`[data-cybersource-when="${why}"]`)) part.hidden = false;
     }
 
     offer() {
@@ -1057,7 +1397,7 @@ class PendingPage {
         let answer;
         let patience = null;
         try {
-            answer = await continuePayment({ statesUrl: this.statesUrl, methodKey: this.methodKey });
+            answer = await continuePayment({ statesUrl: this.statesUrl, methodKey: this.methodKey, onLeaving: () => this.leaving() });
         } catch (problem) {
             answer = "unreachable";
             patience = problem.seconds ?? null;
@@ -1080,21 +1420,22 @@ class PendingPage {
     stamp(answer) {
         const place = this.root.querySelector("[data-cybersource-checked]");
         if (!place || answer === "unreachable") return;
-        place.querySelector("time").textContent = new Date().toLocaleTimeString(document.documentElement.lang || undefined);
+        place.querySelector("time").textContent = new Date().toLocaleTimeString(languageOf(this.root));
         place.hidden = false;
     }
 }
 
 // ------------------------------------------------------------------------------------------------------- binding
 
-const bound = new WeakSet();
+// One name for all copies of this module: a page may load it twice, by its plain and by its hashed address.
+const BOUND = Symbol.for("cybersource.bound");
 
 /** Takes charge of every card form and pending page below `root`. Call it for markup added after the page loaded. */
 export function bind(root = document) {
     const each = (selector, take) => {
         for (const element of root.querySelectorAll(selector)) {
-            if (bound.has(element)) continue;
-            bound.add(element);
+            if (element[BOUND]) continue;
+            element[BOUND] = true;
             take(element);
         }
     };
