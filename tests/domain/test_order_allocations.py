@@ -8,12 +8,15 @@ from decimal import Decimal
 import pytest
 from django.core.management import call_command
 from django.db.models import F
+from django.test import RequestFactory
 from oscar.core.loading import get_model
+from oscarapicheckout.utils import _set_order_payment_declined
 
 from cybersource.models import AttentionItem, PaymentAttempt, ReleasedAllocation
 from cybersource.simulator import cards
 from tests.shop import DECLINE, Shopper, card, post_notification, post_reply, voucher
 from tests.stock import Shelf, allocations_are_sound, offer
+from tests.threads import at_once, in_threads
 
 pytestmark = pytest.mark.usefixtures("one_step")
 
@@ -32,6 +35,12 @@ def shelf(shopper):
 def status(order):
     order.refresh_from_db()
     return order.status
+
+
+def come_back(shopper, order):
+    """The browser returns from CyberSource, and finds its basket open again."""
+    own = PaymentAttempt.objects.filter(order=order).latest("pk")
+    shopper.client.get(f"/api/cybersource/return/{own.transaction_uuid}/")
 
 
 def expire():
@@ -220,3 +229,292 @@ def test_a_late_charge_brings_back_discounts_prices_and_uses_as_they_were(shoppe
     assert status(order) == "Authorized"
     assert rows() == before
     assert not AttentionItem.objects.filter(kind="short").exists()
+
+
+def test_a_voucher_that_another_used_meanwhile_is_told_to_staff(shopper, shelf):
+    shelf.restock(9)
+    code = voucher("ONCE")
+    Voucher.objects.update(usage=Voucher.SINGLE_USE)
+    orders, attempts = [], []
+    for each in (shopper, Shopper()):
+        shelf.fill(each)
+        assert each.client.post("/api/basket/add-voucher/", {"vouchercode": code}).status_code == 200
+        orders.append(each.check_out())
+        attempts.append(each.attempt())
+        post_reply(each.reply(**DECLINE)) if each is shopper else each.pay()
+    post_reply(shopper.reply(attempts[0]))
+    assert [status(order) for order in orders] == ["Authorized", "Authorized"]
+    assert Voucher.objects.get().num_orders == 2
+    assert AttentionItem.objects.get(kind="short").evidence == {"missing": ["voucher ONCE"]}
+    allocations_are_sound()
+
+
+def test_a_budget_that_others_spent_meanwhile_is_told_to_staff(shopper, shelf):
+    shelf.restock(9)
+    made = offer("Opening", max_global_applications=1)
+    shelf.buy(shopper)
+    attempt = shopper.attempt()
+    post_reply(shopper.reply(**DECLINE))
+    shelf.buy(Shopper())
+    post_reply(shopper.reply(attempt))
+    made.refresh_from_db()
+    assert made.num_applications == 2
+    assert AttentionItem.objects.get(kind="short").evidence == {"missing": ["offer Opening"]}
+    allocations_are_sound()
+
+
+def test_what_staff_were_told_is_over_when_the_order_is_declined_again_and_new_when_it_is_paid_again(shopper, shelf):
+    order = shelf.buy(shopper)
+    attempt = shopper.attempt()
+    post_reply(shopper.reply(**DECLINE))
+    shelf.buy(Shopper())
+    post_reply(shopper.reply(attempt))
+    order.refresh_from_db()
+    order.pipeline["Authorized"] = (*order.pipeline["Authorized"], "Payment Declined")
+    order.set_status("Payment Declined")
+    assert AttentionItem.objects.get(kind="short").date_cleared
+    allocations_are_sound()
+    order.set_status("Pending")
+    assert not AttentionItem.objects.get(kind="short").date_cleared
+    allocations_are_sound()
+
+
+# -- what else may have happened to the rows ---------------------------------------------------------------------------
+
+
+def test_goods_without_stock_are_let_be(shopper, committed_db):
+    shelf = Shelf.with_stock(0, track_stock=False)
+    order = shelf.buy(shopper)
+    before = order.lines.values().get()
+    post_reply(shopper.reply(**DECLINE))
+    assert order.lines.values().get() == before
+    post_reply(shopper.reply())
+    assert order.lines.values().get() == before
+    assert status(order) == "Authorized"
+    assert shelf.allocated == 0
+
+
+def test_several_lines_of_one_stock_record(shopper, shelf):
+    shelf.restock(5)
+    order = shelf.buy(shopper, quantity=2)
+    line = order.lines.get()
+    Line.objects.filter(pk=line.pk).update(quantity=1, num_allocated=1)
+    line.pk = None
+    line.quantity = line.num_allocated = 1
+    line.save(force_insert=True)
+    post_reply(shopper.reply(**DECLINE))
+    allocations_are_sound()
+    assert shelf.allocated == 0
+    post_reply(shopper.reply())
+    assert [each.num_allocated for each in order.lines.all()] == [1, 1]
+    assert shelf.allocated == 2
+
+
+def test_what_was_shipped_is_not_released(shopper, shelf, settings):
+    settings.CYBERSOURCE_REVIEW_HOLDS_ORDER = False
+    shelf.restock(9)
+    order = shelf.buy(shopper, quantity=3)
+    shopper.pay(cards.REVIEW)
+    order.lines.get().consume_allocation(2)
+    other = Shopper()
+    shelf.buy(other)
+    (case,) = shopper.gateway.cases
+    post_notification(shopper.gateway.decide(case.id, "REJECT", reviewer="lena.review").body)
+    assert status(order) == "Payment Declined"
+    shelf.record.refresh_from_db()
+    assert (shelf.record.num_in_stock, shelf.record.num_allocated) == (7, 1)
+    allocations_are_sound()
+    come_back(shopper, order)
+    assert shopper.check_out().pk == order.pk  # api-checkout cancels all three
+    assert shelf.allocated == 4
+    allocations_are_sound()
+
+
+def test_an_allocation_that_staff_cancelled_is_not_released_again(shopper, shelf):
+    shelf.restock(5)
+    shelf.buy(Shopper(), quantity=2)
+    order = shelf.buy(shopper, quantity=2)
+    line = order.lines.get()
+    line.cancel_allocation(2)
+    post_reply(shopper.reply(**DECLINE))
+    assert shelf.allocated == 2
+    come_back(shopper, order)
+    assert shopper.check_out().pk == order.pk
+    assert shelf.allocated == 4
+    allocations_are_sound()
+
+
+@pytest.mark.parametrize("gone", ["stockrecord", "product", "voucher", "offer", "line"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_money_is_recorded_whatever_was_deleted_meanwhile(shopper, shelf, gone, when):
+    shelf.restock(5)
+    offer("Opening")
+    code = voucher("SAVE")
+    shelf.fill(shopper)
+    assert shopper.client.post("/api/basket/add-voucher/", {"vouchercode": code}).status_code == 200
+    order = shopper.check_out()
+
+    def delete():
+        rows = {
+            "stockrecord": shelf.record,
+            "product": shelf.product,
+            "voucher": Voucher.objects.get(),
+            "offer": ConditionalOffer.objects.get(name="Opening"),
+            "line": order.lines.get(),
+        }
+        rows[gone].delete()
+
+    if when == "before":
+        delete()
+    post_reply(shopper.reply(**DECLINE))
+    assert status(order) == "Payment Declined"
+    if when == "after":
+        delete()
+    assert post_reply(shopper.reply()).status_code == 303
+    assert status(order) == "Authorized"
+    told = AttentionItem.objects.filter(kind="short").exists()
+    assert told == ((gone in ("stockrecord", "product", "voucher")) and when == "after")
+
+
+def test_a_declined_order_that_is_deleted_takes_its_record_with_it(shopper, shelf):
+    order = shelf.buy(shopper)
+    post_reply(shopper.reply(**DECLINE))
+    order.delete()
+    assert not ReleasedAllocation.objects.exists()
+    assert shelf.allocated == 0
+
+
+# -- retries that fail, and what api-checkout does by itself -----------------------------------------------------------
+
+
+def test_what_a_failed_retry_took_is_released_in_the_end(shopper, shelf):
+    """api-checkout refuses a retry whose voucher is spent after it froze the basket, and tells nobody."""
+    shelf.restock(5)
+    code = voucher("ONCE")
+    shelf.fill(shopper)
+    assert shopper.client.post("/api/basket/add-voucher/", {"vouchercode": code}).status_code == 200
+    order = shopper.check_out()
+    post_reply(shopper.reply(**DECLINE))
+    come_back(shopper, order)
+    payload = shopper.payload()
+    Voucher.objects.update(end_datetime=F("start_datetime"))
+    refused = shopper.client.post("/api/checkout/", payload, content_type="application/json")
+    assert refused.status_code == 406
+    assert shelf.allocated == 1
+    allocations_are_sound()
+    expire()
+    assert shelf.allocated == 1  # it may be under way
+    ReleasedAllocation.objects.update(date_retried=F("date_retried") - timedelta(hours=2))
+    for _again in range(2):
+        expire()
+        assert shelf.allocated == 0
+        allocations_are_sound()
+    post_reply(shopper.reply())
+    assert status(order) == "Authorized"
+    assert shelf.allocated == 1
+    allocations_are_sound()
+
+
+def test_a_late_charge_between_the_freeze_and_the_retry_takes_once(shopper, shelf):
+    shelf.restock(5)
+    order = shelf.buy(shopper, quantity=2)
+    post_reply(shopper.reply(**DECLINE))
+    Order.objects.get(pk=order.pk).basket.freeze()
+    assert shelf.allocated == 2
+    allocations_are_sound()
+    post_reply(shopper.reply())
+    assert status(order) == "Authorized"
+    assert shelf.allocated == 2
+    allocations_are_sound()
+
+
+def test_a_decline_that_api_checkout_makes_by_itself_releases_too(shopper, shelf):
+    order = shelf.buy(shopper)
+    request = RequestFactory().post("/")
+    request.session = shopper.client.session
+    _set_order_payment_declined(Order.objects.get(pk=order.pk), request)
+    assert shelf.allocated == 0
+    allocations_are_sound()
+    post_reply(shopper.reply())
+    assert status(order) == "Authorized"
+    assert shelf.allocated == 1
+    allocations_are_sound()
+
+
+def test_a_visitor_whose_orders_are_declined_at_once_empties_no_shelf(shopper, shelf):
+    """Ten orders, each declined as it is placed: whoever comes next can buy the last piece."""
+    for _each in range(10):
+        visitor = Shopper()
+        order = shelf.buy(visitor)
+        visitor.pay(cards.DECLINED)
+        assert status(order) == "Payment Declined"
+    other = Shopper()
+    order = shelf.buy(other)
+    other.pay()
+    assert status(order) == "Authorized"
+
+
+# -- at the same moment ------------------------------------------------------------------------------------------------
+
+
+def test_two_workers_that_hear_of_one_decline_release_once(shopper, shelf):
+    shelf.restock(9)
+    shelf.buy(Shopper(), quantity=3)
+    order = shelf.buy(shopper, quantity=3)
+    attempt = shopper.attempt()
+    replies = [shopper.reply(attempt, **DECLINE) for _each in range(4)]
+    codes = in_threads(lambda number: post_reply(replies[number]).status_code, 4)
+    assert codes == [303] * 4
+    assert status(order) == "Payment Declined"
+    assert shelf.allocated == 3
+    allocations_are_sound()
+
+
+def test_a_decline_and_charges_at_once_leave_the_shelf_as_the_order_stands(shopper, shelf):
+    shelf.restock(9)
+    order = shelf.buy(shopper, quantity=2)
+    attempt = shopper.attempt()
+    replies = [shopper.reply(attempt, **DECLINE), shopper.reply(attempt), shopper.reply(attempt, **DECLINE)]
+    in_threads(lambda number: post_reply(replies[number]).status_code, 3)
+    assert status(order) == "Authorized"
+    assert shelf.allocated == 2
+    allocations_are_sound()
+
+
+def test_declines_of_many_orders_with_the_same_goods_and_offers_at_once(committed_db):
+    kettle, pencil = Shelf.with_stock(50), Shelf.with_stock(50, title="Pencil")
+    offer("Opening", max_global_applications=20)
+    shoppers = [Shopper() for _each in range(4)]
+    replies = []
+    for number, each in enumerate(shoppers):
+        for shelf in (kettle, pencil) if number % 2 else (pencil, kettle):
+            shelf.fill(each)
+        each.check_out()
+        replies.append(each.reply(**DECLINE))
+    in_threads(lambda number: post_reply(replies[number]).status_code, 4)
+    assert set(Order.objects.values_list("status", flat=True)) == {"Payment Declined"}
+    assert (kettle.allocated, pencil.allocated) == (0, 0)
+    allocations_are_sound()
+
+
+@pytest.mark.parametrize("_time", range(3))
+def test_a_retry_and_a_late_charge_at_once(shopper, shelf, _time):
+    """api-checkout may find that the order was paid meanwhile; then nothing is taken twice."""
+    shelf.restock(9)
+    shelf.buy(Shopper(), quantity=2)
+    order = shelf.buy(shopper, quantity=3)
+    attempt = shopper.attempt()
+    post_reply(shopper.reply(attempt, **DECLINE))
+    come_back(shopper, order)
+    payload, late = shopper.payload(), shopper.reply(attempt)
+    shopper.client.raise_request_exception = False
+    codes = at_once(
+        lambda: shopper.client.post("/api/checkout/", payload, content_type="application/json").status_code,
+        lambda: post_reply(late).status_code,
+    )
+    assert codes[0] in (200, 406)
+    assert codes[1] == 303
+    assert status(order) == "Authorized"
+    assert shelf.allocated == 5
+    assert sum(line.num_allocated for line in order.lines.all()) == 3
+    allocations_are_sound()
