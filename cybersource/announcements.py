@@ -15,15 +15,15 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection, transaction
-from django.db.models import Q, prefetch_related_objects
+from django.db.models import Model, Q, prefetch_related_objects
 from django.dispatch import Signal
 from django.http import HttpRequest
-from django.utils import timezone
+from django.utils import timezone, translation
 from oscar.core.loading import get_model
 from oscarapicheckout import handlers
-from oscarapicheckout.signals import order_payment_authorized
+from oscarapicheckout.signals import order_payment_authorized, order_payment_declined
 
-from . import patience
+from . import patience, signals
 from .models import OrderConfirmation, PaymentAttempt
 
 Order = get_model("order", "Order")
@@ -33,13 +33,17 @@ logger = logging.getLogger(__name__)
 #: How long a claimed confirmation may be under way before another process may take it over.
 LEASE = timedelta(minutes=10)
 
-#: Take the confirmation of an order if it is free. In SQL, since querysets need two statements and eight times as long.
+#: Take the confirmation of an order if it is free, and tell in which language the order was checked out last. In SQL,
+#: since querysets need two statements and eight times as long.
 CLAIM = """\
 UPDATE {table} SET date_claimed = %(now)s
 WHERE id = (
     SELECT id FROM {table}
     WHERE order_id = %(order)s AND date_sent IS NULL AND (date_claimed IS NULL OR date_claimed < %(stale)s)
     FOR NO KEY UPDATE SKIP LOCKED
+)
+RETURNING (
+    SELECT language FROM {attempts} WHERE order_id = %(order)s AND language <> '' ORDER BY id DESC LIMIT 1
 )"""
 
 #: Remember that it went out, in a statement that limits its own wait for the row and is a transaction by itself.
@@ -47,13 +51,31 @@ MARK = """\
 UPDATE {table} SET date_sent = %s FROM (SELECT {limits}) AS limits WHERE order_id = %s AND date_sent IS NULL"""
 
 
+#: What shoppers hear of by mail, and so in the language of their checkout. The rest is for staff.
+TOLD_TO_SHOPPERS = (order_payment_authorized, order_payment_declined, signals.payment_declined, signals.reply_recorded)
+
+
 def announce(signal: Signal, *, sender: Any, **arguments: Any) -> None:
-    """Send a signal after the running transaction has committed, at once when there is none."""
-    transaction.on_commit(lambda: send(signal, sender=sender, **arguments), robust=True)
+    """Send a signal after the running transaction has committed, at once when there is none.
+
+    In the language of the checkout or in that of the shop: whoever's request or command this is has another.
+    """
+
+    def send_in_its_language() -> None:
+        language = settings.LANGUAGE_CODE
+        if signal in TOLD_TO_SHOPPERS and signal.has_listeners(sender):
+            attempt = arguments.get("attempt")
+            language = (attempt.language if attempt else language_of(arguments["order"])) or language
+        with translation.override(language):
+            send(signal, sender=sender, **arguments)
+
+    transaction.on_commit(send_in_its_language, robust=True)
 
 
 def send(signal: Signal, *, sender: Any, **arguments: Any) -> list[Any]:
     """Send to every receiver whatever the others do; return those that raised."""
+    if isinstance(request := arguments.get("request"), HttpRequest):
+        request.LANGUAGE_CODE = translation.get_language()  # type: ignore[attr-defined]
     failed = []
     for receiver, answer in signal.send_robust(sender=sender, **arguments):
         if isinstance(answer, Exception):
@@ -85,7 +107,8 @@ def announce_authorized(order: Any, *, hostname: str = "") -> bool:
     """
     try:
         with patience.at_most(patience.FOR_A_RETRY):
-            if not claim(order):
+            claimed, language = take_claim(order)
+            if not claimed:
                 return False
     except patience.UNAVAILABLE as problem:
         if not patience.is_locked(problem):
@@ -95,7 +118,8 @@ def announce_authorized(order: Any, *, hostname: str = "") -> bool:
     prefetch_related_objects([order], "lines", "surcharges")  # the e-mail asks for each of them more than once
     request = owner_request(order, hostname or hostname_of(order))
     request.cybersource_claimed = order.pk  # type: ignore[attr-defined]
-    failed = send(order_payment_authorized, sender=order, order=order, request=request)
+    with translation.override(language or settings.LANGUAGE_CODE):
+        failed = send(order_payment_authorized, sender=order, order=order, request=request)
     if confirm_once in failed:
         return False  # the claim's lease runs out and cybersource_reprocess sends it again
     mark_sent(order.pk)
@@ -103,7 +127,14 @@ def announce_authorized(order: Any, *, hostname: str = "") -> bool:
 
 
 def claim(order: Any) -> bool:
+    """Take the sending of an order's confirmation upon us; see :func:`take_claim`."""
+    return take_claim(order)[0]
+
+
+def take_claim(order: Any) -> tuple[bool, str]:
     """Take the sending of an order's confirmation upon us, unless it is sent or somebody is at it.
+
+    Returns whether it is ours, and the language in which the order was checked out.
 
     Waits for no other sender: whoever holds the row locked is about to send, or keeps it for ``cybersource_reprocess``.
     Raises OperationalError when the order or its owner stays locked for longer than :mod:`~cybersource.patience` lets
@@ -112,15 +143,20 @@ def claim(order: Any) -> bool:
     now = timezone.now()
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(CLAIM.format(table=confirmations()), {"order": order.pk, "now": now, "stale": now - LEASE})
-            claimed = cursor.rowcount == 1
+            tables = {"table": confirmations(), "attempts": quoted(PaymentAttempt)}
+            cursor.execute(CLAIM.format(**tables), {"order": order.pk, "now": now, "stale": now - LEASE})
+            claimed = cursor.fetchone()
         if claimed:
             wait_for_keys(order)
-    return claimed
+    return claimed is not None, (claimed[0] or "") if claimed else ""
 
 
 def confirmations() -> str:
-    return connection.ops.quote_name(OrderConfirmation._meta.db_table)
+    return quoted(OrderConfirmation)
+
+
+def quoted(model: type[Model]) -> str:
+    return connection.ops.quote_name(model._meta.db_table)
 
 
 def wait_for_keys(order: Any) -> None:
@@ -174,6 +210,12 @@ def hostname_of(order: Any) -> str:
     """The host on which the order was last being paid: links in its mail lead there."""
     attempts = PaymentAttempt.objects.filter(order=order).exclude(hostname="")
     return attempts.order_by("-pk").values_list("hostname", flat=True).first() or ""
+
+
+def language_of(order: Any) -> str:
+    """The language in which the order was checked out last."""
+    attempts = PaymentAttempt.objects.filter(order=order).exclude(language="")
+    return attempts.order_by("-pk").values_list("language", flat=True).first() or ""
 
 
 def unsent_confirmations() -> list[Any]:

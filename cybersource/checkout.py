@@ -23,6 +23,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from oscar.core.loading import get_model
@@ -142,6 +143,7 @@ def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: H
         profile_id=credentials.profile_id,
         access_key=credentials.access_key,
         hostname=hostname[:100],
+        language=(get_language() or "")[:16],
         session_hash=shopper.session_hash(request.session),
         customer_ip_address=client_address(request),
         is_limited=not request.user.is_staff,
@@ -299,6 +301,7 @@ def begin_next_step(attempt: PaymentAttempt, token: PaymentToken) -> PaymentAtte
                 "profile_id",
                 "access_key",
                 "hostname",
+                "language",
                 "session_hash",
                 "customer_ip_address",
                 "is_limited",

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib.postgres.fields.hstore import KeyTransform
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
@@ -137,8 +137,8 @@ class Payment:
 
     @property
     def locale(self) -> str:
-        """The language that the payment form was signed in; empty where no form was."""
-        return getattr(self.entry, "locale", None) or ""
+        """The language of the checkout, or else that of the payment form; empty where there was none."""
+        return getattr(self.entry, "language", None) or getattr(self.entry, "locale", None) or ""
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -201,7 +201,7 @@ def read(authorizations: Sequence[Any]) -> list[Payment]:
         return []
     standings = standing.read([one.source for one in authorizations])
     shown = CyberSourceReply.objects.only("card_number", "card_type", "auth_code")
-    shown = shown.annotate(locale=KeyTransform("req_locale", "data"))
+    shown = shown.annotate(locale=KeyTransform("req_locale", "data"), language=F("attempt__language"))
     entries: Mapping[int, CyberSourceReply] = shown.in_bulk([one.log_id for one in authorizations if one.log_id])
     return [
         Payment(standing=standings[one.source_id], stands=Standing(one.stands), entry=entries.get(one.log_id))

@@ -146,6 +146,12 @@ class PaymentAttempt(models.Model):
     profile_id = models.CharField(_("Profile ID"), max_length=50, blank=True)
     access_key = models.CharField(_("Access key"), max_length=50, blank=True)
     hostname = models.CharField(_("Hostname"), max_length=100, blank=True)
+    language = models.CharField(
+        _("Language"),
+        max_length=16,
+        blank=True,
+        help_text=_("In which the shopper checked out and is told of the payment."),
+    )
     session_hash = models.CharField(
         _("Session hash"), max_length=64, blank=True, help_text=_("Hash of a random value in the shopper's session.")
     )
@@ -926,6 +932,26 @@ class ReleasedAllocation(models.Model):
     def is_about(self, lines: Iterable[Any]) -> bool:
         """Whether any of these lines is one that released something: a retry replaces all of them."""
         return any(str(line.pk) in self.lines for line in lines)
+
+
+class PaymentNote(models.Model):
+    """Marks an order's note as one of ours: Oscar shows notes to partners' users too, who see nothing of the money."""
+
+    note = models.OneToOneField(
+        "order.OrderNote",
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="cybersource_note",
+        verbose_name=_("Order note"),
+    )
+
+    class Meta:
+        verbose_name = _("Payment note")
+        verbose_name_plural = _("Payment notes")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.note_id)
 
 
 def clipped(model: type[models.Model], **values: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Everything here expects the order's row to be locked by the caller, inside the c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -35,6 +35,7 @@ from .models import (
     AttentionItem,
     OrderConfirmation,
     PaymentAttempt,
+    PaymentNote,
     PaymentOperation,
 )
 
@@ -107,8 +108,14 @@ def in_the_shops_language() -> AbstractContextManager[Any]:
 
 
 def note(order: Any, message: str, *, user: Any = None) -> None:
-    """Tell staff, on the order's page; see :func:`in_the_shops_language`."""
-    OrderNote.objects.create(order=order, note_type=NOTE_TYPE, message=message, user=user)
+    """Tell staff who may see payments, on the order's page; see :func:`in_the_shops_language`."""
+    notes([OrderNote(order=order, note_type=NOTE_TYPE, message=message, user=user)])
+
+
+def notes(written: Sequence[Any]) -> None:
+    """Store notes of ours, and that they are ours."""
+    OrderNote.objects.bulk_create(written)
+    PaymentNote.objects.bulk_create(PaymentNote(note=note) for note in written)
 
 
 @dataclass(kw_only=True)

@@ -460,7 +460,7 @@ class Desk:
     def write(self) -> None:
         """Write the notes and move the attempts that have gathered."""
         notes, self.notes = self.notes, []
-        OrderNote.objects.bulk_create(notes)
+        orders.notes(notes)
         moved, self.moved = self.moved, {}
         for (state, attention), pairs in moved.items():
             attempts, sources = zip(*pairs, strict=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
-from oscarapi.basket.operations import store_basket_in_session
+from oscarapi.basket.operations import get_basket_id_from_session, store_basket_in_session
 
 from .models import PaymentAttempt
 
@@ -24,12 +24,16 @@ SESSION_KEY = "cybersource_checkout"
 def give_basket_back(request: HttpRequest, basket: Any) -> None:
     """Make a thawed basket the shopper's one basket again, so that the retry is of the same order.
 
-    A customer who looked around meanwhile has a second open basket; Oscar would merge the two either way round, and
-    an order whose basket went into the other could not be paid any more.
+    Whoever looked around meanwhile has a second open basket. A customer's Oscar would merge either way round, and an
+    order whose basket went into the other could not be paid any more; a guest's would be left behind.
     """
+    others = type(basket).open.none()
     if request.user.is_authenticated and basket.owner_id == request.user.pk:
-        for other in type(basket).open.filter(owner=request.user).exclude(pk=basket.pk):
-            basket.merge(other, add_quantities=False)
+        others = type(basket).open.filter(owner=request.user)
+    elif not request.user.is_authenticated and basket.owner_id is None:
+        others = type(basket).open.filter(owner=None, pk=get_basket_id_from_session(request))
+    for other in others.exclude(pk=basket.pk):
+        basket.merge(other, add_quantities=False)
     store_basket_in_session(basket, request.session)
 
 

@@ -28,6 +28,7 @@ from django.http import (
 )
 from django.shortcuts import render, resolve_url
 from django.urls import get_script_prefix, reverse
+from django.utils import translation
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -327,15 +328,34 @@ def whereabouts(order: Any, step: PaymentAttempt) -> Where:
     return Where.PENDING if waits and not orders.is_declined(order) else Where.FAIL
 
 
+def by_whoever_began_it(view: Callable[[HttpRequest, UUID, PaymentAttempt], HttpResponse]) -> View:
+    """Hand a view the latest step of the payment behind its URL, if this very session began it.
+
+    It speaks the language of the checkout, whatever the browser asks for on an address without a language prefix.
+    """
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, handle: UUID) -> HttpResponse:
+        step = own_step(request, handle)
+        if step is None:
+            return stranger(request)
+        language = step.language or translation.get_language()
+        with translation.override(language):
+            response = view(request, handle, step)
+        if language:
+            response.headers.setdefault("Content-Language", language)
+        return response
+
+    return wrapped
+
+
 @discreet
 @require_GET
 @never_cache
 @transaction.non_atomic_requests
-def return_to_shop(request: HttpRequest, handle: UUID) -> HttpResponse:
+@by_whoever_began_it
+def return_to_shop(request: HttpRequest, handle: UUID, step: PaymentAttempt) -> HttpResponse:
     """The shopper is back with a real session: mirror the rows into it and send the shopper on."""
-    step = own_step(request, handle)
-    if step is None:
-        return stranger(request)
     order = step.order
     request.session[CHECKOUT_ORDER_ID] = order.pk
     where = whereabouts(order, step)
@@ -353,11 +373,9 @@ def return_to_shop(request: HttpRequest, handle: UUID) -> HttpResponse:
 @require_GET
 @never_cache
 @transaction.non_atomic_requests
-def pending(request: HttpRequest, handle: UUID) -> HttpResponse:
+@by_whoever_began_it
+def pending(request: HttpRequest, handle: UUID, step: PaymentAttempt) -> HttpResponse:
     """Goes on with a two-step payment, or says that we are still checking and looks again."""
-    step = own_step(request, handle)
-    if step is None:
-        return stranger(request)
     if whereabouts(step.order, step) != Where.PENDING:
         return HttpResponseRedirect(reverse("cybersource-return", args=[handle]))
     if is_one_of_several(step):
@@ -392,15 +410,13 @@ def pending(request: HttpRequest, handle: UUID) -> HttpResponse:
 @require_POST
 @never_cache
 @transaction.non_atomic_requests
-def authorize(request: HttpRequest, handle: UUID) -> HttpResponse:
+@by_whoever_began_it
+def authorize(request: HttpRequest, handle: UUID, step: PaymentAttempt) -> HttpResponse:
     """The second step of a payment that the shop's server authorizes, asked for by the shopper's browser.
 
     Needs no token against forgery: it takes nothing from the post, and only the session that began the payment, whose
     cookie a foreign page's post does not bring, finds the step behind the URL. Asked twice, it is done once.
     """
-    step = own_step(request, handle)
-    if step is None:
-        return stranger(request)
     try:
         if step.door == PaymentAttempt.Door.REST and step.state == AttemptState.OPEN and not step.has_stored_answer:
             authorizations.authorize_step(step)

@@ -43,10 +43,9 @@ class ByScope(SimpleRateThrottle):
             logger.error("Requests to the API are not counted: the cache fails (%s).", type(problem).__name__)
             return True
 
-    def get_cache_key(self, request: Request, view: Any) -> str:
+    def get_cache_key(self, request: Request, view: Any) -> str | None:
+        """None counts nobody: behind a proxy that nobody named all guests have the proxy's address."""
         if request.user and request.user.is_authenticated:
-            whose = f"user-{request.user.pk}"
-        else:
-            address = client_address(request._request)
-            whose = f"address-{network_of(address) or address}"
-        return f"throttle_{self.scope}_{whose}"
+            return f"throttle_{self.scope}_user-{request.user.pk}"
+        network = network_of(client_address(request._request))
+        return f"throttle_{self.scope}_address-{network}" if network else None

@@ -215,6 +215,15 @@ class Migration(migrations.Migration):
                 ("access_key", models.CharField(blank=True, max_length=50, verbose_name="Access key")),
                 ("hostname", models.CharField(blank=True, max_length=100, verbose_name="Hostname")),
                 (
+                    "language",
+                    models.CharField(
+                        blank=True,
+                        help_text="In which the shopper checked out and is told of the payment.",
+                        max_length=16,
+                        verbose_name="Language",
+                    ),
+                ),
+                (
                     "session_hash",
                     models.CharField(
                         blank=True,
@@ -1201,6 +1210,27 @@ class Migration(migrations.Migration):
                 fields=["id"],
                 name="cybersource_update_pending",
             ),
+        ),
+        migrations.CreateModel(
+            name="PaymentNote",
+            fields=[
+                (
+                    "note",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="cybersource_note",
+                        serialize=False,
+                        to="order.ordernote",
+                        verbose_name="Order note",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "Payment note",
+                "verbose_name_plural": "Payment notes",
+                "default_permissions": (),
+            },
         ),
         migrations.AddConstraint(
             model_name="followonresult",

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.db.models import Prefetch, prefetch_related_objects
 from django.template import Context
+from oscar.core.loading import get_model
 
 from cybersource import navigation, order_panel, worklist
 from cybersource.dashboard import access
 from cybersource.models import AttentionItem
+
+OrderNote = get_model("order", "OrderNote")
 
 register = template.Library()
 
@@ -34,6 +38,14 @@ def cybersource_order_panel(context: Context, order: Any) -> order_panel.OrderPa
         order.__dict__[KEPT_AS] = order_panel.for_order(order)
     kept: order_panel.OrderPanel | None = order.__dict__[KEPT_AS]
     return kept
+
+
+@register.simple_tag(takes_context=True)
+def cybersource_hide_notes(context: Context, order: Any) -> str:
+    """Leave out of ``order.notes.all`` what we wrote there, for those who may not see the order's payments."""
+    if not cybersource_may(context, "see_payments"):
+        prefetch_related_objects([order], Prefetch("notes", OrderNote.objects.filter(cybersource_note=None)))
+    return ""
 
 
 @register.simple_tag(takes_context=True)

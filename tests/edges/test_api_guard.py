@@ -184,6 +184,18 @@ def test_a_rate_of_the_shop_goes_before_the_default_and_the_answer_says_how_long
     assert Caller(user_with(LOOK)).get("payments/").status_code == 200  # somebody else's budget
 
 
+@pytest.mark.parametrize("address", ["10.0.0.7", "172.20.0.1", "127.0.0.1", "fd00::7", ""])
+def test_guests_behind_a_proxy_that_nobody_named_do_not_share_one_budget(desk, monkeypatch, address):
+    rates = {**api_settings.DEFAULT_THROTTLE_RATES, "cybersource-own": "2/min"}
+    monkeypatch.setattr(api_settings, "DEFAULT_THROTTLE_RATES", rates)
+    order = desk.order("64.50")
+    asked = {"order": order.number, "hash": order.verification_hash()}
+    told = [Caller(REMOTE_ADDR=address).get("my/payments/", **asked).status_code for _ in range(4)]
+    assert told == [200] * 4
+    told = [Caller(REMOTE_ADDR="198.51.100.7").get("my/payments/", **asked).status_code for _ in range(4)]
+    assert told == [200, 200, 429, 429]
+
+
 def test_without_any_setting_money_is_moved_sixty_times_a_minute_and_no_more(desk, staff):
     told = [staff.post("payments/1/reverse/") for _ in range(61)]
     assert [code(one) for one in told[:60]] == [(404, "not-found")] * 60

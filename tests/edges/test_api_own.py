@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from oscar.core.loading import get_model
 
 from cybersource import dossiers, operations, receipts
+from cybersource.models import PaymentAttempt
 from tests.calling import Caller, code, lengthen
 from tests.shop import Shopper, customer
 
@@ -121,9 +122,9 @@ def test_a_receipt_says_what_was_taken_where_that_is_less_than_was_reserved(desk
     ("currency", "locale", "shown"),
     [("EUR", "de-de", "69,50\xa0€"), ("JPY", "ja-jp", "￥70"), ("KWD", "en-us", "KWD\xa069.500")],
 )
-def test_a_receipt_is_in_the_language_that_its_order_was_paid_in(desk, settings, currency, locale, shown):
-    settings.CYBERSOURCE_LOCALE = locale
+def test_a_receipt_is_in_the_language_that_its_order_was_paid_in(desk, currency, locale, shown):
     order = desk.order("64.50")
+    PaymentAttempt.objects.filter(order=order).update(language=locale)
     source = Source.objects.get(order=order)
     source.transactions.update(amount=D("70.00") if currency == "JPY" else D("69.50"))
     Source.objects.filter(pk=source.pk).update(currency=currency)

@@ -106,6 +106,35 @@ def test_the_return_page_puts_the_order_and_the_thawed_basket_into_the_session(s
     assert page.wsgi_request.basket.pk == order.basket_id
 
 
+def titles(basket) -> list[str]:
+    return sorted(line.product.title for line in basket.lines.all())
+
+
+def test_a_guest_who_shopped_on_keeps_those_goods_when_a_decline_brings_the_old_basket_back(shopper):
+    order = shopper.check_out("64.50")
+    answer = shopper.submit(card(cards.DECLINED))
+    shopper.fill_basket("10.00", title="Tea strainer")
+    newer = shopper.client.session["oscar_open_basket"]
+    assert newer != order.basket_id
+    location = shopper.deliver(answer, follow=False).headers["Location"]
+    for _again in range(2):
+        shopper.client.get(location)
+        assert shopper.client.session["oscar_open_basket"] == order.basket_id
+        order.basket.refresh_from_db()
+        assert titles(order.basket) == ["Enamel kettle", "Tea strainer"]
+    assert shopper.check_out().pk == order.pk  # the retry is of the same order, and is for both
+    assert order.lines.count() == 2
+
+
+def test_what_lies_in_another_guests_basket_is_left_there(shopper):
+    other = Shopper()
+    other.fill_basket("10.00", title="Tea strainer")
+    shopper.check_out("64.50")
+    shopper.pay(cards.DECLINED)
+    assert titles(shopper.attempt().order.basket) == ["Enamel kettle"]
+    assert len(other.client.get(other.client.get("/api/basket/").json()["lines"]).json()) == 1
+
+
 def test_redirects_go_where_the_settings_say(shopper, settings):
     settings.CYBERSOURCE_REDIRECT_SUCCESS = "/well-done/"
     settings.CYBERSOURCE_REDIRECT_FAIL = "basket:summary"

@@ -18,7 +18,7 @@ from oscar.core.compat import get_user_model
 from oscar.core.loading import get_model
 from oscar.test.factories import create_order
 
-from cybersource import checkout, order_panel
+from cybersource import checkout, operations, order_panel, standing
 from cybersource.models import CyberSourceReply, PaymentAttempt, PaymentToken, ReviewNotificationUpdate
 from cybersource.simulator import cards
 from cybersource.simulator.review import Followon, Update
@@ -458,6 +458,28 @@ def test_an_order_shows_its_money_to_staff_who_may_see_it_and_to_nobody_else(sho
     client = as_user(User.objects.get(pk=clerk.pk))
     assert "Authorized on cards $69.50" in tab(client, order)
     assert len(alarms(client, order)) == 1
+
+
+def test_notes_of_ours_are_shown_to_those_who_may_see_payments_and_other_notes_to_all(desk):
+    order = desk.order("64.50", card=cards.REVIEW)
+    (payment,) = standing.of_order(order)
+    operations.reject_review(payment.authorization, user=desk.staff, reason="looks wrong")
+    order.notes.create(user=desk.staff, note_type="System", message="Order status changed by hand")
+    order.notes.create(user=desk.staff, message="Wrap it as a gift")
+    ours = [note.message for note in order.notes.filter(cybersource_note__isnull=False)]
+    assert len(ours) > 2 and any("looks wrong" in message for message in ours)
+    seller = User.objects.create_user("seller", "seller@partner.example", "-")
+    seller.user_permissions.add(*Permission.objects.filter(codename__in=(*SEE_MONEY, "view_cybersourcereply")))
+    order.lines.get().partner.users.add(seller)
+    clerk = User.objects.create_user("clerk", "clerk@shop.example", "-", is_staff=True)
+    clerk.user_permissions.add(*Permission.objects.filter(codename__in=SEE_ORDERS))
+    for user in (seller, clerk):
+        shown = unescape(page(as_user(user), order))
+        assert "Order status changed by hand" in shown and "Wrap it as a gift" in shown
+        assert not [message for message in ours if message[:40] in shown]
+    clerk.user_permissions.add(Permission.objects.get(codename="view_paymentoperation"))
+    shown = unescape(page(as_user(User.objects.get(pk=clerk.pk)), order))
+    assert not [message for message in ours if message[:40] not in shown]
 
 
 def test_a_shop_without_djangos_admin_shows_the_same_page(shopper, staff, settings):
