@@ -2,18 +2,21 @@
 
     attempt without an answer -> searched for by its order's number -> looked up -> Outcome -> settled as every reply
 
-What is found is matched to exactly one attempt or to none: nothing is guessed. What matches none is listed by
-:mod:`cybersource.drift`. Where CyberSource knows no payment, long after the form could last be posted, the order is
-given up. Callers must not hold a transaction open.
+What is found is matched to exactly one attempt or to none: nothing is guessed, and on an account that is shared a
+number and an amount prove nothing. A row of a search says only where to look: what counts is the look-up. What
+matches no attempt is listed by :mod:`cybersource.drift`. Where CyberSource knows no payment, long after the form could
+last be posted, the order is given up. Callers must not hold a transaction open.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
@@ -23,7 +26,8 @@ from django.views.decorators.debug import sensitive_variables
 from oscar.core.loading import get_model
 
 from . import enquiries, ledger, orders, patience, replies, settlement, worklist
-from .enquiries import Found
+from .conf import conf
+from .enquiries import Found, NoAnswer
 from .models import (
     UNSETTLED_STATES,
     AttemptState,
@@ -36,7 +40,7 @@ from .models import (
     clipped,
 )
 from .protocol import Decision, Outcome, OutcomeKind, Reply, TransactionType
-from .protocol.rest import REVIEW_REASON, Act, Answer, Fate, act_of, charge_outcome, fate_of, is_sale
+from .protocol.rest import Act, Answer, Fate, act_of, awaits_shopper, charge_outcome, fate_of, is_sale, never_ran
 
 Order = get_model("order", "Order")
 Transaction = get_model("payment", "Transaction")
@@ -51,6 +55,9 @@ QUIET = timedelta(minutes=5)
 #: How long after it was signed a form is taken, and how far clocks may differ. Source: Secure Acceptance guide.
 FORM_LIFE = timedelta(minutes=15)
 CLOCKS_DIFFER = timedelta(minutes=5)
+
+#: How long a shopper may be at the bank's own page: until then a payment that was sent there has not ended.
+CHALLENGE_LIFE = timedelta(minutes=5)
 
 #: How long after a form could last be posted a search that finds nothing is believed. How far the index lags behind is
 #: not documented; a charge that shows later all the same is settled as one that came late, and staff are told.
@@ -79,7 +86,9 @@ def adopt_lost(*, at: datetime | None = None, days: int = 3, dry_run: bool = Fal
     """
     at = at or timezone.now()
     waiting = attempts_in_doubt(at, at - timedelta(days=days))
-    return enquiries.go_round(searched(waiting, at), lambda found: settle_order(*found, at, dry_run=dry_run))
+    return enquiries.go_round(
+        searched(waiting, at), lambda asked: settle_order(asked.attempts, asked.found(), at, dry_run=dry_run)
+    )
 
 
 def attempts_in_doubt(at: datetime, since: datetime) -> dict[int, list[PaymentAttempt]]:
@@ -97,24 +106,49 @@ def attempts_in_doubt(at: datetime, since: datetime) -> dict[int, list[PaymentAt
     return by_order
 
 
-def searched(
-    waiting: dict[int, list[PaymentAttempt]], at: datetime
-) -> Iterator[tuple[list[PaymentAttempt], list[Answer]]]:
-    """Each order's attempts with what CyberSource knows under their reference numbers: many orders in one search."""
-    groups = [
-        group for group in waiting.values() if all(enquiries.is_searchable(one.reference_number) for one in group)
-    ]
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """The attempts of one order, and how to learn what CyberSource knows under their reference numbers."""
+
+    attempts: list[PaymentAttempt]
+    found: Callable[[], list[Answer]]
+
+
+def searched(waiting: dict[int, list[PaymentAttempt]], at: datetime) -> Iterator[Searched]:
+    """Each order's attempts with what is known of them: many orders in one search, where their numbers allow it."""
+    groups: list[list[PaymentAttempt]] = []
+    for group in waiting.values():
+        if all(enquiries.is_searchable(one.reference_number) for one in group):
+            groups.append(group)
+        else:
+            yield Searched(attempts=group, found=partial(found_in_their_time, group))
     for first in range(0, len(groups), enquiries.TOGETHER):
         asked = groups[first : first + enquiries.TOGETHER]
-        numbers = sorted({one.reference_number for group in asked for one in group})
-        since = min(one.date_created for group in asked for one in group)
         try:
-            found = enquiries.search(numbers, since=since, at=at)
-        except enquiries.NoAnswer as problem:
-            raise enquiries.OutOfReach(str(problem)) from None
+            found = found_together([one for group in asked for one in group], at)
+        except NoAnswer as problem:
+            if problem.is_silence:
+                raise enquiries.OutOfReach(str(problem)) from None
+            # One of them may be what is not answered: each is asked about by itself.
+            for group in asked:
+                yield Searched(attempts=group, found=partial(found_together, group, at))
+            continue
         for group in asked:
             own = {one.reference_number for one in group}
-            yield group, [answer for answer in found if answer.reference_number in own]
+            rows = [answer for answer in found if answer.reference_number in own]
+            yield Searched(attempts=group, found=partial(list, rows))
+
+
+def found_together(attempts: Sequence[PaymentAttempt], at: datetime) -> list[Answer]:
+    numbers = sorted({one.reference_number for one in attempts})
+    return enquiries.search(numbers, since=min(one.date_created for one in attempts), at=at)
+
+
+def found_in_their_time(attempts: Sequence[PaymentAttempt]) -> list[Answer]:
+    """Of all that CyberSource did while the attempts' forms could be posted, what has their numbers."""
+    start = min(one.date_created for one in attempts) - CLOCKS_DIFFER
+    end = max(one.date_signed for one in attempts) + FORM_LIFE + 2 * CLOCKS_DIFFER
+    return enquiries.search_within([one.reference_number for one in attempts], start, end)
 
 
 def settle_order(
@@ -124,18 +158,30 @@ def settle_order(
     order_id = in_doubt[0].order_id
     charges = [each for each in found if act_of(each) in (Act.CHARGE, Act.TOKEN)]
     known = known_ids(order_id, charges)
-    fresh = [each for each in charges if each.id not in known and fate_of(each) is not Fate.UNKNOWN]
+    fresh = [each for each in charges if each.id not in known and has_ended(each, at)]
     if dry_run:
         return Became.WOULD_BE_SETTLED if fresh else Became.NOTHING
-    settled = [settle_one(order_id, each) for each in fresh]
-    if False in settled:
+    taken = [settle_one(order_id, each, at) for each in fresh]
+    if Taken.UNCLEAR in taken:
         return Became.UNCLEAR
-    if settled:
+    if Taken.SETTLED in taken:
         return Became.SETTLED
+    open_ends = [each for each in charges if not has_ended(each, at)]
+    if any(one.state == AttemptState.OPEN for one in in_doubt):
+        for each in open_ends:
+            if fate_of(each) is Fate.UNKNOWN and each.id not in known:
+                settle_one(order_id, each, at)
     # A transaction that CyberSource itself cannot tell the end of is still in doubt.
-    if any(fate_of(each) is Fate.UNKNOWN for each in charges) or not give_up(in_doubt, at):
+    if open_ends or not give_up(in_doubt, at):
         return Became.NOTHING
     return Became.GIVEN_UP
+
+
+def has_ended(answer: Answer, at: datetime) -> bool:
+    """Whether it is said how a payment ended, and its shopper is not at the bank's page any more."""
+    if fate_of(answer) is Fate.UNKNOWN:
+        return False
+    return not (awaits_shopper(answer) and answer.submitted_at and at - answer.submitted_at < CHALLENGE_LIFE)
 
 
 def known_ids(order_id: int, found: Iterable[Answer]) -> set[str]:
@@ -144,39 +190,60 @@ def known_ids(order_id: int, found: Iterable[Answer]) -> set[str]:
     known = set(Transaction.objects.filter(reference__in=ids).values_list("reference", flat=True))
     known |= set(PaymentOperation.objects.filter(request_id__in=ids).values_list("request_id", flat=True))
     told = CyberSourceReply.objects.filter(transaction_id__in=ids).exclude(result=Result.SENT)
-    for entry in told.only("transaction_id", "reply_type", "data"):
-        adopted = entry.reply_type == ReplyType.REST
-        if adopted or Outcome.from_reply(Reply.from_signed(entry.data)).kind is not OutcomeKind.UNKNOWN:
+    for entry in told.only("transaction_id", "reply_type", "decision", "data"):
+        if entry.reply_type == ReplyType.REST:  # found before: how it ended, or that nobody knows that yet
+            if entry.decision != Decision.ERROR:
+                known.add(entry.transaction_id)
+        elif Outcome.from_reply(Reply.from_signed(entry.data)).kind is not OutcomeKind.UNKNOWN:
             known.add(entry.transaction_id)
     return known
 
 
-def settle_one(order_id: int, found: Answer) -> bool:
-    """Look one payment up and settle it. False: it fits no attempt, or nobody could say which."""
+class Taken(StrEnum):
+    """What a payment that was found came to here."""
+
+    SETTLED = "settled"
+    UNCLEAR = "it fits no attempt, or several"
+    NOTHING = "nothing is held by it, whichever attempt it was"
+
+
+def settle_one(order_id: int, found: Answer, at: datetime) -> Taken:
+    """Look one payment up and settle it. Unclear also where the look-up does not know it yet."""
     looked = enquiries.look_up(found.id, order=Order(pk=order_id))
-    return looked is not None and settle_found(order_id, looked)
+    return settle_found(order_id, looked, at) if looked else Taken.UNCLEAR
 
 
 def adopt_found(looked: Found) -> bool:
     """Settle a payment that was looked up, if it is this shop's and new. False: nobody knows yet how it ended."""
-    if fate_of(looked.answer) is Fate.UNKNOWN:
+    now = timezone.now()
+    if not has_ended(looked.answer, now):
         return False
     attempts = PaymentAttempt.objects.filter(reference_number=looked.answer.reference_number)
     order_id = attempts.order_by("pk").values_list("order", flat=True).first()
     if order_id is not None and looked.answer.id not in known_ids(order_id, [looked.answer]):
-        settle_found(order_id, looked)
+        settle_found(order_id, looked, now)
     return True
 
 
-def settle_found(order_id: int, looked: Found) -> bool:
-    if fate_of(looked.answer) is Fate.UNKNOWN:
-        return False
+def settle_found(order_id: int, looked: Found, at: datetime) -> Taken:
+    """Settle a payment by its look-up. That nobody knows its end is news only where the first answer is awaited."""
     attempt = match(order_id, looked.answer)
-    if attempt is None:
-        # Whichever it was, nothing is held by it.
-        return fate_of(looked.answer) in (Fate.DECLINED, Fate.UNDONE)
-    enter(looked, attempt)
-    return True
+    if not has_ended(looked.answer, at):
+        if attempt is not None and attempt.state == AttemptState.OPEN and fate_of(looked.answer) is Fate.UNKNOWN:
+            enter(looked, attempt)
+        return Taken.UNCLEAR
+    if attempt is not None:
+        enter(looked, attempt)
+        return Taken.SETTLED
+    if fate_of(looked.answer) is Fate.DONE and not is_another_shops(order_id, looked.answer):
+        return Taken.UNCLEAR
+    CyberSourceReply.objects.filter(pk=looked.entry.pk).update(result=Result.NOT_OURS)  # and is not looked at again
+    return Taken.NOTHING
+
+
+def is_another_shops(order_id: int, answer: Answer) -> bool:
+    """Whether a payment under an order's number is another shop's on the account: no attempt asked for such a one."""
+    return conf.account_is_shared and not any(looks_like(one, answer) for one in candidates(order_id))
 
 
 def match(order_id: int, answer: Answer) -> PaymentAttempt | None:
@@ -184,17 +251,34 @@ def match(order_id: int, answer: Answer) -> PaymentAttempt | None:
 
     Attempts that were answered are asked last: their form is a duplicate for as long as CyberSource would take it.
     """
-    attempts = PaymentAttempt.objects.filter(order=order_id, door=PaymentAttempt.Door.SECURE_ACCEPTANCE)
-    fitting = [one for one in attempts.select_related("token").order_by("pk") if fits(one, answer)]
+    fitting = [one for one in candidates(order_id) if fits(one, answer)]
     unanswered = [one for one in fitting if one.state in UNANSWERED]
     chosen = unanswered or fitting
     return chosen[0] if len(chosen) == 1 else None
 
 
+def candidates(order_id: int) -> list[PaymentAttempt]:
+    attempts = PaymentAttempt.objects.filter(order=order_id, door=PaymentAttempt.Door.SECURE_ACCEPTANCE)
+    return list(attempts.select_related("token").order_by("pk"))
+
+
 def fits(attempt: PaymentAttempt, answer: Answer) -> bool:
-    """Whether a payment is what an attempt asked for: its number, amount, currency, kind, and made in its time."""
+    """Whether a payment is the one that an attempt asked for.
+
+    On an account that several shops share another one's order may have the same number and amount: there it has to be
+    made under the attempt's own id, or with its own token.
+    """
     if answer.idempotency_id and answer.idempotency_id == attempt.transaction_uuid:
         return True
+    if not looks_like(attempt, answer):
+        return False
+    if not conf.account_is_shared:
+        return True
+    return attempt.token is not None and bool(answer.token) and attempt.token.token == answer.token
+
+
+def looks_like(attempt: PaymentAttempt, answer: Answer) -> bool:
+    """Whether a payment has what an attempt asked for: its number, amount, currency, kind, and was made in its time."""
     if answer.reference_number != attempt.reference_number:
         return False
     if answer.submitted_at is None or attempt.date_shown is None and attempt.state != AttemptState.UNKNOWN:
@@ -207,9 +291,12 @@ def fits(attempt: PaymentAttempt, answer: Answer) -> bool:
     if attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN:
         return False
     # A sale that is under review, or was declined, has taken nothing; every other one has.
-    took_nothing = fate_of(answer) is not Fate.DONE or answer.reason_code == REVIEW_REASON
+    outcome = charge_outcome(answer, asked=attempt.amount, currency=attempt.currency)
+    took_nothing = outcome.kind not in (OutcomeKind.ACCEPTED, OutcomeKind.PARTIAL)
     if is_sale(answer) != (attempt.transaction_type in ledger.SALES) and not (took_nothing and not is_sale(answer)):
         return False
+    if never_ran(answer) and (answer.total_amount, answer.currency) == (None, ""):
+        return True  # no bank was asked for anything, so none is told
     return (answer.total_amount, answer.currency) == (attempt.amount, attempt.currency)
 
 
@@ -260,7 +347,7 @@ def give_up(in_doubt: Sequence[PaymentAttempt], at: datetime) -> bool:
 
 
 def is_believed(attempt: PaymentAttempt, at: datetime) -> bool:
-    told = attempt.replies.exclude(result__in=(Result.SENT, Result.REFUSED)).exists()
+    told = attempt.replies.exclude(result__in=(Result.SENT, Result.NOT_OURS, Result.REFUSED)).exists()
     wait = DOUBT_BELIEVED_AFTER if told else BELIEVED_AFTER
     return at - attempt.date_signed > FORM_LIFE + CLOCKS_DIFFER + wait
 

@@ -343,7 +343,7 @@ def settle(entry: CyberSourceReply, attempt: PaymentAttempt, outcome: Outcome, e
     patience.persistently(lambda: settlement.settle(entry, known))
     if outcome.decision in (Decision.ACCEPT, Decision.REVIEW):
         remember_kind(token)
-    if outcome.kind == OutcomeKind.UNKNOWN and ending.state == State.DONE:
+    if outcome.kind == OutcomeKind.UNKNOWN and ending.state in (State.DONE, State.DECLINED):
         return replace(ending, state=State.UNKNOWN)
     return ending
 

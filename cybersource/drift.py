@@ -266,7 +266,7 @@ def charge_not_here(answer: Answer) -> Finding | None:
     if AttentionItem.objects.filter(transaction_id=answer.id).exclude(kind=Attention.DRIFT).exists():
         return None  # listed as what it is
     if answer.reason_code == "481" and CyberSourceReply.objects.filter(transaction_id=answer.id).exclude(
-        result=Result.SENT
+        result__in=(Result.SENT, Result.NOT_OURS)
     ):
         return None  # rejected after the bank had approved, and known as that
     asked = operations_named([answer]).get(answer.reference_number)

@@ -1,6 +1,7 @@
 """What CyberSource is asked that changes nothing, and may be asked again at any time.
 
-A question without an answer teaches nothing: it is never "not found". After a few of them in a row nobody asks on.
+A question without an answer teaches nothing: it is never "not found". Where nobody answers a few in a row, nor a
+harmless search, nobody asks on. An answer that teaches nothing about one thing keeps none of the others waiting.
 """
 
 from __future__ import annotations
@@ -43,6 +44,14 @@ class NoAnswer(Exception):
         super().__init__(message)
         self.outcome = outcome
 
+    @property
+    def is_silence(self) -> bool:
+        """Whether nobody looked at the question. Otherwise it was answered, by what teaches nothing of it."""
+        outcome = self.outcome
+        if isinstance(outcome, Refused):
+            return outcome.is_not_authenticated or outcome.http_status == 429
+        return not isinstance(outcome, Processed)
+
 
 class OutOfReach(Exception):
     """CyberSource answers nothing at the moment, or does not believe our keys."""
@@ -69,7 +78,7 @@ def look_up(id: str, **about: Any) -> Found | None:
 
 
 def is_searchable(reference_number: str) -> bool:
-    """Whether a search can ask for it. There is no documented way of quoting."""
+    """Whether a search can ask for it: there is no documented way of quoting ``/``, blanks and the like."""
     try:
         calls.search([reference_number])
     except InvalidRequest:
@@ -83,7 +92,12 @@ def search(reference_numbers: Sequence[str], *, since: datetime, at: datetime, *
     found: list[Answer] = []
     for first in range(0, len(reference_numbers), TOGETHER):
         found += found_under(reference_numbers[first : first + TOGETHER], days, about)
-    return found
+    return [each for each in found if each.reference_number in reference_numbers]
+
+
+def search_within(reference_numbers: Sequence[str], start: datetime, end: datetime) -> list[Answer]:
+    """Return what is known under numbers that no search can ask for: all of some time is read, and these are picked."""
+    return [each for page in period(start, end) for each in page if each.reference_number in reference_numbers]
 
 
 def found_under(reference_numbers: Sequence[str], days: int, about: Mapping[str, Any]) -> Iterator[Answer]:
@@ -129,15 +143,26 @@ def go_round(things: Iterable[Thing], work: Callable[[Thing], Any]) -> Counter[s
         except NoAnswer as problem:
             logger.warning("%s was not answered; it is asked again next time.", problem)
             counts[NO_ANSWER] += 1
-            silent += 1
+            silent = silent + 1 if problem.is_silence else 0
             if silent >= SILENCES:
-                raise OutOfReach(str(problem)) from None
+                if not is_within_reach():
+                    raise OutOfReach(str(problem)) from None
+                silent = 0  # it was about these
         except OutOfReach:
             raise
         except Exception:
             logger.exception("Something could not be reconciled; it is tried again next time.")
             counts[FAILED] += 1
     return counts
+
+
+def is_within_reach() -> bool:
+    """Ask something harmless, which CyberSource answers whenever it answers anything."""
+    try:
+        answered(gateway.send(calls.search(["0"], days=1, limit=1)))
+    except NoAnswer as problem:
+        return not problem.is_silence
+    return True
 
 
 def days_back(at: datetime, days: int) -> list[tuple[datetime, datetime]]:

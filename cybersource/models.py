@@ -237,6 +237,7 @@ class CyberSourceReply(models.Model):
         SUPERSEDED = "superseded", _("Too late to change anything")
         REFUSED = "refused", _("Fits no attempt of ours")
         SENT = "sent", _("Sent over REST")
+        NOT_OURS = "not-ours", _("Looked up, of no payment of ours")
 
     class RestOutcome(models.TextChoices):
         PROCESSED = "processed", _("Processed")

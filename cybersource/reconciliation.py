@@ -70,7 +70,9 @@ def reconcile(
         except (NoAnswer, OutOfReach) as problem:
             report.problems.append(_("CyberSource gave no answer (%(what)s).") % {"what": problem})
             tell(f"{name}: {report.problems[-1]}")
-            break
+            if isinstance(problem, OutOfReach) or problem.is_silence:
+                break
+            continue  # it answers, only not this
         report.counts[name] = counts
         for word in UNDONE:
             if counts[word]:
@@ -147,7 +149,7 @@ def adopt(request_id: str) -> bool:
         return False
     answer = looked.answer
     if operation := recovery.under_way_as(answer):
-        return recovery.adopt(operation, [answer]) not in UNDER_WAY
+        return recovery.adopt(operation, looked) not in UNDER_WAY
     if act_of(answer) in (Act.CHARGE, Act.TOKEN) and not adoption.adopt_found(looked):
         return False
     drift.look_into(request_id)

@@ -6,7 +6,8 @@
 
 What moves money is never sent again. A capture or refund that cannot be found is voided by the id that only it was
 sent under, which undoes it if it arrived and nothing else; an authorization is reversed so. Whether a void or a
-reversal arrived shows on what it was to undo, and whether a decision did in the report of all decisions.
+reversal arrived shows on what it was to undo, and whether a decision did in the report of all decisions. What is found
+under its number is believed to be it only where id, or amount, currency and payment, say so; else a person decides.
 
 Source: REST response-code table (look a lost call up before anything else) and payments guides on time-out voids and
 reversals. When to look is not documented; the times are ours.
@@ -16,18 +17,20 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from . import attention as needs
 from . import authorizations, enquiries, gateway, operations, orders
+from .conf import conf
 from .conversions import poll_conversions
-from .enquiries import NoAnswer
+from .enquiries import Found, NoAnswer
 from .models import (
     Attention,
     AttentionItem,
@@ -38,7 +41,20 @@ from .models import (
 )
 from .operations import Ending
 from .protocol import Outcome, OutcomeKind
-from .protocol.rest import Act, Answer, Fate, Processed, Refused, Unknown, Why, act_of, calls, charge_outcome, fate_of
+from .protocol.rest import (
+    Act,
+    Answer,
+    Fate,
+    Processed,
+    Refused,
+    Unknown,
+    Why,
+    act_of,
+    calls,
+    charge_outcome,
+    fate_of,
+    never_ran,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -125,12 +141,12 @@ def recover(*, at: datetime | None = None, dry_run: bool = False) -> Counter[str
 
 
 def in_state(*states: str) -> Iterator[PaymentOperation]:
-    """The operations in these states, oldest first."""
-    rows = PaymentOperation.objects.filter(state__in=states).select_related(*WITH).order_by("pk")
-    last = 0
-    while batch := list(rows.filter(pk__gt=last)[:BATCH]):
-        yield from batch
-        last = batch[-1].pk
+    """The operations in these states, the one first that was not looked for longest."""
+    rows = PaymentOperation.objects.filter(state__in=states)
+    keys = list(rows.order_by(F("date_looked_up").asc(nulls_first=True), "pk").values_list("pk", flat=True))
+    for first in range(0, len(keys), BATCH):
+        batch = rows.select_related(*WITH).in_bulk(keys[first : first + BATCH])
+        yield from (batch[key] for key in keys[first : first + BATCH] if key in batch)
 
 
 def send(operation: PaymentOperation, *, dry_run: bool = False) -> Became:
@@ -160,12 +176,14 @@ def look_for(operation: PaymentOperation, at: datetime, *, dry_run: bool = False
         return Became.NOT_DUE
     try:
         state = find_out(operation, at, age)
-    except NoAnswer:
-        # Nothing was learnt, so it is not counted as a look: it is due again at once.
-        PaymentOperation.objects.filter(pk=operation.pk, look_ups=looks).update(look_ups=operation.look_ups)
-        if age >= LISTED_AFTER:
-            list_unknown(operation)
-        raise
+    except NoAnswer as problem:
+        if problem.is_silence:
+            # Nobody looked at it, so it is not counted as a look: it is due again at once.
+            PaymentOperation.objects.filter(pk=operation.pk, look_ups=looks).update(look_ups=operation.look_ups)
+            if age >= LISTED_AFTER:
+                list_unknown(operation)
+            raise
+        state = str(operation.state)  # it was answered, by what teaches nothing
     if state not in (State.SENT, State.UNKNOWN):
         return Became.ENDED
     if age >= LISTED_AFTER:
@@ -183,10 +201,18 @@ def find_out(operation: PaymentOperation, at: datetime, age: timedelta) -> str:
     """Ask CyberSource how an operation ended, and record what it says. Returns the state that it is in now."""
     if operation.kind in operations.DECISIONS:
         return find_decision(operation, at, age)
-    if found := search(operation, at):
-        return adopt(operation, found)
+    found = search(operation, at)
+    looked = [each for each in (look_up(operation, row) for row in found) if each is not None]
+    if ours := next((each for each in looked if fits(operation, each.answer)), None):
+        return adopt(operation, ours)
     if operation.kind in operations.UNDOING and (undone := was_undone(operation)):
         return undone
+    if len(looked) < len(found):
+        return end(operation, Ending(state=State.UNKNOWN))  # the search knows more than look-ups do yet
+    if any(not is_another_shops(operation, each.answer) for each in looked):
+        # Something was done under its number that nothing proves to be it: a person decides.
+        list_unknown(operation)
+        return end(operation, Ending(state=State.UNKNOWN))
     if age < TAKEN_BACK_AFTER:
         return end(operation, Ending(state=State.UNKNOWN))
     if operation.kind in operations.UNDOING:
@@ -196,7 +222,7 @@ def find_out(operation: PaymentOperation, at: datetime, age: timedelta) -> str:
 
 
 def search(operation: PaymentOperation, at: datetime) -> list[Answer]:
-    """What CyberSource did under the operation's reference number, which no other has."""
+    """What CyberSource did under the operation's reference number, what succeeded first."""
     found = enquiries.search(
         [operation.reference_number],
         since=operation.date_sent or operation.date_created,
@@ -204,21 +230,60 @@ def search(operation: PaymentOperation, at: datetime) -> list[Answer]:
         order=operation.order,
         operation=operation,
     )
-    return [each for each in found if act_of(each) is ACTS[Kind(operation.kind)]]
+    acts = [each for each in found if act_of(each) is ACTS[Kind(operation.kind)]]
+    return sorted(acts, key=lambda each: fate_of(each) is not Fate.DONE)
+
+
+def look_up(operation: PaymentOperation, row: Answer) -> Found | None:
+    return enquiries.look_up(row.id, order=operation.order, operation=operation, attempt=operation.attempt)
 
 
 def under_way_as(answer: Answer) -> PaymentOperation | None:
     """The operation under way that a transaction at CyberSource is; None when it is none of ours, or has ended."""
     rows = PaymentOperation.objects.filter(state__in=(State.SENT, State.UNKNOWN)).select_related(*WITH)
     operation = rows.filter(reference_number=answer.reference_number).first()
-    return operation if operation and ACTS.get(Kind(operation.kind)) is act_of(answer) else None
+    if operation is None or ACTS.get(Kind(operation.kind)) is not act_of(answer):
+        return None
+    return operation if fits(operation, answer) else None
 
 
-def adopt(operation: PaymentOperation, found: Sequence[Answer]) -> str:
-    """Record how an operation ended that was found. One that succeeded tells more than one that did not."""
-    told = next((each for each in found if fate_of(each) is Fate.DONE), found[0])
-    looked = enquiries.look_up(told.id, order=operation.order, operation=operation, attempt=operation.attempt)
-    answer = looked.answer if looked else told
+def fits(operation: PaymentOperation, answer: Answer) -> bool:
+    """Whether what a look-up tells is an operation: made under its id, or with its money and on its payment."""
+    if answer.idempotency_id:
+        return answer.idempotency_id == operation.idempotency_id
+    if answer.reference_number != operation.reference_number:
+        return False
+    money = (operation.amount, operation.currency)
+    if operation.kind == Kind.AUTHORIZE:
+        # Where no bank was asked, no amount is told.
+        is_its_money = never_ran(answer) or (answer.total_amount, answer.currency) == money
+        return is_its_money and has_its_token(operation, answer)
+    return (answer.amount, answer.currency) == money and acts_on_its_payment(operation, answer)
+
+
+def has_its_token(operation: PaymentOperation, answer: Answer) -> bool:
+    """Whether a charge was made with the operation's stored card. On an account of one shop it may be left unsaid."""
+    token = operation.attempt.token.token if operation.attempt and operation.attempt.token else ""
+    return answer.token == token if answer.token else not conf.account_is_shared
+
+
+def acts_on_its_payment(operation: PaymentOperation, answer: Answer) -> bool:
+    payment = operation.source.reference if operation.source else operation.payment_id
+    return bool(answer.root_id) and answer.root_id in (payment, operation.payment_id)
+
+
+def is_another_shops(operation: PaymentOperation, answer: Answer) -> bool:
+    """Whether what was done under an operation's number is another shop's on the account, and of no payment of ours."""
+    if not conf.account_is_shared:
+        return False
+    if operation.kind == Kind.AUTHORIZE:
+        return not has_its_token(operation, answer)
+    return not acts_on_its_payment(operation, answer)
+
+
+def adopt(operation: PaymentOperation, looked: Found) -> str:
+    """Record how an operation ended that was found."""
+    answer = looked.answer
     ending = Ending(
         state=ENDINGS.get(fate_of(answer), State.UNKNOWN),
         request_id=answer.id,
@@ -227,12 +292,10 @@ def adopt(operation: PaymentOperation, found: Sequence[Answer]) -> str:
         message=answer.message,
     )
     if operation.kind == Kind.AUTHORIZE and ending.state != State.UNKNOWN:
-        if looked is None:
-            return end(operation, Ending(state=State.UNKNOWN))  # the search knows it, the rest follows
         attempt = operation.attempt
         outcome = charge_outcome(answer, asked=attempt.amount, currency=attempt.currency)
         ending = authorizations.settle(looked.entry, attempt, outcome, ending)
-    return end(operation, ending, looked.entry if looked else None)
+    return end(operation, ending, looked.entry)
 
 
 def was_undone(operation: PaymentOperation) -> str:

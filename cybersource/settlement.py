@@ -241,7 +241,9 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         note_hold(order, outcome)
     if attempt.state in ENDED_BADLY:
         return Result.REPEATED
-    state = AttemptState.DECLINED if outcome.kind == OutcomeKind.DECLINED else AttemptState.FAILED
+    # A review of a card that was only to be stored brought no token: a look-up tells it like a decline, and so it is.
+    refused = outcome.kind in (OutcomeKind.DECLINED, OutcomeKind.REVIEW)
+    state = AttemptState.DECLINED if refused else AttemptState.FAILED
     waits = attempt.attention in WAITS_FOR_STAFF
     if state == AttemptState.DECLINED and not is_known_as_declined(attempt, entry):
         # Data that CyberSource refused before any bank was asked, and a cancellation, say nothing about a card.
@@ -345,7 +347,7 @@ def is_looked_into(attempt: PaymentAttempt) -> bool:
 
 def is_news(attempt: PaymentAttempt, entry: CyberSourceReply) -> bool:
     """Whether a doubt is about a transaction of which nothing was told before, on an attempt that is not looked up."""
-    if attempt.state == AttemptState.UNKNOWN or not entry.transaction_id:
+    if attempt.state == AttemptState.UNKNOWN or not entry.transaction_id or entry.reply_type == ReplyType.REST:
         return False
     if attempt.attention_items.filter(kind=Attention.NO_ANSWER, transaction_id="", date_cleared=None).exists():
         return False  # they look up all of the attempt

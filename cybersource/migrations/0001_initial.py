@@ -142,6 +142,7 @@ class Migration(migrations.Migration):
                             ("superseded", "Too late to change anything"),
                             ("refused", "Fits no attempt of ours"),
                             ("sent", "Sent over REST"),
+                            ("not-ours", "Looked up, of no payment of ours"),
                         ],
                         default="received",
                         max_length=16,

@@ -14,6 +14,7 @@ from .reply import Reply
 from .vocabulary import (
     INVALID_REASONS,
     PARTIAL_REASON,
+    REFERRAL_REASON,
     UNKNOWN_REASONS,
     Decision,
     ShopperMessage,
@@ -111,7 +112,7 @@ def _kind(reply: Reply) -> OutcomeKind:
         case Decision.ACCEPT:
             return OutcomeKind.PARTIAL if _is_partial(reply) else OutcomeKind.ACCEPTED
         case Decision.REVIEW:
-            return OutcomeKind.REVIEW
+            return OutcomeKind.DECLINED if code == REFERRAL_REASON else OutcomeKind.REVIEW
         case Decision.CANCEL:
             return OutcomeKind.CANCELLED
         case Decision.DECLINE | Decision.ERROR if code in INVALID_REASONS:
@@ -151,6 +152,8 @@ def _message(reply: Reply, kind: OutcomeKind) -> ShopperMessage | None:
         return ShopperMessage.UNCONFIRMED
     if kind is OutcomeKind.PARTIAL:
         return ShopperMessage.OTHER_CARD
+    if kind is OutcomeKind.DECLINED:  # also where the decision was another word
+        return shopper_message(Decision.DECLINE, reply.reason_code)
     return shopper_message(reply.decision, reply.reason_code)
 
 

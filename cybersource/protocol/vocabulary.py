@@ -71,6 +71,13 @@ class ShopperMessage(StrEnum):
 #: Reasons that say "nobody knows whether the bank holds money", also when they arrive as DECLINE.
 UNKNOWN_REASONS = frozenset({104, 150, 151, 152, 207, 236, 250})
 
+#: The bank approved, and a rule of the account's own (AVS, CVN, smart authorization) makes it a review, or has it
+#: reversed within the same request. The service is told as declined either way.
+RULE_REASONS = frozenset({200, 230, 520})
+
+#: The bank wants to be called: nothing is approved, and so nothing held, though it is told as a review.
+REFERRAL_REASON = 201
+
 #: Only part of the amount was approved.
 PARTIAL_REASON = 110
 

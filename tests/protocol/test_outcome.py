@@ -74,11 +74,19 @@ def test_accept_is_accept_whatever_the_code(code: str) -> None:
     assert outcome(reason_code=code).kind is OutcomeKind.ACCEPTED
 
 
-@pytest.mark.parametrize("code", ["480", "200", "201", "230", "520", "100", "110", "104", "999", ""])
-def test_review_is_review_whatever_the_code(code: str) -> None:
+@pytest.mark.parametrize("code", ["480", "200", "230", "520", "100", "110", "104", "999", ""])
+def test_review_is_review_whatever_the_code_but_that_of_a_referral(code: str) -> None:
     said = outcome(decision="REVIEW", reason_code=code, auth_amount="60.00")
     assert (said.kind, said.amount) == (OutcomeKind.REVIEW, D("60.00"))
     assert said.shopper_message is ShopperMessage.UNDER_REVIEW
+
+
+@pytest.mark.parametrize("decision", ["REVIEW", "DECLINE"])
+@pytest.mark.parametrize("auth_amount", ["60.00", ""])
+def test_a_bank_that_wants_to_be_called_has_approved_nothing(decision: str, auth_amount: str) -> None:
+    said = outcome(decision=decision, reason_code="201", auth_amount=auth_amount)
+    assert (said.kind, said.amount) == (OutcomeKind.DECLINED, None)
+    assert said.shopper_message is ShopperMessage.ASK_BANK
 
 
 @pytest.mark.parametrize("decision", ["DECLINE", "ERROR", "GARBLED"])

@@ -30,7 +30,18 @@ from .calls import (
     void,
 )
 from .conversions import read_conversions
-from .finding import REVIEW_REASON, Act, Fate, act_of, charge_outcome, fate_of, is_sale
+from .finding import (
+    REVIEW_REASON,
+    Act,
+    Fate,
+    act_of,
+    awaits_shopper,
+    charge_outcome,
+    fate_of,
+    is_for_details,
+    is_sale,
+    never_ran,
+)
 from .keys import BadKeyMaterial, KeyStore, PrivateKey, PublicKey, SharedSecret
 from .message_encryption import Undecryptable, encrypt_request, open_response
 from .outcome import NotSent, Outcome, Processed, Refused, Unknown, Why, outcome_of
@@ -90,6 +101,7 @@ __all__ = [
     "Unknown",
     "Why",
     "act_of",
+    "awaits_shopper",
     "authorize",
     "capture",
     "charge_outcome",
@@ -102,11 +114,13 @@ __all__ = [
     "fate_of",
     "for_storage",
     "http_signature_headers",
+    "is_for_details",
     "is_sale",
     "jwt_headers",
     "list_webhooks",
     "look_up",
     "open_delivery",
+    "never_ran",
     "open_response",
     "outcome_of",
     "parse",

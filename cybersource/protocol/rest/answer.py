@@ -44,6 +44,11 @@ class Application:
     def succeeded(self) -> bool:
         return self.r_code == "1"
 
+    @property
+    def ran(self) -> bool:
+        """Whether it has a result. One that was asked for and never came to its turn is named without."""
+        return bool(self.r_code or self.reason_code)
+
 
 @dataclass(frozen=True, kw_only=True)
 class FollowOn:
@@ -104,7 +109,11 @@ class Answer:
                 "reversed": "reversalAmountDetails.reversedAmount",
             }.items()
         }
-        of_this = (amounts[name] for name in ("refunded", "voided", "reversed", "authorized", "total"))
+        applications = tuple(_applications(data))
+        names = {each.name for each in applications}
+        # A look-up tells the payment's authorized amount beside what a capture or refund of it is about.
+        own = ("authorized", "total") if not names or "ics_auth" in names else ("total", "authorized")
+        of_this = (amounts[name] for name in ("refunded", "voided", "reversed", *own))
         return cls(
             id=text(data, "id"),
             root_id=text(data, "rootId"),
@@ -144,7 +153,7 @@ class Answer:
             token=_first(data, "tokenInformation.customer.id", "paymentInformation.customer.id"),
             reason_code=text(data, "applicationInformation.reasonCode"),
             r_code=text(data, "applicationInformation.rCode"),
-            applications=tuple(_applications(data)),
+            applications=applications,
             capture=_follow_on(data, "_embedded.capture"),
             reversal=_follow_on(data, "_embedded.reversal"),
             links=dict(_links(data)),

@@ -25,7 +25,7 @@ from ..vocabulary import ReviewDecision
 _ID = re.compile(r"[A-Za-z0-9]{1,64}")
 #: Printable; search has no documented way of quoting, so its values are narrower still.
 _REFERENCE = re.compile(r"[\x20-\x7e]{1,50}")
-_SEARCHABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
+_SEARCHABLE = re.compile(r"(?!(?:AND|OR|NOT|TO)\Z)[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
 #: The length is not established for REST; its SOAP twin takes 30.
 _IDEMPOTENCY_ID = re.compile(r"[A-Za-z0-9]{1,30}")
 _ORGANIZATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -271,7 +271,9 @@ def search(reference_numbers: Sequence[str], *, days: int = 2, limit: int = 20, 
     """Find transactions of the last ``days`` by their references, newest first. The index lags behind."""
     if not reference_numbers or any(not _SEARCHABLE.fullmatch(each) for each in reference_numbers):
         raise InvalidRequest(
-            "search-reference", "A reference to search for is letters, digits and hyphens.", "reference_numbers"
+            "search-reference",
+            "A reference to search for is letters, digits and hyphens, and no word of the search.",
+            "reference_numbers",
         )
     if days < 1 or offset < 0 or not 1 <= limit <= SEARCH_LIMIT:
         raise InvalidRequest("search-range", "A search is for a day or more and 1 to 2500 rows.", "limit")

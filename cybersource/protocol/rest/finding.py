@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from ..outcome import Outcome, OutcomeKind, message_of
-from ..vocabulary import INVALID_REASONS, PARTIAL_REASON, UNKNOWN_REASONS
+from ..vocabulary import INVALID_REASONS, PARTIAL_REASON, RULE_REASONS, UNKNOWN_REASONS
 from .answer import Answer, Application
 
 REVIEW_REASON, REJECT_REASON = "480", "481"
@@ -80,11 +80,22 @@ def fate_of(answer: Answer) -> Fate:
     main = _main(answer)
     if main is None or main.name == "ics_decision" and answer.reason_code != REJECT_REASON:
         return Fate.UNKNOWN
-    fate = _RESULTS.get(main.r_code, Fate.UNKNOWN)
+    fate = _RESULTS.get(main.r_code, Fate.UNKNOWN) if main.ran else _ended_before(answer)
+    code = _number(main.reason_code or answer.reason_code)
     # The bank's answer never came, or the processor failed: no decline, though it is told as one.
-    if fate is Fate.DECLINED and _number(main.reason_code or answer.reason_code) in UNKNOWN_REASONS:
+    if fate is Fate.DECLINED and code in UNKNOWN_REASONS:
         return Fate.UNKNOWN
+    if fate is Fate.DECLINED and code in RULE_REASONS and _is_held(answer):
+        return Fate.DONE
     return fate
+
+
+def is_for_details(answer: Answer) -> bool:
+    """Whether only a look-up can say how a charge stands: a rule of the account's own spoke, and no amount is told.
+
+    A row of a search tells no authorized amount, and so tells a review that holds money like one that was reversed.
+    """
+    return act_of(answer) is Act.CHARGE and answer.authorized_amount is None and _code(answer) in RULE_REASONS
 
 
 def charge_outcome(answer: Answer, *, asked: Decimal, currency: str) -> Outcome:
@@ -100,6 +111,8 @@ def charge_outcome(answer: Answer, *, asked: Decimal, currency: str) -> Outcome:
         case Fate.DONE if answer.reason_code == REJECT_REASON:
             kind = OutcomeKind.DECLINED
         case Fate.DONE if answer.reason_code == REVIEW_REASON or answer.status.endswith("PENDING_REVIEW"):
+            kind = OutcomeKind.REVIEW
+        case Fate.DONE if _code(answer) in RULE_REASONS:
             kind = OutcomeKind.REVIEW
         case Fate.DONE if act_of(answer) is Act.CHARGE and (code == PARTIAL_REASON or held is None or held < asked):
             kind, code = OutcomeKind.PARTIAL, PARTIAL_REASON
@@ -130,8 +143,41 @@ def charge_outcome(answer: Answer, *, asked: Decimal, currency: str) -> Outcome:
 
 
 def _main(answer: Answer) -> Application | None:
-    by_name = {each.name: each for each in reversed(answer.applications)}
-    return next((by_name[name] for name in SERVICES if name in by_name), None)
+    """The service that tells what it is about: the first that ran, else that was asked for, else the fraud screen."""
+    asked = {each.name: each for each in reversed(answer.applications) if each.name in SERVICES}
+    services = {name: each for name, each in asked.items() if name != "ics_decision"}
+    ran = {name: each for name, each in services.items() if each.ran}
+    return next((named[name] for named in (ran, services, asked) for name in SERVICES if name in named), None)
+
+
+def never_ran(answer: Answer) -> bool:
+    """Whether a charge was ended before a bank was asked."""
+    main = _main(answer)
+    return main is not None and act_of(answer) is Act.CHARGE and not main.ran
+
+
+def awaits_shopper(answer: Answer) -> bool:
+    """Whether a charge stopped at payer authentication: its shopper is at the bank's own page, or never came back."""
+    return never_ran(answer) and any(each.name.startswith("ics_pa_") for each in answer.applications)
+
+
+def _ended_before(answer: Answer) -> Fate:
+    """How a request ended whose main service never ran: payer authentication, say, ended it before a bank was asked."""
+    if answer.reason_code == REVIEW_REASON:
+        return Fate.UNKNOWN
+    results = {answer.r_code, *(each.r_code for each in answer.applications)} - {"", "1"}
+    return Fate.DECLINED if results == {"0"} else Fate.UNKNOWN
+
+
+def _is_held(answer: Answer) -> bool:
+    """Whether the bank's approval stands: an amount is authorized, and no reversal was made in the same request."""
+    reversed_at_once = any(each.name == "ics_auth_reversal" and each.succeeded for each in answer.applications)
+    return bool(answer.authorized_amount) and not reversed_at_once
+
+
+def _code(answer: Answer) -> int | None:
+    main = _main(answer)
+    return _number((main.reason_code if main else "") or answer.reason_code)
 
 
 def _number(code: str) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ..outcome import Outcome, OutcomeKind, message_of
-from ..vocabulary import UNKNOWN_REASONS
+from ..vocabulary import REFERRAL_REASON, UNKNOWN_REASONS
 from .answer import Answer
 
 #: ``status`` of an authorization that was looked at. What is not here tells nothing about the money.
@@ -62,6 +62,8 @@ def payment_outcome(answer: Answer, *, asked: Decimal, currency: str) -> Outcome
     """
     kind = KINDS.get(answer.status, OutcomeKind.UNKNOWN)
     code = STATUS_CODES.get(answer.status) or REASON_CODES.get(answer.reason)
+    if kind is OutcomeKind.REVIEW and code == REFERRAL_REASON:
+        kind = OutcomeKind.DECLINED
     if kind is OutcomeKind.DECLINED and code in UNKNOWN_REASONS:
         kind = OutcomeKind.UNKNOWN
     held = answer.authorized_amount

@@ -215,8 +215,8 @@ def _services(each: Transaction) -> list[tuple[str, str]]:
         billing = [("ics_bill", "")] if each.sold else []
         return [*billing, ("ics_auth", ""), ("ics_arc", ""), (_AUTHENTICATION[bank], bank)]
     services = [(SERVICES[each.kind], "100" if bank == "480" else bank)]
-    if bank == "481":
-        services = [] if not each.amount else [(SERVICES[each.kind], "100")]
+    if bank == "481":  # screened before the bank is asked, unless it holds money all the same
+        services = [(SERVICES[each.kind], "100" if each.amount else "")]
     if each.reversed_at_once:
         services.append(("ics_auth_reversal", "100"))
     if each.sold:

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cybersource.protocol import OutcomeKind
-from cybersource.protocol.rest import Act, Answer, Fate, act_of, charge_outcome, fate_of, is_sale
+from cybersource.protocol.rest import (
+    Act,
+    Answer,
+    Fate,
+    act_of,
+    charge_outcome,
+    fate_of,
+    is_for_details,
+    is_sale,
+    never_ran,
+)
 
 ID = "7725300131236543210987"
 
@@ -82,6 +92,61 @@ def test_a_transaction_ended_as_its_own_service_says(services, status, reason, f
     assert fate_of(told(*services, status=status, reason=reason)) is fate
 
 
+APPROVED = {"authorizedAmount": "49.90"}
+NONE = {"totalAmount": None, "currency": None}
+RULES = ("200", "230", "520")
+AUTH_ASKED, BILL_ASKED = ("ics_auth", "", ""), ("ics_bill", "", "")
+ENROLLED = ("ics_pa_enroll", "0", "475")
+REVERSED, REVERSED_NOT = ("ics_auth_reversal", "1", "100"), ("ics_auth_reversal", "0", "150")
+
+
+def rule(code: str) -> tuple[str, str, str]:
+    """An approval that a rule of the account's own makes a review, told as a decline."""
+    return "ics_auth", "0", code
+
+
+#: The row of a search as it was recorded: a sale whose shopper was sent to the bank's page and never came back.
+ENROLMENT = {
+    "id": "7503486126686712803598",
+    "submitTimeUtc": "2025-06-19T15:56:52Z",
+    "merchantId": "acme_shop",
+    "applicationInformation": {
+        "applications": [
+            {"name": "ics_bill"},
+            {"name": "ics_auth"},
+            {"name": "ics_arc"},
+            {"name": "ics_pa_enroll", "reasonCode": "475", "rCode": "0", "rFlag": "DAUTHENTICATE"},
+        ],
+        "reasonCode": "475",
+        "rCode": "0",
+        "rFlag": "DAUTHENTICATE",
+    },
+    "orderInformation": {"amountDetails": {}},
+}
+
+
+@pytest.mark.parametrize("summary", [{}, {"rCode": "", "rFlag": ""}])
+def test_a_payment_that_never_came_to_a_bank_has_an_end_with_and_without_a_summary(summary):
+    row = {**ENROLMENT, "applicationInformation": {**ENROLMENT["applicationInformation"], **summary}}
+    answer = Answer.read(row)
+    assert (act_of(answer), fate_of(answer), never_ran(answer)) == (Act.CHARGE, Fate.DECLINED, True)
+    assert not is_sale(answer) and (answer.total_amount, answer.currency) == (None, "")
+    setup = Answer.read({"applicationInformation": {"applications": [{"name": "ics_pa_setup", "rCode": "1"}]}})
+    assert (act_of(setup), never_ran(setup)) == (Act.OTHER, False)
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_only_a_look_up_tells_whether_a_rule_of_the_accounts_own_left_the_money_held(code):
+    assert is_for_details(told(rule(code), reason=code))
+    assert not is_for_details(told(rule(code), reason=code, amounts=APPROVED))
+    assert not is_for_details(told(("ics_auth", "0", "203"), reason="203")) and not is_for_details(told(AUTH))
+
+
+def test_a_capture_is_about_its_own_amount_and_not_about_what_its_payment_holds():
+    assert told(BILL, amounts={"totalAmount": "20.00", **APPROVED}).amount == Decimal("20.00")
+    assert told(AUTH, BILL, amounts={"totalAmount": "60.00", **APPROVED}).amount == Decimal("49.90")
+
+
 REVIEW = ("ics_decision", "0", "480")
 REJECT = ("ics_decision", "0", "481")
 
@@ -101,7 +166,25 @@ REJECT = ("ics_decision", "0", "481")
         (told(("ics_auth", "0", "204"), reason="204"), OutcomeKind.DECLINED, None, 204),
         (told(("ics_auth", "0", "102"), reason="102"), OutcomeKind.INVALID, None, 102),
         (told(("ics_auth", "-1", "150"), reason="150"), OutcomeKind.UNKNOWN, None, 150),
-    ],
+        (told(("ics_auth", "0", "201"), reason="201"), OutcomeKind.DECLINED, None, 201),
+        (told(("ics_auth", "0", "201"), reason="201", amounts=APPROVED), OutcomeKind.DECLINED, None, 201),
+        *((told(rule(code), reason=code, amounts=APPROVED), OutcomeKind.REVIEW, "49.90", int(code)) for code in RULES),
+        *(
+            (told(rule(code), BILL_ASKED, reason=code, amounts=APPROVED), OutcomeKind.REVIEW, "49.90", int(code))
+            for code in RULES
+        ),
+        *((told(rule(code), reason=code), OutcomeKind.DECLINED, None, int(code)) for code in RULES),
+        *(
+            (told(rule(code), REVERSED, reason=code, amounts=APPROVED), OutcomeKind.DECLINED, None, int(code))
+            for code in RULES
+        ),
+        (told(rule("200"), REVERSED_NOT, reason="200", amounts=APPROVED), OutcomeKind.REVIEW, "49.90", 200),
+        (told(rule("200"), reason="200", amounts=APPROVED, status="REVERSED"), OutcomeKind.DECLINED, None, None),
+        (told(BILL_ASKED, AUTH_ASKED, ENROLLED, reason="475", amounts=NONE), OutcomeKind.DECLINED, None, 475),
+        (told(AUTH_ASKED, ENROLLED, reason="475", amounts=NONE), OutcomeKind.DECLINED, None, 475),
+        (told(AUTH_ASKED, ("ics_pa_enroll", "-1", "150"), reason="150"), OutcomeKind.UNKNOWN, None, 150),
+        (told(AUTH_ASKED, ("ics_pa_validate", "1", "100")), OutcomeKind.UNKNOWN, None, 100),
+    ],  # fmt: skip
 )
 def test_a_charge_comes_to_what_its_reply_would_have_said(answer, kind, amount, code):
     outcome = charge_outcome(answer, asked=Decimal("49.90"), currency="USD")
