@@ -324,12 +324,12 @@ class OperationFilter(WordFilter):
 
 @admin.register(models.PaymentOperation)
 class PaymentOperationAdmin(ReadOnlyAdmin):
-    list_display = ("id", "date_created", "reference_number", "kind", "asked", "state", "user_name", "date_settled")
+    list_display = ("id", "date_created", "reference_number", "kind", "money", "state", "user_name", "date_settled")
     list_filter = (OperationFilter, "state")
-    search_fields = ("reference_number__exact", "request_id__exact", "order__number__exact")
+    search_fields = ("reference_number__exact", "request_id__exact", "order_number__exact")
     search_help_text = _("Reference number, request ID or order number, whole.")
-    exclude = ("key", "amount", "currency")
-    readonly_fields = ("asked", "calls")
+    exclude = ("key", "asked", "amount", "currency")
+    readonly_fields = ("money", "calls")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[models.PaymentOperation]:
         rows = super().get_queryset(request)
@@ -339,7 +339,7 @@ class PaymentOperationAdmin(ReadOnlyAdmin):
         )
 
     @admin.display(description=_("Amount"))
-    def asked(self, operation: models.PaymentOperation) -> str:
+    def money(self, operation: models.PaymentOperation) -> str:
         return logbook.amount_of(operation.amount, operation.currency)
 
     @admin.display(description=_("Calls to CyberSource"))

@@ -76,6 +76,7 @@ ADVICE = {
     Attention.UNKNOWN_OPERATION: gettext_lazy(
         "Look its reference number up in the CyberSource Business Center, and do there or here what is missing."
     ),
+    Attention.GIVEN_BACK_IN_PART: gettext_lazy("Look at the payment, and give back what is left of it."),
     Attention.DRIFT: gettext_lazy(
         "Compare both sides, and put right the one that is wrong. The shop's books were not changed."
     ),

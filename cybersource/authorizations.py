@@ -9,12 +9,12 @@ know by which door the answer came. Callers must not hold a transaction open.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -53,6 +53,9 @@ A_MOMENT = timedelta(minutes=2)
 #: Ends of an operation after which the same authorization may be asked once more.
 NOTHING_DONE = (State.NOT_SENT, State.REFUSED)
 
+#: How an authorization is asked where nothing else is said.
+DEFAULTS = ("internet", "cybersource")
+
 #: The field that CyberSource names when a token is not of the kind that it was sent as.
 WRONG_KIND = "paymentInformation.customer.id"
 
@@ -80,7 +83,7 @@ def authorize(
     :class:`~cybersource.rules.InvalidOperation` when it was not begun.
     """
     operations.refuse_in_transaction()
-    require_rest()
+    operations.require_rest()
     if token.owner_id not in (None, order.user_id):
         message = _("“%(operation)s” cannot be asked of this transaction.") % {"operation": Kind.AUTHORIZE.label}
         raise InvalidOperation(Problem(code="not-possible", field="token", message=message))
@@ -115,12 +118,17 @@ def begin_own(
 ) -> Begun:
     """Write an attempt of staff's own together with its intent, so that neither is ever there without the other."""
     order = orders.locked(order_id)
+    words = {name: asked.get(name, "") for name in ("reason", "reference")}
+    how = {"token": token.pk, "capture": capture, "method": method_key, "indicator": commerce_indicator}
+    wanted = intents.wish(Kind.AUTHORIZE, order=order.pk, amount=amount, **words, **how)
     if same := asked_under(key):
-        if (same.kind, same.order_id) != (Kind.AUTHORIZE, order.pk) or amount not in (None, same.amount):
+        # Whoever asks again may leave out what he named then; what he names has to be the same.
+        named = {name: value for name, value in wanted.items() if value not in (None, "", {}, False, *DEFAULTS)}
+        if same.kind != Kind.AUTHORIZE or not intents.is_same([same], {**same.asked, **named}):
             raise InvalidOperation(Problem(code="key-reused", field="key", message=_("This key was used before.")))
         return Begun(operation=same, call=None)
     attempt = begin_attempt(order, token, amount, capture, method_key)
-    return begin(attempt.pk, commerce_indicator, key=key, **asked)
+    return begin(attempt.pk, commerce_indicator, key=key, wanted=wanted, **asked)
 
 
 def begin_attempt(
@@ -176,7 +184,7 @@ def authorize_step(attempt: PaymentAttempt) -> PaymentOperation:
     Raises :class:`~cybersource.rules.InvalidOperation` when the attempt is not waiting for it.
     """
     operations.refuse_in_transaction()
-    require_rest()
+    operations.require_rest()
     return send(attempt, reason="")
 
 
@@ -200,13 +208,6 @@ def authorize_waiting(*, at: datetime | None = None) -> int:
         except InvalidOperation as refused:
             logger.warning("The card stored for attempt %s was not authorized: %s", attempt.pk, refused)
     return done
-
-
-def require_rest() -> None:
-    try:
-        gateway.access()
-    except ImproperlyConfigured as problem:
-        raise InvalidOperation(Problem(code="not-configured", field="", message=str(problem))) from None
 
 
 # -- one authorization -----------------------------------------------------------------------------------------------
@@ -238,7 +239,12 @@ def give_up(operation: PaymentOperation) -> None:
 @sensitive_variables()
 @transaction.atomic
 def begin(
-    attempt_id: int, commerce_indicator: str, *, instead_of: PaymentOperation | None = None, **asked: Any
+    attempt_id: int,
+    commerce_indicator: str,
+    *,
+    instead_of: PaymentOperation | None = None,
+    wanted: Mapping[str, Any] | None = None,
+    **asked: Any,
 ) -> Begun:
     """Write the intent, with the order's and then the attempt's row locked; what was asked before is returned.
 
@@ -257,13 +263,16 @@ def begin(
         raise InvalidOperation(Problem(code="wrong-state", field="attempt", message=message))
     if instead_of is not None:
         PaymentOperation.objects.filter(pk=instead_of.pk).update(key=None)
+        wanted = instead_of.asked
     operation = intents.write(
         order,
         Kind.AUTHORIZE,
         amount=attempt.amount,
         currency=attempt.currency,
         attempt=attempt,
+        is_sale=attempt.transaction_type in ledger.SALES,
         date_sent=timezone.now(),
+        asked=wanted or {},
         **asked,
     )
     if attempt.date_shown is None:  # from here on the card may be charged
@@ -276,7 +285,7 @@ def begin(
         currency=attempt.currency,
         reference_number=operation.reference_number,
         idempotency_id=operation.idempotency_id,
-        capture=attempt.transaction_type in ledger.SALES,
+        capture=operation.is_sale,
         commerce_indicator=commerce_indicator,
         device_fingerprint_id=attempt.device_fingerprint_id,
         customer_ip_address=str(attempt.customer_ip_address or ""),

@@ -92,6 +92,12 @@ ENDINGS = {
         ),
         advice=gettext_lazy("It may be asked again."),
     ),
+    State.DROPPED: Ending(
+        tone="secondary",
+        title=gettext_lazy("Not asked any more"),
+        what=gettext_lazy("It was to follow on another step, and could not any more. CyberSource was not asked."),
+        advice=gettext_lazy("Look at the payment, and ask for what is left of it."),
+    ),
 }
 
 
@@ -120,7 +126,9 @@ def of(operation: PaymentOperation) -> Ending:
 
 def why_not(operation: PaymentOperation) -> reasons.Words | None:
     """Why CyberSource did not do it, where it said so."""
-    answered = operation.state in (State.DECLINED, State.REFUSED) and operation.rest_reason
+    if operation.state == State.DROPPED and operation.message:
+        return reasons.Words(operation.message, ENDINGS[State.DROPPED].advice)
+    answered = operation.state in (State.DECLINED, State.REFUSED, State.DROPPED) and operation.rest_reason
     return reasons.of_rest(operation.rest_reason) if answered else None
 
 

@@ -14,7 +14,7 @@ import socket
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -145,6 +145,22 @@ def access() -> Access:
     raise ImproperlyConfigured(f"A key of the REST door cannot be used: {explanation}")
 
 
+def reaches(made: PaymentOperation) -> bool:
+    """Whether our key may speak for the merchant for whom an operation was made, in the environment of then."""
+    if made.environment not in ("", conf.environment):
+        return False
+    return made.merchant_id in ("", conf.merchant_id) or bool(conf.rest_portfolio_id)
+
+
+@sensitive_variables()
+def _access_for(made: PaymentOperation | None) -> Access:
+    """Return the access for an operation: of the merchant for whom it was made, where our key speaks for several."""
+    ours = access()
+    if made is None or not made.merchant_id or not reaches(made):
+        return ours
+    return replace(ours, merchant_id=made.merchant_id)
+
+
 @sensitive_variables()
 def _access(mode: AuthMode) -> Access:
     gateway_key = None
@@ -220,8 +236,8 @@ def send(
     """
     if transaction.get_connection(router.db_for_write(CyberSourceReply)).in_atomic_block:
         raise OpenTransaction("A REST call must not be made within a transaction.")
-    ours = access()
-    entry = _begun(call, order=order, attempt=attempt, operation=operation, user=user)
+    ours = _access_for(operation)
+    entry = _begun(call, ours, order=order, attempt=attempt, operation=operation, user=user)
     began = time.monotonic()
     outcome, kept, ahead = _transmit(call, ours)
     _complete(entry, outcome, kept, milliseconds=round((time.monotonic() - began) * 1000))
@@ -384,7 +400,13 @@ def is_this_machine(url: str) -> bool:
 
 
 def _begun(
-    call: Call, *, order: Any, attempt: PaymentAttempt | None, operation: PaymentOperation | None, user: Any
+    call: Call,
+    ours: Access,
+    *,
+    order: Any,
+    attempt: PaymentAttempt | None,
+    operation: PaymentOperation | None,
+    user: Any,
 ) -> CyberSourceReply:
     """Write the row that says what is about to be asked, in a commit of its own."""
     asked = Answer.read(call.body or {})
@@ -400,6 +422,8 @@ def _begun(
         data={"request.method": call.method.upper(), "request.target": call.target_for_log, **wanted},
         **clipped(
             CyberSourceReply,
+            merchant_id=ours.merchant_id,
+            endpoint=ours.endpoint,
             transaction_type=call.operation.value,
             transaction_uuid=call.idempotency_id,
             reference_number=card_numbers.mask("req_reference_number", call.reference_number),

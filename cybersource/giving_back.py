@@ -15,12 +15,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
-from . import operations, standing
-from .models import OperationState, PaymentOperation
+from . import intents, operations, patience, plans, rules, standing
+from .models import OperationState, PaymentOperation, new_idempotency_id
 from .protocol import format_amount
 from .standing import Payment, Standing
 
@@ -31,9 +32,6 @@ Kind = PaymentOperation.Kind
 
 #: How long a void of a capture is tried at all. When an account's batches run is its own affair, but they run daily.
 VOIDABLE_FOR = timedelta(hours=24)
-
-#: Refusals of a void that say "it has gone to the bank": a refund is what is left.
-GONE_TO_THE_BANK = {"NOT_VOIDABLE", "TRANSACTION_ALREADY_SETTLED"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,65 +162,100 @@ def give_back(
     amount: Decimal | None = None,
     lines: Mapping[int, int] | None = None,
     key: str = "",
-    seen: str = "",
     **asked: Any,
 ) -> list[PaymentOperation]:
     """Do what :func:`plan` says, step by step, until one does not end well. Returns the operations, in order.
 
-    ``on`` as for ``plan``; ``asked`` as for every operation (``user``, ``reason``, ``reference``). Asked again under
-    the same ``key``, it returns what was done and does no more. Raises
-    :class:`~cybersource.rules.InvalidOperation` before anything was done; a later step that has become impossible
-    meanwhile ends it.
+    All steps are written down with the first, so the plan outlives this process: what is still under way in the end
+    goes on when its outcome is known, by ``cybersource_reconcile`` or when it is asked again under the same ``key``.
+    ``on`` as for ``plan``; ``asked`` as for every operation (``user``, ``reason``, ``reference``, ``currency``,
+    ``seen``). Raises :class:`~cybersource.rules.InvalidOperation` before anything was done.
     """
     operations.refuse_in_transaction()
-    payment = standing.of_source(Source.objects.select_related("source_type").get(transactions=on.pk))
-    if key and (before := asked_under(key, payment, amount, lines)):
-        return before
+    operations.require_rest()
+
+    def begin_it() -> operations.Begun:
+        return begin(on.pk, amount=amount, lines=lines, key=key, **asked)
+
+    try:
+        begun = patience.persistently(begin_it)
+    except IntegrityError:
+        if not key:
+            raise
+        begun = begin_it()  # another request with the key was a moment quicker
+    if begun.call is not None:
+        operations.perform(begun.operation, begun.call)
+    return go_on(begun.operation)
+
+
+def go_on(operation: PaymentOperation) -> list[PaymentOperation]:
+    """Send the steps of a plan whose turn has come, one after the other, and return all of its steps."""
+    while operation.plan and (step := plans.next_step(operation.plan)) is not None:
+        taken_up = operations.take_up(step.pk)
+        if taken_up is None or taken_up.is_under_way:
+            break
+    return plans.steps_of(operation)
+
+
+@transaction.atomic
+def begin(
+    transaction_id: int,
+    *,
+    amount: Decimal | None = None,
+    lines: Mapping[int, int] | None = None,
+    key: str = "",
+    user: Any = None,
+    reason: str = "",
+    reference: str = "",
+    **checked: Any,
+) -> operations.Begun:
+    """Write down every step of the plan that the locked rows ask for, the first one to be sent at once."""
+    order = operations.locked_for(transaction_id)
+    words = {"reason": reason, "reference": reference}
+    wanted = operations.wish(intents.GIVE_BACK, transaction_id, amount=amount, lines=lines, **words, **checked)
+    if same := rules.asked_under(key):
+        return operations.Begun(operation=operations.asked_before(same, wanted)[0], call=None)
+    source = Source.objects.select_related("source_type").get(transactions=transaction_id)
+    payment = standing.of_source(source)
+    on = next(one for one in payment.transactions if one.pk == transaction_id)
     steps = plan(payment, on=on, amount=amount, lines=lines)
-    if not steps:
-        return [operations.ask(kind_for(on), on, amount=amount, lines=lines, key=key, seen=seen, **asked)]
-    done: list[PaymentOperation] = []
-    for one in steps:
-        about: dict[str, Any] = {"key": numbered(key, done), "seen": "" if done else seen, **asked}
-        if one.kind == Kind.REFUND:
-            about |= {"amount": None if lines else one.amount, "lines": lines}
-        try:
-            ended = operations.ask(one.kind, one.transaction, **about)
-        except operations.InvalidOperation:
-            if not done:
-                raise
-            break
-        done.append(ended)
-        if ended.state == OperationState.REFUSED and ended.kind == Kind.VOID and one.otherwise:
-            if ended.rest_reason not in GONE_TO_THE_BANK:
-                break
-            ended = operations.ask(Kind.REFUND, one.transaction, **{**about, "key": numbered(key, done), "seen": ""})
-            done.append(ended)
-            if on.txn_type == Transaction.DEBIT:
-                break  # its hold is used up: nothing was freed
-        if ended.state not in standing.ENDED_WELL:
-            break
-    return done
-
-
-def asked_under(
-    key: str, payment: Payment, amount: Decimal | None, lines: Mapping[int, int] | None
-) -> list[PaymentOperation]:
-    """The steps by which the same was given back under this key before, in order. What differs the rules refuse."""
-    found = [one for one in payment.operations if one.key == key or (one.key or "").startswith(f"{key}.")]
-    kinds = {one.kind for one in found}
-    is_same = kinds <= {Kind.VOID, Kind.REVERSE, Kind.REFUND} and all(
-        amount in (None, one.amount) and one.lines == operations.in_json(lines) for one in found[-1:]
+    kind = steps[0].kind if steps else kind_for(on)
+    how_much: dict[str, Any] = {}
+    if kind == Kind.REFUND:
+        first = steps[0].amount if steps and not lines else amount
+        how_much = {"amount": first, "lines": lines}
+    begun = operations.write_down(
+        order,
+        payment,
+        steps[0].transaction if steps else on,
+        kind,
+        wanted=wanted,
+        key=key,
+        user=user,
+        plan=new_idempotency_id(),
+        **words,
+        **how_much,
+        **checked,
     )
-    return found if is_same else []
+    for position, one in enumerate(steps[1:], start=1):
+        intents.write(
+            order,
+            one.kind,
+            amount=one.amount,
+            currency=payment.currency,
+            state=OperationState.QUEUED,
+            user=user,
+            source=source,
+            transaction=one.transaction,
+            payment_id=one.transaction.reference,
+            plan=begun.operation.plan,
+            position=position,
+            **words,
+        )
+    return begun
 
 
 def kind_for(on: Any) -> Kind:
     """What to ask of a transaction of which nothing can be given back, so that the rules say why."""
     kinds = {Transaction.DEBIT: Kind.REFUND, Transaction.REFUND: Kind.VOID}
     return kinds.get(on.txn_type, Kind.REVERSE)
-
-
-def numbered(key: str, done: list[PaymentOperation]) -> str:
-    """Each step has a key of its own, and the same one when all of it is asked again."""
-    return f"{key}.{len(done)}" if key and done else key

@@ -6,6 +6,7 @@ Called inside the transaction that holds the order's row locked, so that the num
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -33,7 +34,14 @@ WITHOUT_EFFECT = (
     OperationState.REFUSED,
     OperationState.NOT_SENT,
     OperationState.UNDONE,
+    OperationState.DROPPED,
 )
+
+#: What a row's ``asked`` calls a plan, whose kinds are not the caller's to choose.
+GIVE_BACK = "give-back"
+
+#: What may be left open when it is asked, and named when it is asked again under the same key.
+LEFT_OPEN = (None, "", {})
 
 #: What a search finds without any quoting, and short enough for every processor; and no number of our own making.
 _SEARCHABLE = re.compile(r"(?!O[0-9]+\Z)[A-Za-z0-9][A-Za-z0-9-]{0,31}")
@@ -54,9 +62,9 @@ def write(
 ) -> PaymentOperation:
     """Write the row of an operation, under a reference number of its own. The caller holds the order locked."""
     known = user is not None and user.is_authenticated
-    words = {"reason": card_numbers.mask("message", reason), "reference": card_numbers.mask("message", reference)}
     return PaymentOperation.objects.create(
         order=order,
+        order_number=order.number[:128],
         kind=kind,
         amount=amount,
         currency=currency,
@@ -65,8 +73,50 @@ def write(
         user_name=user.get_username()[:150] if known else "",
         key=key or None,
         reference_number=next_reference_number(order, kind),
-        **clipped(PaymentOperation, **words),
+        **in_row(reason, reference),
         **about,
+    )
+
+
+def in_row(reason: str, reference: str) -> dict[str, str]:
+    """Somebody's words as a row keeps them: cut to its columns, and without card numbers."""
+    words = {"reason": card_numbers.mask("message", reason), "reference": card_numbers.mask("message", reference)}
+    return clipped(PaymentOperation, **words)
+
+
+def wish(
+    what: str,
+    *,
+    amount: Decimal | None = None,
+    lines: Mapping[int, int] | None = None,
+    reason: str = "",
+    reference: str = "",
+    **other: Any,
+) -> dict[str, Any]:
+    """Return everything that was asked, as the row keeps it: the same key has to ask the same."""
+    return {
+        "what": str(what),
+        "amount": None if amount is None else f"{amount.normalize():f}" if amount.is_finite() else str(amount),
+        "lines": {str(line): quantity for line, quantity in (lines or {}).items()},
+        **in_row(reason, reference),
+        **other,
+    }
+
+
+def is_same(operations: Sequence[PaymentOperation], wanted: Mapping[str, Any]) -> bool:
+    """Whether these operations, the first of which has the key, came of what is wanted now.
+
+    What was left open then may be named now as what it came to; whatever else differs is another wish.
+    """
+    before = operations[0].asked
+    came_to = {
+        "amount": {f"{one.amount.normalize():f}" for one in operations},
+        "currency": {one.currency for one in operations},
+        "transaction": {one.transaction_id for one in operations},
+    }
+    return set(before) == set(wanted) and all(
+        value == before[name] or (before[name] in LEFT_OPEN and value in came_to.get(name, ()))
+        for name, value in wanted.items()
     )
 
 

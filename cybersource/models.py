@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import HStoreField
+from django.core.exceptions import ImproperlyConfigured
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils import timezone
@@ -19,6 +20,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from oscar.apps.payment.abstract_models import AbstractTransaction
 
+from .conf import conf
 from .encryption import EncryptedTextField, Unreadable
 from .protocol import AmountNotRepresentable, format_amount
 
@@ -60,6 +62,23 @@ class SecureAcceptanceProfile(models.Model):
     def is_readable(self) -> bool:
         """False when none of today's encryption keys opens the stored secret."""
         return not isinstance(self.secret_key, Unreadable)
+
+
+def merchant_now() -> str:
+    """Our merchant id: kept with each operation and each message, since it may be another one later."""
+    return str(conf.merchant_id)[:64]
+
+
+def environment_now() -> str:
+    return str(conf.environment)[:16]
+
+
+def endpoint_now() -> str:
+    """Where the REST API is reached; empty where the settings do not say."""
+    try:
+        return str(conf.rest_endpoint).rstrip("/")[:200]
+    except ImproperlyConfigured:
+        return ""
 
 
 class ReplyType(models.TextChoices):
@@ -107,6 +126,7 @@ class Attention(models.TextChoices):
     UNRECORDED = "unrecorded", _("An answer came and could not be recorded")
     HOLD_LEFT = "hold-left", _("A payment was rejected after the bank had approved it, so its hold may remain")
     UNKNOWN_OPERATION = "unknown-operation", _("Nobody could find out whether money was moved")
+    GIVEN_BACK_IN_PART = "given-back-in-part", _("Only a part of what was to go back went back")
     DRIFT = "drift", _("CyberSource's books and the shop's differ")
     SHORT = "short", _("Paid after it had been declined, and others have got what it had released")
 
@@ -310,6 +330,9 @@ class CyberSourceReply(models.Model):
     rest_status = models.CharField(_("Status"), max_length=64, blank=True)
     rest_reason = models.CharField(_("Reason"), max_length=64, blank=True)
     correlation_id = models.CharField(_("Correlation ID"), max_length=64, blank=True)
+    merchant_id = models.CharField(_("Merchant ID"), max_length=64, blank=True, default=merchant_now)
+    environment = models.CharField(_("Environment"), max_length=16, blank=True, default=environment_now)
+    endpoint = models.CharField(_("Endpoint"), max_length=200, blank=True, default=endpoint_now)
     milliseconds = models.PositiveIntegerField(_("Milliseconds"), null=True, blank=True)
 
     result = models.CharField(_("Result"), max_length=16, choices=Result.choices, default=Result.RECEIVED)
@@ -562,6 +585,7 @@ class OperationState(models.TextChoices):
     REFUSED = "refused", _("Refused: nothing was done")
     NOT_SENT = "not-sent", _("Not sent")
     UNDONE = "undone", _("Taken back, since its outcome could not be known")
+    DROPPED = "dropped", _("Not asked any more")
 
 
 #: States in which an operation may still move money. What it is about counts as moved until that is known.
@@ -591,9 +615,16 @@ class PaymentOperation(models.Model):
 
     kind = models.CharField(_("Operation"), max_length=16, choices=Kind.choices)
     state = models.CharField(_("State"), max_length=16, choices=OperationState.choices, default=OperationState.SENT)
+    # What was asked outlives what it was asked for: money may be on its way when somebody deletes an order.
     order = models.ForeignKey(
-        "order.Order", on_delete=models.CASCADE, related_name="cybersource_operations", verbose_name=_("Order")
+        "order.Order",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="cybersource_operations",
+        verbose_name=_("Order"),
     )
+    order_number = models.CharField(_("Order number"), max_length=128, blank=True, db_index=True)
     source = models.ForeignKey(
         "payment.Source",
         on_delete=models.SET_NULL,
@@ -635,6 +666,17 @@ class PaymentOperation(models.Model):
         _("Lines"), default=dict, blank=True, help_text=_("Quantities by the id of the order's line; empty: by amount.")
     )
     is_last = models.BooleanField(_("Last capture"), default=True)
+    is_sale = models.BooleanField(
+        _("Sale"), default=False, help_text=_("An authorization that takes the money at once.")
+    )
+    plan = models.CharField(
+        _("Plan"),
+        max_length=24,
+        blank=True,
+        default="",
+        help_text=_("The same for all steps by which money goes back together."),
+    )
+    position = models.PositiveSmallIntegerField(_("Step of the plan"), default=0)
     is_automatic = models.BooleanField(
         _("By the shop itself"), default=False, help_text=_("Asked by nobody: CYBERSOURCE_AUTO_REVERSE.")
     )
@@ -657,6 +699,12 @@ class PaymentOperation(models.Model):
         blank=True,
         help_text=_("Whoever asks again under the same key is told of this operation, and nothing is sent."),
     )
+    asked = models.JSONField(
+        _("What was asked"), default=dict, blank=True, help_text=_("The same key has to ask the same.")
+    )
+    merchant_id = models.CharField(_("Merchant ID"), max_length=64, blank=True, default=merchant_now)
+    environment = models.CharField(_("Environment"), max_length=16, blank=True, default=environment_now)
+    endpoint = models.CharField(_("Endpoint"), max_length=200, blank=True, default=endpoint_now)
     reference_number = models.CharField(_("Reference number"), max_length=50, unique=True)
     idempotency_id = models.CharField(
         _("Idempotency ID"), max_length=30, unique=True, default=new_idempotency_id, editable=False
@@ -677,6 +725,7 @@ class PaymentOperation(models.Model):
     date_sent = models.DateTimeField(_("Sent"), null=True, blank=True)
     look_ups = models.PositiveSmallIntegerField(_("Times looked up"), default=0)
     date_looked_up = models.DateTimeField(_("Last looked up"), null=True, blank=True)
+    is_being_looked_up = models.BooleanField(_("Being looked up"), default=False, editable=False)
     date_settled = models.DateTimeField(_("Ended"), null=True, blank=True)
 
     class Meta:
@@ -690,6 +739,7 @@ class PaymentOperation(models.Model):
         ]
         indexes = [
             models.Index(fields=["transaction", "state"], name="cybersource_operation_on"),
+            models.Index(fields=["plan", "position"], name="cybersource_operation_plan", condition=~models.Q(plan="")),
             models.Index(
                 fields=["id"],
                 name="cybersource_operation_open",
@@ -812,6 +862,14 @@ class AttentionItem(models.Model):
         blank=True,
         related_name="+",
         verbose_name=_("Operation"),
+    )
+    cleared_by_operation = models.ForeignKey(
+        "cybersource.PaymentOperation",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("Cleared by operation"),
     )
     date_created = models.DateTimeField(_("Found"), default=timezone.now)
     date_cleared = models.DateTimeField(_("Cleared"), null=True, blank=True)

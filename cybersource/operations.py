@@ -23,7 +23,20 @@ from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
 from . import attention as needs
-from . import card_numbers, gateway, intents, ledger, orders, patience, reasons, reviews, rules, signals, standing
+from . import (
+    card_numbers,
+    gateway,
+    intents,
+    ledger,
+    orders,
+    patience,
+    plans,
+    reasons,
+    reviews,
+    rules,
+    signals,
+    standing,
+)
 from .announcements import announce
 from .conf import conf
 from .expiry import decline_unless_charged, is_forgotten
@@ -37,6 +50,8 @@ from .models import (
     PaymentAttempt,
     PaymentOperation,
     clipped,
+    endpoint_now,
+    environment_now,
 )
 from .protocol import (
     InvalidRequest,
@@ -154,12 +169,17 @@ def reject_review(payment: Any, **asked: Any) -> PaymentOperation:
 def ask(kind: Kind, payment: Any, **asked: Any) -> PaymentOperation:
     """Do one operation, from the intent to its end."""
     refuse_in_transaction()
+    require_rest()
+    begun = begin(kind, payment.pk, **asked)
+    return perform(begun.operation, begun.call) if begun.call else begun.operation
+
+
+def require_rest() -> None:
+    """Nothing is begun that no key could send."""
     try:
         gateway.access()
     except ImproperlyConfigured as problem:
         raise InvalidOperation(Problem(code="not-configured", field="", message=str(problem))) from None
-    begun = begin(kind, payment.pk, **asked)
-    return perform(begun.operation, begun.call) if begun.call else begun.operation
 
 
 def refuse_in_transaction() -> None:
@@ -188,10 +208,44 @@ def begin(kind: Kind, transaction_id: int, *, key: str = "", **asked: Any) -> Be
 
 
 @transaction.atomic
-def _begin(
+def _begin(kind: Kind, transaction_id: int, *, key: str = "", **asked: Any) -> Begun:
+    order = locked_for(transaction_id)
+    wanted = wish(kind, transaction_id, **asked)
+    if same := rules.asked_under(key):
+        return Begun(operation=asked_before(same, wanted)[0], call=None)
+    source = Source.objects.select_related("source_type").get(transactions=transaction_id)
+    payment = standing.of_source(source)
+    on = next(one for one in payment.transactions if one.pk == transaction_id)
+    return write_down(order, payment, on, kind, key=key, wanted=wanted, **asked)
+
+
+def locked_for(transaction_id: int) -> Any:
+    """Lock the order that a Transaction belongs to and return it."""
+    order_id = Transaction.objects.values_list("source__order", flat=True).filter(pk=transaction_id).first()
+    if order_id is None:
+        raise InvalidOperation(
+            Problem(code="not-found", field="transaction", message=_("There is no such transaction."))
+        )
+    return orders.locked(order_id)
+
+
+def wish(what: str, transaction_id: int, *, user: Any = None, **asked: Any) -> dict[str, Any]:
+    """Everything that was asked, who asked it apart; what was left out as what it stands for."""
+    asked = {"currency": "", "seen": "", **asked}
+    if what == Kind.CAPTURE:
+        asked.setdefault("is_last", True)
+    else:
+        asked.pop("is_last", None)
+    return intents.wish(what, transaction=transaction_id, **asked)
+
+
+def write_down(
+    order: Any,
+    payment: standing.Payment,
+    on: Any,
     kind: Kind,
-    transaction_id: int,
     *,
+    wanted: Mapping[str, Any],
     amount: Decimal | None = None,
     lines: Mapping[int, int] | None = None,
     is_last: bool = True,
@@ -201,18 +255,63 @@ def _begin(
     reason: str = "",
     reference: str = "",
     key: str = "",
+    **about: Any,
 ) -> Begun:
-    order_id = Transaction.objects.values_list("source__order", flat=True).filter(pk=transaction_id).first()
-    if order_id is None:
-        raise InvalidOperation(
-            Problem(code="not-found", field="transaction", message=_("There is no such transaction."))
-        )
-    order = orders.locked(order_id)
-    if same := rules.asked_under(key):
-        return asked_before(same, kind, transaction_id, amount, lines)
-    source = Source.objects.select_related("source_type").get(transactions=transaction_id)
-    payment = standing.of_source(source)
-    on = next(one for one in payment.transactions if one.pk == transaction_id)
+    """Check an operation against the locked rows and write its row, or raise why not."""
+    parts = parts_of(order, payment, on, kind, amount, lines)
+    problems = rules.check(kind, payment, on, currency=currency, seen=seen, **parts.checked)
+    if problems:
+        raise InvalidOperation(*problems)
+    operation = intents.write(
+        order,
+        kind,
+        amount=parts.amount,
+        currency=payment.currency,
+        user=user,
+        reason=reason,
+        reference=reference,
+        key=key,
+        source=payment.source,
+        transaction=on,
+        payment_id=on.reference,
+        is_last=is_last or parts.amount == rules.limit(kind, payment, on),
+        lines=in_json(parts.recorded),
+        date_sent=timezone.now(),
+        asked=wanted,
+        **about,
+    )
+    try:
+        return Begun(operation=operation, call=call_for(operation, payment))
+    except InvalidRequest as problem:  # an id that no call can name, or the hundredth capture
+        raise InvalidOperation(Problem(code="not-possible", field="transaction", message=problem.explanation)) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """How much an operation is about, and of which lines."""
+
+    amount: Decimal
+    lines: Mapping[int, int] | None  #: as asked
+    recorded: Mapping[int, int] | None  #: as the row keeps them: what is refunded whole takes its lines along
+    order_lines: Mapping[int, Any]
+    quantities: standing.Quantities | None
+
+    @property
+    def checked(self) -> dict[str, Any]:
+        """What the rules are asked about."""
+        names = ("amount", "lines", "order_lines", "quantities")
+        return {name: getattr(self, name) for name in names}
+
+
+def parts_of(
+    order: Any,
+    payment: standing.Payment,
+    on: Any,
+    kind: Kind,
+    amount: Decimal | None,
+    lines: Mapping[int, int] | None,
+) -> Parts:
+    """Work out how much is asked: all that is left where no amount is named, or what the lines cost."""
     quantities, order_lines = None, {}
     if lines:
         quantities = standing.quantities(payment, order)
@@ -222,39 +321,22 @@ def _begin(
         if lines and quantities and kind in (Kind.CAPTURE, Kind.REFUND):
             before = quantities.moved(kind)
             amount = cost_of(lines, order_lines, payment.currency, before=before, limit=amount)
-    problems = rules.check(
-        kind,
-        payment,
-        on,
-        amount=amount,
-        currency=currency,
-        lines=lines,
-        order_lines=order_lines,
-        quantities=quantities,
-        seen=seen,
-    )
-    if problems:
-        raise InvalidOperation(*problems)
-    operation = intents.write(
-        order,
-        kind,
-        amount=amount,
-        currency=payment.currency,
-        user=user,
-        reason=reason,
-        reference=reference,
-        key=key,
-        source=source,
-        transaction=on,
-        payment_id=on.reference,
-        is_last=is_last or amount == rules.limit(kind, payment, on),
-        lines=in_json(lines),
-        date_sent=timezone.now(),
-    )
-    try:
-        return Begun(operation=operation, call=call_for(operation, payment))
-    except InvalidRequest as problem:  # an id that no call can name, or the hundredth capture
-        raise InvalidOperation(Problem(code="not-possible", field="transaction", message=problem.explanation)) from None
+    taken = payment.capture(on)
+    recorded = lines
+    if kind == Kind.REFUND and not lines and taken is not None and amount == taken.left > 0:
+        recorded = lines_left(order, payment, on)
+    return Parts(amount=amount, lines=lines, recorded=recorded, order_lines=order_lines, quantities=quantities)
+
+
+def lines_left(order: Any, payment: standing.Payment, capture: Any) -> dict[int, int]:
+    """What a capture took of each line, as far as it was not refunded: it goes back with all that is left of it."""
+    taken = standing.lines_taken(order, capture)
+    if not taken:
+        return {}
+    quantities = standing.quantities(payment, order)
+    left = {line.pk: quantities.left_to_refund(line) for line in order.lines.all()}
+    found = {line: min(quantity, left.get(line, 0)) for line, quantity in taken.items()}
+    return {line: quantity for line, quantity in found.items() if quantity > 0}
 
 
 def in_json(lines: Mapping[int, int] | None) -> dict[str, int]:
@@ -262,16 +344,14 @@ def in_json(lines: Mapping[int, int] | None) -> dict[str, int]:
     return {str(line): quantity for line, quantity in (lines or {}).items()}
 
 
-def asked_before(
-    same: PaymentOperation, kind: Kind, transaction_id: int, amount: Decimal | None, lines: Mapping[int, int] | None
-) -> Begun:
-    """The operation that this key stands for, if it is the same one."""
-    asked = (kind, transaction_id, in_json(lines))
-    if (same.kind, same.transaction_id, same.lines) != asked or amount not in (None, same.amount):
+def asked_before(same: PaymentOperation, wanted: Mapping[str, Any]) -> list[PaymentOperation]:
+    """The operation that this key stands for, with all steps of its plan, if it came of the same wish."""
+    steps = plans.steps_of(same)
+    if steps[0].pk != same.pk or not intents.is_same(steps, wanted):
         message = _("This key was used for another operation (%(number)s). Use a new one.")
         words = {"number": same.reference_number}
         raise InvalidOperation(Problem(code="key-reused", field="key", message=message % words))
-    return Begun(operation=same, call=None)
+    return steps
 
 
 def cost_of(
@@ -353,6 +433,7 @@ class Ending:
     status: str = ""
     reason: str = ""
     message: str = ""
+    is_found_out: bool = False  #: by a look, when nobody waited for it any more
 
     @classmethod
     def of(cls, outcome: Outcome) -> Ending:
@@ -373,8 +454,74 @@ class Ending:
                 return cls(state=State.UNKNOWN, **told)
             if outcome.http_status == 429:
                 told["reason"] = reasons.ASKED_TOO_OFTEN
+            if outcome.is_not_authenticated:
+                told["reason"] = reasons.NOT_BELIEVED
             return cls(state=State.REFUSED, **told)
         return cls(state=State.UNKNOWN, **told)
+
+
+def take_up(operation_id: int) -> PaymentOperation | None:
+    """Send a step of a plan whose turn has come, for what is left by now; None when it is not its turn any more."""
+    begun = patience.persistently(lambda: _take_up(operation_id))
+    if begun is None:
+        return None
+    return perform(begun.operation, begun.call) if begun.call else begun.operation
+
+
+@transaction.atomic
+def _take_up(operation_id: int) -> Begun | None:
+    _order, operation = locked_with_order(operation_id)
+    turn = plans.next_step(operation.plan)
+    if turn is None or turn.pk != operation.pk:
+        return None
+    if operation.transaction is None or operation.order is None:
+        return drop(operation, "not-found", _("What it was to be done to has been deleted."))
+    payment = plans.without_waiting(standing.of_source(operation.transaction.source), operation.plan)
+    on = next(one for one in payment.transactions if one.pk == operation.transaction_id)
+    kind = Kind(operation.kind)
+    if rules.blocked(kind, payment, on):
+        return None
+    if not left_for(kind, payment, on):
+        return drop(operation, plans.NOTHING_LEFT, "")
+    amount, lines = (operation.amount, lines_of(operation)) if is_part(operation) else (None, None)
+    parts = parts_of(operation.order, payment, on, kind, amount, lines)
+    if problems := rules.check(kind, payment, on, **parts.checked):
+        return drop(operation, problems[0].code, problems[0].message)
+    operation.state = State.SENT
+    operation.amount = parts.amount
+    operation.lines = in_json(parts.recorded)
+    operation.key = operation.key or plans.key_of(operation)
+    operation.date_sent = timezone.now()
+    operation.environment, operation.endpoint = environment_now(), endpoint_now()
+    operation.look_ups = 0
+    operation.save()
+    try:
+        return Begun(operation=operation, call=call_for(operation, payment))
+    except InvalidRequest as problem:
+        return drop(operation, problem.rule, problem.explanation)
+
+
+def is_part(step: PaymentOperation) -> bool:
+    """Whether a step of a plan is for what somebody named, and not for all that is left when its turn comes."""
+    return bool(step.asked.get("amount") or step.asked.get("lines"))
+
+
+def lines_of(operation: PaymentOperation) -> dict[int, int]:
+    return {int(line): quantity for line, quantity in operation.lines.items()}
+
+
+def left_for(kind: Kind, payment: standing.Payment, on: Any) -> Decimal:
+    """What a step that gives back would find."""
+    if kind == Kind.REVERSE:
+        return payment.held
+    taken = payment.capture(on)
+    return taken.left if taken is not None else on.amount
+
+
+def drop(operation: PaymentOperation, why: str, message: str) -> Begun:
+    """End a step that cannot be done any more, or for which nothing is left."""
+    ended = _conclude(operation.pk, Ending(state=State.DROPPED, reason=why, message=message), None)
+    return Begun(operation=ended, call=None)
 
 
 def send(operation: PaymentOperation) -> PaymentOperation:
@@ -406,7 +553,7 @@ def tell_decision(operation: PaymentOperation, ending: Ending) -> Ending:
         return replace(ending, state=State.UNKNOWN)
     asked = DECISIONS[Kind(operation.kind)]
     update = ReviewUpdate(
-        reference_number=operation.order.number,
+        reference_number=operation.order_number,
         request_id=operation.payment_id,
         original_decision="REVIEW",
         new_decision=stands,
@@ -436,20 +583,14 @@ def conclude(operation_id: int, ending: Ending, *, entry: CyberSourceReply | Non
 
 @transaction.atomic
 def _conclude(operation_id: int, ending: Ending, entry: CyberSourceReply | None) -> PaymentOperation:
-    order = orders.locked(PaymentOperation.objects.values_list("order", flat=True).get(pk=operation_id))
-    operation = (
-        PaymentOperation.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("transaction__source", "transaction__token", "attempt", "user")
-        .get(pk=operation_id)
-    )
+    order, operation = locked_with_order(operation_id)
     if operation.state not in UNDER_WAY:
         return operation
-    operation.order = order
     state = ending.state
     if state == State.REFUSED and is_rest(operation) and ending.reason in NOT_IN_PARTS:
         state = State.LAPSING
-    if operation.is_automatic and (state == State.NOT_SENT or ending.reason == reasons.ASKED_TOO_OFTEN):
-        state = State.QUEUED  # nobody waits to press the button again
+    if asks_again(operation, ending):
+        state = State.QUEUED
     known_as_unknown = operation.state == state == State.UNKNOWN or state == State.QUEUED
     operation.state = state
     told = clipped(
@@ -467,15 +608,39 @@ def _conclude(operation_id: int, ending: Ending, entry: CyberSourceReply | None)
         operation.date_settled = timezone.now()
     with orders.in_the_shops_language():
         if state in standing.ENDED_WELL:
-            RECORDED[Kind(operation.kind)](operation)
+            record(operation)
         elif state not in UNDER_WAY:
             record_failure(operation)
-        if not known_as_unknown:
+        if order is not None and not known_as_unknown and ending.reason != plans.NOTHING_LEFT:
             orders.note(order, in_words(operation), user=operation.user)
-    operation.save()
+        operation.save()
+        plans.ended(operation)
     if state not in UNDER_WAY:
         announce(signals.operation_ended, sender=PaymentOperation, order=order, operation=operation)
     return operation
+
+
+def locked_with_order(operation_id: int) -> tuple[Any, PaymentOperation]:
+    """Lock an operation, its order before it, and return both; None for an order that was deleted."""
+    order_id = PaymentOperation.objects.values_list("order", flat=True).get(pk=operation_id)
+    order = orders.locked(order_id) if order_id is not None else None
+    operation = (
+        PaymentOperation.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("transaction__source__source_type", "transaction__token", "attempt", "user")
+        .get(pk=operation_id)
+    )
+    operation.order = order
+    return order, operation
+
+
+def asks_again(operation: PaymentOperation, ending: Ending) -> bool:
+    """Whether what was not done goes back to what waits: nobody is there to press the button again.
+
+    Whoever asked for a plan waits for its first step only, and as long as its call takes.
+    """
+    was_not_looked_at = ending.state == State.NOT_SENT or ending.reason in reasons.NOT_LOOKED_AT
+    by_itself = operation.is_automatic or bool(operation.plan and (operation.position or ending.is_found_out))
+    return by_itself and was_not_looked_at
 
 
 def is_rest(operation: PaymentOperation) -> bool:
@@ -490,6 +655,32 @@ def is_rest(operation: PaymentOperation) -> bool:
 
 
 # -- what it does to Oscar's rows --------------------------------------------------------------------------------------
+
+
+def record(operation: PaymentOperation) -> None:
+    """Record what an operation did. Where its rows were deleted there is no book to write it in, so staff are told."""
+    kind = Kind(operation.kind)
+    if kind not in (*RECORDED_ELSEWHERE, Kind.REVERSE) and operation.transaction is None:
+        if kind == Kind.CAPTURE:
+            list_orphan(operation)
+        return
+    if kind not in RECORDED_ELSEWHERE:
+        RECORDED[kind](operation)
+
+
+def list_orphan(operation: PaymentOperation, transaction_id: str = "") -> None:
+    """List money that was held or taken for what is not in the shop any more."""
+    needs.flag(
+        Attention.ORPHAN,
+        operation.order,
+        operation.attempt,
+        operation=operation,
+        transaction_id=transaction_id or operation.request_id or operation.payment_id,
+        amount=operation.amount,
+        currency=operation.currency,
+        reference_number=operation.reference_number,
+        transaction_uuid=operation.idempotency_id,
+    )
 
 
 def record_capture(operation: PaymentOperation) -> None:
@@ -562,12 +753,11 @@ RECORDED: dict[Kind, Callable[[PaymentOperation], None]] = {
     Kind.REFUND: record_refund,
     Kind.VOID: record_void,
     Kind.REVERSE: record_reversal,
-    # An authorization is recorded by the settlement of its attempt.
-    Kind.AUTHORIZE: lambda operation: None,
-    # What a decision does was recorded with it, and by whoever told it first.
-    Kind.ACCEPT_REVIEW: lambda operation: None,
-    Kind.REJECT_REVIEW: lambda operation: None,
 }
+
+#: An authorization is recorded by the settlement of its attempt, and what a decision does with it, by whoever told it
+#: first.
+RECORDED_ELSEWHERE = (Kind.AUTHORIZE, *DECISIONS)
 
 
 def told(operation: PaymentOperation) -> dict[str, Any]:
@@ -577,10 +767,11 @@ def told(operation: PaymentOperation) -> dict[str, Any]:
 
 
 def quantities_of(operation: PaymentOperation) -> dict[int, int] | None:
-    """The lines of an operation; None, which is all of them, when it was for all that the payment had."""
+    """The lines of an operation; None, which is all of them, when it took all that was authorized."""
     if operation.lines:
-        return {int(line): quantity for line, quantity in operation.lines.items()}
-    return None if operation.amount == operation.transaction.amount else {}
+        return lines_of(operation)
+    is_whole = operation.kind == Kind.CAPTURE and operation.amount == operation.transaction.amount
+    return None if is_whole else {}
 
 
 def give_attempt_back(operation: PaymentOperation) -> bool:

@@ -173,7 +173,19 @@ REST: dict[str, Words] = {
 
 #: CyberSource gives no reason with HTTP 429.
 ASKED_TOO_OFTEN = "ASKED_TOO_OFTEN"
-OURS = {ASKED_TOO_OFTEN: Words(_("CyberSource was asked too often in a short time."), TRY_LATER)}
+
+#: HTTP 401 and 403, also of a firewall before CyberSource: nobody looked at what was asked.
+NOT_BELIEVED = "NOT_BELIEVED"
+
+#: Refusals that are about whoever asks, or when, and not about what was asked.
+NOT_LOOKED_AT = (ASKED_TOO_OFTEN, NOT_BELIEVED)
+
+OURS = {
+    ASKED_TOO_OFTEN: Words(_("CyberSource was asked too often in a short time."), TRY_LATER),
+    NOT_BELIEVED: REST["Authentication Failed"],
+    "NOTHING_LEFT": Words(_("Nothing was left of it."), ""),
+    "EARLIER_STEP": Words(_("An earlier step was not done."), LOOK_AGAIN),
+}
 
 #: What a REST call asked, by the name that the log has for it (:class:`cybersource.protocol.rest.Operation`).
 CALLS: dict[str, Any] = {

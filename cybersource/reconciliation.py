@@ -63,6 +63,8 @@ def reconcile(
     """
     at = at or timezone.now()
     report = Report()
+    if not dry_run:
+        recovery.list_in_doubt(at=at)
     for name, step in STEPS.items():
         tell(f"{name} ...")
         try:

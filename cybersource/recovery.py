@@ -18,32 +18,38 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from . import attention as needs
-from . import authorizations, enquiries, gateway, operations, orders
+from . import authorizations, enquiries, gateway, operations, orders, reasons
 from .conf import conf
 from .conversions import poll_conversions
-from .enquiries import Found, NoAnswer
+from .enquiries import Found, NoAnswer, OutOfReach
 from .models import (
+    UNDER_WAY,
     Attention,
     AttentionItem,
     CyberSourceReply,
     OperationState,
     PaymentOperation,
     ReviewNotificationUpdate,
+    endpoint_now,
+    environment_now,
 )
 from .operations import Ending
 from .protocol import Outcome, OutcomeKind
 from .protocol.rest import (
     Act,
     Answer,
+    Call,
     Fate,
     Processed,
     Refused,
@@ -90,9 +96,18 @@ REPORT_READ_BACK = timedelta(days=3)
 BATCH = 200
 WITH = ("order", "user", "attempt__token", "source__source_type", "transaction")
 
-#: Refusals of a void that may as well say "it arrived, and has gone to the bank". They are believed only once the
-#: next day's search has not found it either.
-MAY_HAVE_ARRIVED = {"NOT_VOIDABLE", "TRANSACTION_ALREADY_SETTLED", "TRANSACTION_ALREADY_REVERSED_OR_SETTLED"}
+#: Refusals of a reversal that say that there is no such authorization.
+NOTHING_THERE = {"MISSING_AUTH", "NOT_FOUND"}
+
+#: Refusals that are given only of what is there: the lost call arrived, whatever became of it since.
+ARRIVED = {
+    "AUTH_ALREADY_REVERSED",
+    "CAPTURE_ALREADY_VOIDED",
+    "DUPLICATE_REQUEST",
+    "INVALID_AMOUNT",
+    "TRANSACTION_ALREADY_REVERSED_OR_SETTLED",
+    "TRANSACTION_ALREADY_SETTLED",
+}
 
 #: Why an operation ended that was never found: ours, where CyberSource's reasons stand otherwise.
 NOT_FOUND = "NOT_FOUND"
@@ -113,6 +128,15 @@ ACTS = {
 ENDINGS = {Fate.DONE: State.DONE, Fate.UNDONE: State.UNDONE, Fate.DECLINED: State.DECLINED}
 
 
+class Taking(StrEnum):
+    """What became of taking a lost call back."""
+
+    TAKEN_BACK = "taken back"
+    NOTHING_THERE = "nothing there"
+    ARRIVED = "arrived, and cannot be taken back"
+    UNCLEAR = "refused, which may mean either"
+
+
 class Became(StrEnum):
     """What became of one operation."""
 
@@ -120,6 +144,7 @@ class Became(StrEnum):
     ENDED = "found out"
     UNKNOWN = "still unknown"
     LISTED = "still unknown, staff asked"
+    ELSEWHERE = "made for another merchant, or elsewhere"
     NOT_DUE = "not due, or another process was quicker"
     WOULD_BE_SENT = "would be sent"
     WOULD_BE_ASKED = "would be looked up"
@@ -150,46 +175,80 @@ def in_state(*states: str) -> Iterator[PaymentOperation]:
 
 
 def send(operation: PaymentOperation, *, dry_run: bool = False) -> Became:
-    """Send an operation that waits for it: whoever claims its row sends it, once."""
+    """Send an operation that waits for it: whoever claims its row sends it, once.
+
+    Raises :class:`~cybersource.enquiries.OutOfReach` when our key is not believed: then it goes on waiting, and so do
+    the others.
+    """
+    if not gateway.reaches(operation):
+        return Became.ELSEWHERE
     if dry_run:
         return Became.WOULD_BE_SENT
+    sent = operations.take_up(operation.pk) if operation.plan else send_claimed(operation)
+    if sent is None:
+        return Became.NOT_DUE
+    if sent.state == State.QUEUED and sent.rest_reason == reasons.NOT_BELIEVED:
+        raise OutOfReach(f"operation {sent.reference_number}: CyberSource does not believe our key")
+    return Became.SENT
+
+
+def send_claimed(operation: PaymentOperation) -> PaymentOperation | None:
     now = timezone.now()
     waiting = PaymentOperation.objects.filter(pk=operation.pk, state=State.QUEUED)
-    if not waiting.update(state=State.SENT, date_sent=now, look_ups=0):
-        return Became.NOT_DUE
+    where = {"environment": environment_now(), "endpoint": endpoint_now()}
+    if not waiting.update(state=State.SENT, date_sent=now, look_ups=0, **where):
+        return None
     operation.state, operation.date_sent = State.SENT, now
-    operations.send(operation)
-    return Became.SENT
+    return operations.send(operation)
 
 
 def look_for(operation: PaymentOperation, at: datetime, *, dry_run: bool = False) -> Became:
     """Find out how an operation ended, if it is time to look."""
-    sent = operation.date_sent or operation.date_created
-    age = at - sent
+    age = at - (operation.date_sent or operation.date_created)
     looks = looks_by(age)
-    if looks <= operation.look_ups or (operation.state == State.SENT and age < LEASE):
+    if not is_due(operation, at, age):
         return Became.NOT_DUE
+    if not gateway.reaches(operation):
+        return unknown(operation, age, otherwise=Became.ELSEWHERE)
     if dry_run:
         return Became.WOULD_BE_ASKED
-    mine = PaymentOperation.objects.filter(pk=operation.pk, state=operation.state, look_ups=operation.look_ups)
-    if not mine.update(look_ups=looks, date_looked_up=at):
+    seen = {"state": operation.state, "look_ups": operation.look_ups, "date_looked_up": operation.date_looked_up}
+    mine = PaymentOperation.objects.filter(pk=operation.pk, **seen)
+    if not mine.update(look_ups=looks, date_looked_up=at, is_being_looked_up=True):
         return Became.NOT_DUE
+    claimed = PaymentOperation.objects.filter(pk=operation.pk, look_ups=looks, date_looked_up=at)
     try:
         state = find_out(operation, at, age)
-    except NoAnswer as problem:
-        if problem.is_silence:
+    except Exception as problem:
+        if not isinstance(problem, NoAnswer) or problem.is_silence:
             # Nobody looked at it, so it is not counted as a look: it is due again at once.
-            PaymentOperation.objects.filter(pk=operation.pk, look_ups=looks).update(look_ups=operation.look_ups)
-            if age >= LISTED_AFTER:
-                list_unknown(operation)
+            claimed.update(look_ups=operation.look_ups, is_being_looked_up=False)
+            unknown(operation, age)
             raise
         state = str(operation.state)  # it was answered, by what teaches nothing
-    if state not in (State.SENT, State.UNKNOWN):
-        return Became.ENDED
-    if age >= LISTED_AFTER:
-        list_unknown(operation)
-        return Became.LISTED
-    return Became.UNKNOWN
+    claimed.update(is_being_looked_up=False)
+    return unknown(operation, age) if state in (State.SENT, State.UNKNOWN) else Became.ENDED
+
+
+def is_due(operation: PaymentOperation, at: datetime, age: timedelta) -> bool:
+    """Whether it is time to look, or a look was broken off: by a process that died, or a database that was away."""
+    if operation.state == State.SENT and age < LEASE:
+        return False
+    begun = operation.date_looked_up if operation.is_being_looked_up else None
+    return looks_by(age) > operation.look_ups or (begun is not None and at - begun >= LEASE)
+
+
+def was_sent_elsewhere(operation: PaymentOperation) -> bool:
+    """Whether it went to another endpoint than ours is now: what is not found here may be there."""
+    return operation.endpoint not in ("", endpoint_now())
+
+
+def unknown(operation: PaymentOperation, age: timedelta, *, otherwise: Became = Became.UNKNOWN) -> Became:
+    """Say that an operation has no end yet; staff are asked about one that is old enough."""
+    if age < LISTED_AFTER:
+        return otherwise
+    list_unknown(operation)
+    return Became.LISTED
 
 
 def looks_by(age: timedelta) -> int:
@@ -213,7 +272,7 @@ def find_out(operation: PaymentOperation, at: datetime, age: timedelta) -> str:
         # Something was done under its number that nothing proves to be it: a person decides.
         list_unknown(operation)
         return end(operation, Ending(state=State.UNKNOWN))
-    if age < TAKEN_BACK_AFTER:
+    if age < TAKEN_BACK_AFTER or was_sent_elsewhere(operation):
         return end(operation, Ending(state=State.UNKNOWN))
     if operation.kind in operations.UNDOING:
         # It shows nowhere, and would on what it was to undo: it never arrived, and may be asked for again.
@@ -291,6 +350,11 @@ def adopt(operation: PaymentOperation, looked: Found) -> str:
         reason=answer.reason,
         message=answer.message,
     )
+    if operation.kind == Kind.AUTHORIZE and ending.state != State.UNKNOWN and operation.attempt is None:
+        # Its order was deleted: nobody is there to be paid by it.
+        if ending.state == State.DONE:
+            operations.list_orphan(operation, answer.id)
+        return end(operation, ending, looked.entry)
     if operation.kind == Kind.AUTHORIZE and ending.state != State.UNKNOWN:
         attempt = operation.attempt
         outcome = charge_outcome(answer, asked=attempt.amount, currency=attempt.currency)
@@ -332,26 +396,56 @@ def decision_told(operation: PaymentOperation) -> str | None:
 
 def take_back(operation: PaymentOperation, age: timedelta) -> str:
     """Undo a call that may have arrived, by the id that it was sent under. It undoes that call and no other."""
-    names = {
+    taking, exchange = taken_back(operation)
+    if taking is Taking.TAKEN_BACK:
+        answer = exchange.outcome.answer
+        ending = Ending(state=State.UNDONE, request_id=answer.id, status=answer.status)
+        return end_without_effect(operation, ending, exchange.entry)
+    if taking is Taking.ARRIVED or age < (LISTED_AFTER if taking is Taking.UNCLEAR else GIVEN_UP_AFTER):
+        # What arrived will be found one day. Else its own search once more, before it is believed that it did not.
+        return end(operation, Ending(state=State.UNKNOWN))
+    return end_without_effect(operation, Ending(state=State.NOT_SENT, reason=NOT_FOUND), exchange.entry)
+
+
+def taken_back(operation: PaymentOperation) -> tuple[Taking, gateway.Exchange]:
+    """Take a lost call back by what undoes it: a hold by a reversal, a sale by a void and then its hold too."""
+    if operation.kind != Kind.AUTHORIZE:
+        return undo(operation, calls.timeout_void(**names_of(operation)))
+    if not operation.is_sale:
+        return undo(operation, timeout_reversal(operation))
+    void, voided = undo(operation, calls.timeout_void(**names_of(operation)))
+    hold, released = undo(operation, timeout_reversal(operation))
+    if Taking.TAKEN_BACK in (void, hold):
+        # A hold that goes with its sale's void is gone; one that stays and cannot be given back lapses at the bank.
+        return Taking.TAKEN_BACK, voided if void is Taking.TAKEN_BACK else released
+    # A void does not say whether a sale was never there or cannot be voided any more; the reversal does.
+    return hold, released
+
+
+def names_of(operation: PaymentOperation) -> dict[str, str]:
+    return {
         "reference_number": f"{operation.reference_number}-T",
         "lost_idempotency_id": operation.idempotency_id,
     }
-    if operation.kind == Kind.AUTHORIZE:
-        money = {"amount": operation.amount, "currency": operation.currency}
-        call = calls.timeout_reverse(reason="no answer", **money, **names)
-    else:
-        call = calls.timeout_void(**names)
+
+
+def timeout_reversal(operation: PaymentOperation) -> Call:
+    money = {"amount": operation.amount, "currency": operation.currency}
+    return calls.timeout_reverse(reason="no answer", **money, **names_of(operation))
+
+
+def undo(operation: PaymentOperation, call: Call) -> tuple[Taking, gateway.Exchange]:
+    """Send what takes a lost call back. Raises :class:`~cybersource.enquiries.NoAnswer` when nothing was said of it."""
     exchange = gateway.send(call, order=operation.order, operation=operation, attempt=operation.attempt)
     outcome = exchange.outcome
     if isinstance(outcome, Processed) and outcome.succeeded:
-        told = {"request_id": outcome.answer.id, "status": outcome.answer.status}
-        return end_without_effect(operation, Ending(state=State.UNDONE, **told), exchange.entry)
-    if not says_nothing_is_there(outcome):
-        raise NoAnswer(f"REST {call.operation}, log row {exchange.entry.pk}", exchange.outcome)
-    if age < (LISTED_AFTER if outcome.answer.reason in MAY_HAVE_ARRIVED else GIVEN_UP_AFTER):
-        # There is nothing to take back, as it seems. Its own search once more, before that is believed.
-        return end(operation, Ending(state=State.UNKNOWN))
-    return end_without_effect(operation, Ending(state=State.NOT_SENT, reason=NOT_FOUND), exchange.entry)
+        return Taking.TAKEN_BACK, exchange
+    if not is_about_it(outcome):
+        raise NoAnswer(f"REST {call.operation}, log row {exchange.entry.pk}", outcome)
+    if outcome.answer.reason in ARRIVED:
+        return Taking.ARRIVED, exchange
+    is_clear = outcome.http_status == 404 or outcome.answer.reason in NOTHING_THERE
+    return Taking.NOTHING_THERE if is_clear else Taking.UNCLEAR, exchange
 
 
 def end_without_effect(operation: PaymentOperation, ending: Ending, entry: CyberSourceReply) -> str:
@@ -361,15 +455,33 @@ def end_without_effect(operation: PaymentOperation, ending: Ending, entry: Cyber
     return end(operation, ending, entry)
 
 
-def says_nothing_is_there(outcome: Any) -> bool:
-    """Whether a refusal says that there is nothing to take back. Its reason is not documented; what it is not, is."""
+def is_about_it(outcome: Any) -> bool:
+    """Whether a refusal is about what was to be taken back, and not about whoever asks."""
     if not isinstance(outcome, Refused) or outcome.http_status not in (400, 404):
         return False
     return bool(outcome.answer.reason) and outcome.answer.reason not in NOT_ABOUT_IT
 
 
 def end(operation: PaymentOperation, ending: Ending, entry: Any = None) -> str:
-    return str(operations.conclude(operation.pk, ending, entry=entry).state)
+    return str(operations.conclude(operation.pk, replace(ending, is_found_out=True), entry=entry).state)
+
+
+def list_in_doubt(*, at: datetime | None = None) -> int:
+    """List every operation that has no end after a day, also while CyberSource cannot be asked. Returns how many.
+
+    Of a plan the step that the others wait for.
+    """
+    asked = AttentionItem.objects.filter(kind=Attention.UNKNOWN_OPERATION, operation=OuterRef("pk"))
+    earlier = PaymentOperation.objects.filter(
+        plan=OuterRef("plan"), position__lt=OuterRef("position"), state__in=UNDER_WAY
+    ).exclude(plan="")
+    overdue = (
+        PaymentOperation.objects.annotate(began=Coalesce("date_sent", "date_created"))
+        .filter(~Exists(asked), ~Exists(earlier), state__in=UNDER_WAY, began__lte=(at or timezone.now()) - LISTED_AFTER)
+        .select_related(*WITH)
+        .order_by("pk")
+    )
+    return sum(list_unknown(operation) for operation in list(overdue))
 
 
 def list_unknown(operation: PaymentOperation) -> bool:
@@ -394,7 +506,8 @@ def list_unknown(operation: PaymentOperation) -> bool:
                 "why": Attention.UNKNOWN_OPERATION.label,
                 "advice": needs.ADVICE[Attention.UNKNOWN_OPERATION],
             }
-            orders.note(operation.order, message % words)
+            if operation.order is not None:
+                orders.note(operation.order, message % words)
     return new
 
 

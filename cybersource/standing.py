@@ -7,7 +7,7 @@ under way is about counts as moved, so nothing is asked for twice while nobody k
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -221,6 +221,12 @@ def read(sources: Sequence[Any]) -> dict[int, Payment]:
     return {source.pk: payment(source, transactions[source.pk], operations[source.pk]) for source in sources}
 
 
+def without(payment_: Payment, leave_out: Callable[[PaymentOperation], bool]) -> Payment:
+    """The same payment as if these operations had not been asked."""
+    left = [one for one in payment_.operations if not leave_out(one)]
+    return payment(payment_.source, payment_.transactions, left)
+
+
 def payment(source: Any, transactions: Iterable[Any], operations: Iterable[PaymentOperation]) -> Payment:
     transactions, operations = tuple(transactions), tuple(operations)
     of_kind: dict[str, list[Any]] = {}
@@ -286,6 +292,14 @@ class Quantities:
     def left_to_refund(self, line: Any) -> int:
         captured = line.quantity if self.by_amount else self.captured[line.pk]
         return max(captured - self.refunded[line.pk], 0)
+
+
+def lines_taken(order: Any, capture: Any) -> dict[int, int]:
+    """How many of each line a capture was recorded for; empty where it was by amount."""
+    rows = PaymentEventQuantity.objects.filter(
+        event__order=order, event__reference=capture.reference, event__event_type__name=capture.txn_type
+    )
+    return dict(rows.order_by().values_list("line").annotate(total=Sum("quantity")))
 
 
 def quantities(payment: Payment, order: Any) -> Quantities:

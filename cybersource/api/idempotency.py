@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Mapping
+from typing import Any
 
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
-from .. import card_numbers
-from ..models import PaymentOperation, clipped
+from .. import intents, operations, plans
+from ..models import PaymentOperation
 from .errors import Detail, Refusal
 
 NAME = "Idempotency-Key"
@@ -26,39 +25,6 @@ NAME = "Idempotency-Key"
 OF_PLAN = ".g"
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What a request asks, as far as another request under the same key has to ask the same."""
-
-    kind: str  #: empty for a plan, whose kinds are not the caller's to choose
-    payment: int
-    transaction: int | None = None
-    amount: Decimal | None = None
-    lines: Mapping[int, int] = field(default_factory=dict)
-    is_last: bool = False
-    reason: str = ""
-    reference: str = ""
-
-    def is_what(self, operations: Sequence[PaymentOperation]) -> bool:
-        """Whether these operations are what came of the same. What was left open then may be named now."""
-        first = operations[0]
-        words = clipped(
-            PaymentOperation,
-            reason=card_numbers.mask("message", self.reason),
-            reference=card_numbers.mask("message", self.reference),
-        )
-        lines = {str(line): quantity for line, quantity in self.lines.items()}
-        return (
-            first.source_id == self.payment
-            and self.kind in ("", first.kind)
-            and self.transaction in (None, *(one.transaction_id for one in operations))
-            and (self.amount is None or any(one.amount == self.amount for one in operations))
-            and any((one.lines or {}) == lines for one in operations)
-            and (first.is_last or not self.is_last)  # what took all that was left was the last, whatever was asked
-            and (first.reason, first.reference) == (words["reason"], words["reference"])
-        )
 
 
 def key_of(request: Request) -> str:
@@ -77,11 +43,19 @@ def detail(code: str, message: str) -> Detail:
     return Detail(code=code, field=NAME, message=message)
 
 
-def done_under(key: str, asked: Asked) -> list[PaymentOperation]:
-    """Return what was asked under the key before, in order; empty for a new key. Refuses a key of something else."""
-    found = list(PaymentOperation.objects.filter(key__startswith=key).select_related("order").order_by("pk"))
-    is_plan = [(one.key or "").startswith(key + OF_PLAN) for one in found]
-    if found and (any(is_plan) != (not asked.kind) or not asked.is_what(found)):
+def done_under(key: str, what: str, payment: int, told: Mapping[str, Any]) -> list[PaymentOperation]:
+    """Return what was asked under the key before, in order; empty for a new key. Refuses a key of something else.
+
+    ``what`` is the kind of an operation, or that of a plan; ``told`` is the body. A transaction that is left out is the
+    only one that comes into question.
+    """
+    found = PaymentOperation.objects.filter(key__in=(key, key + OF_PLAN)).select_related("order").first()
+    if found is None:
+        return []
+    steps = plans.steps_of(found)
+    asked = {**told, "transaction_id": told.get("transaction") or found.asked.get("transaction")}
+    asked.pop("transaction", None)
+    if found.source_id not in (payment, None) or not intents.is_same(steps, operations.wish(what, **asked)):
         message = _("This key was used for something else. Use a new one.")
         raise Refusal(422, "key-reused", message, [detail("key-reused", message)])
-    return found
+    return steps

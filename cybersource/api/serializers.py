@@ -305,7 +305,7 @@ class OperationOut(serializers.Serializer):
 
     id = serializers.IntegerField(source="pk")
     payment = serializers.IntegerField(source="source_id", allow_null=True)
-    order = serializers.CharField(source="order.number")
+    order = serializers.CharField(source="order_number", help_text="The order's number, also after it was deleted.")
     kind = serializers.ChoiceField(choices=PaymentOperation.Kind.choices)
     state = serializers.ChoiceField(choices=OperationState.choices)
     amount = Money("amount")

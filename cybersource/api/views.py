@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from .. import diagnosis, dossiers, enquiries, giving_back, operations, paging, payments
+from .. import diagnosis, dossiers, enquiries, giving_back, intents, operations, paging, payments, plans
 from ..dossiers import Payment
 from ..error_reports import discreet
 from ..models import UNDER_WAY, OperationState, PaymentOperation
@@ -120,7 +120,7 @@ class OperationList(StaffView):
         rows = PaymentOperation.objects.select_related("order")
         filters = {
             "source": told["payment"],
-            "order__number": told["order"],
+            "order_number": told["order"],
             "kind": told["kind"],
             "state": told["state"],
         }
@@ -151,6 +151,7 @@ FAILURES: Mapping[str, tuple[int, Callable[[], str]]] = {
     OperationState.DECLINED: (409, lambda: _("CyberSource declined it. Nothing was done.")),
     OperationState.REFUSED: (409, lambda: _("CyberSource refused it. Nothing was done.")),
     OperationState.UNDONE: (409, lambda: _("It was taken back, since its outcome could not be known.")),
+    OperationState.DROPPED: (409, lambda: _("It could not be done any more. CyberSource was not asked.")),
     OperationState.NOT_SENT: (503, lambda: _("It never reached CyberSource. Try again, with a new key.")),
 }
 
@@ -182,26 +183,21 @@ class Moving(StaffView):
     def post(self, request: Request, pk: int) -> Response:
         key = idempotency.key_of(request)
         told = self.told(self.asked_by)
-        asked = idempotency.Asked(
-            kind=self.kind or "",
-            payment=pk,
-            transaction=told.get("transaction"),
-            amount=told.get("amount"),
-            lines=told.get("lines") or {},
-            is_last=told.get("is_last", False),
-            reason=told["reason"],
-            reference=told["reference"],
-        )
-        if before := idempotency.done_under(key, asked):
-            return self.answered(before, again=True)
+        what = self.kind or intents.GIVE_BACK
+        if before := idempotency.done_under(key, what, pk, told):
+            return self.answered(self.gone_on(before), again=True)
         try:
             done = self.do(payment_or_404(pk), key, told)
         except InvalidOperation:
             # Another request with the key may have been quicker, and have done what cannot be done any more.
-            if before := idempotency.done_under(key, asked):
-                return self.answered(before, again=True)
+            if before := idempotency.done_under(key, what, pk, told):
+                return self.answered(self.gone_on(before), again=True)
             raise
         return self.answered(done, again=False)
+
+    def gone_on(self, before: list[PaymentOperation]) -> list[PaymentOperation]:
+        """What was asked before, after what of it can go on now."""
+        return before
 
     def do(self, payment: Payment, key: str, told: Mapping[str, Any]) -> list[PaymentOperation]:
         assert self.kind is not None
@@ -261,9 +257,30 @@ class GiveBack(Moving):
         on = self.meant(payment, told)
         return giving_back.give_back(on, key=key + idempotency.OF_PLAN, user=self.request.user, **about)
 
+    def gone_on(self, before: list[PaymentOperation]) -> list[PaymentOperation]:
+        return giving_back.go_on(before[0])
+
     def answered(self, done: list[PaymentOperation], *, again: bool) -> Response:
-        # A void that came too late was followed by a refund; how that ended is what counts.
-        return ended(done[-1], serializers.GivenBack({"operations": done}).data, again=again)
+        """202 until every step has ended; then whether all of it was done, a part of it, or nothing."""
+        said = serializers.GivenBack({"operations": done}).data
+        waiting = [one for one in done if one.is_under_way]
+        if waiting:
+            return ended(waiting[0], said, again=again)
+        failed = plans.failed(done)
+        if not failed:
+            return ended(done[-1], said, again=again)
+        if not any(one.state in ENDED_WELL for one in done):
+            return ended(failed[-1], said, again=again)
+        headers = {"Location": reverse("cybersource-api-operation", args=[failed[-1].pk])}
+        if again:
+            headers["Idempotent-Replayed"] = "true"
+        message = _("Only a part of it was done. Look at the payment, and ask for the rest under a new key.")
+        details = [
+            Detail(code=one.rest_reason or one.state, field=f"operations.{place}", message=one.message)
+            for place, one in enumerate(done)
+            if one in failed
+        ]
+        raise Refusal(409, "part-done", message, details, headers=headers)
 
 
 class GiveBackPlan(StaffView):

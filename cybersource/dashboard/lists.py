@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from .. import paging, payments, rules
+from .. import intents, paging, payments, rules
 from ..models import UNDER_WAY, OperationState, PaymentOperation
 from ..navigation import may_see_payments
 from ..order_panel.looks import STANDING_TONES, TONES
@@ -206,10 +206,7 @@ def review_list(request: HttpRequest) -> HttpResponse:
 CHOICES = {
     "": (gettext_lazy("All"), tuple(OperationState.values)),
     "under-way": (gettext_lazy("Under way"), UNDER_WAY),
-    "failed": (
-        gettext_lazy("Failed"),
-        (OperationState.DECLINED, OperationState.REFUSED, OperationState.NOT_SENT, OperationState.UNDONE),
-    ),
+    "failed": (gettext_lazy("Failed"), intents.WITHOUT_EFFECT),
     "done": (gettext_lazy("Done"), (OperationState.DONE, OperationState.LAPSING)),
 }
 

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from .. import desk, endings
+from .. import desk, endings, plans
 from ..desk import Act, Desk
 from ..models import CyberSourceReply, PaymentOperation
 from ..navigation import may_decide, may_move_money, may_see_log, may_see_payments
@@ -110,7 +110,8 @@ def operation(request: HttpRequest, pk: int) -> HttpResponse:
     """One operation: who asked what, when and why, how it ended, and what to do next."""
     found = get_object_or_404(PaymentOperation.objects.select_related("order", "transaction__source"), pk=pk)
     calls = CyberSourceReply.objects.filter(operation=found).defer("data", "request_token").order_by("pk")
-    titles = dict(found.order.lines.values_list("pk", "title")) if found.lines else {}
+    titles = dict(found.order.lines.values_list("pk", "title")) if found.lines and found.order else {}
+    steps = plans.steps_of(found) if found.plan else []
     return render(
         request,
         "cybersource/dashboard/operation.html",
@@ -119,6 +120,7 @@ def operation(request: HttpRequest, pk: int) -> HttpResponse:
             "order": found.order,
             "title": str(found.get_kind_display()),
             "ending": endings.of(found),
+            "steps": [(one, endings.of(one)) for one in steps] if len(steps) > 1 else [],
             "lines": [(titles.get(int(line), line), quantity) for line, quantity in found.lines.items()],
             "calls": [(call, endings.of_call(call)) for call in calls],
             "may_see_log": may_see_log(request.user),

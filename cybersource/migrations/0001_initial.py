@@ -131,6 +131,30 @@ class Migration(migrations.Migration):
                 ("rest_status", models.CharField(blank=True, max_length=64, verbose_name="Status")),
                 ("rest_reason", models.CharField(blank=True, max_length=64, verbose_name="Reason")),
                 ("correlation_id", models.CharField(blank=True, max_length=64, verbose_name="Correlation ID")),
+                (
+                    "merchant_id",
+                    models.CharField(
+                        blank=True,
+                        default=cybersource.models.merchant_now,
+                        max_length=64,
+                        verbose_name="Merchant ID",
+                    ),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        blank=True,
+                        default=cybersource.models.environment_now,
+                        max_length=16,
+                        verbose_name="Environment",
+                    ),
+                ),
+                (
+                    "endpoint",
+                    models.CharField(
+                        blank=True, default=cybersource.models.endpoint_now, max_length=200, verbose_name="Endpoint"
+                    ),
+                ),
                 ("milliseconds", models.PositiveIntegerField(blank=True, null=True, verbose_name="Milliseconds")),
                 (
                     "result",
@@ -299,6 +323,7 @@ class Migration(migrations.Migration):
                                 "A payment was rejected after the bank had approved it, so its hold may remain",
                             ),
                             ("unknown-operation", "Nobody could find out whether money was moved"),
+                            ("given-back-in-part", "Only a part of what was to go back went back"),
                             ("drift", "CyberSource's books and the shop's differ"),
                             ("short", "Paid after it had been declined, and others have got what it had released"),
                         ],
@@ -417,11 +442,16 @@ class Migration(migrations.Migration):
                             ("refused", "Refused: nothing was done"),
                             ("not-sent", "Not sent"),
                             ("undone", "Taken back, since its outcome could not be known"),
+                            ("dropped", "Not asked any more"),
                         ],
                         default="sent",
                         max_length=16,
                         verbose_name="State",
                     ),
+                ),
+                (
+                    "order_number",
+                    models.CharField(blank=True, db_index=True, max_length=128, verbose_name="Order number"),
                 ),
                 (
                     "payment_id",
@@ -444,6 +474,25 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("is_last", models.BooleanField(default=True, verbose_name="Last capture")),
+                (
+                    "is_sale",
+                    models.BooleanField(
+                        default=False,
+                        help_text="An authorization that takes the money at once.",
+                        verbose_name="Sale",
+                    ),
+                ),
+                (
+                    "plan",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        help_text="The same for all steps by which money goes back together.",
+                        max_length=24,
+                        verbose_name="Plan",
+                    ),
+                ),
+                ("position", models.PositiveSmallIntegerField(default=0, verbose_name="Step of the plan")),
                 (
                     "is_automatic",
                     models.BooleanField(
@@ -468,6 +517,39 @@ class Migration(migrations.Migration):
                         verbose_name="Idempotency key",
                     ),
                 ),
+                (
+                    "asked",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="The same key has to ask the same.",
+                        verbose_name="What was asked",
+                    ),
+                ),
+                (
+                    "merchant_id",
+                    models.CharField(
+                        blank=True,
+                        default=cybersource.models.merchant_now,
+                        max_length=64,
+                        verbose_name="Merchant ID",
+                    ),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        blank=True,
+                        default=cybersource.models.environment_now,
+                        max_length=16,
+                        verbose_name="Environment",
+                    ),
+                ),
+                (
+                    "endpoint",
+                    models.CharField(
+                        blank=True, default=cybersource.models.endpoint_now, max_length=200, verbose_name="Endpoint"
+                    ),
+                ),
                 ("reference_number", models.CharField(max_length=50, unique=True, verbose_name="Reference number")),
                 (
                     "idempotency_id",
@@ -490,6 +572,10 @@ class Migration(migrations.Migration):
                 ("date_sent", models.DateTimeField(blank=True, null=True, verbose_name="Sent")),
                 ("look_ups", models.PositiveSmallIntegerField(default=0, verbose_name="Times looked up")),
                 ("date_looked_up", models.DateTimeField(blank=True, null=True, verbose_name="Last looked up")),
+                (
+                    "is_being_looked_up",
+                    models.BooleanField(default=False, editable=False, verbose_name="Being looked up"),
+                ),
                 ("date_settled", models.DateTimeField(blank=True, null=True, verbose_name="Ended")),
                 (
                     "attempt",
@@ -527,7 +613,9 @@ class Migration(migrations.Migration):
                 (
                     "order",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
                         related_name="cybersource_operations",
                         to="order.order",
                         verbose_name="Order",
@@ -618,6 +706,7 @@ class Migration(migrations.Migration):
                                 "A payment was rejected after the bank had approved it, so its hold may remain",
                             ),
                             ("unknown-operation", "Nobody could find out whether money was moved"),
+                            ("given-back-in-part", "Only a part of what was to go back went back"),
                             ("drift", "CyberSource's books and the shop's differ"),
                             ("short", "Paid after it had been declined, and others have got what it had released"),
                         ],
@@ -653,6 +742,17 @@ class Migration(migrations.Migration):
                 ("date_cleared", models.DateTimeField(blank=True, null=True, verbose_name="Cleared")),
                 ("cleared_by_name", models.CharField(blank=True, max_length=150, verbose_name="Cleared by, by name")),
                 ("reason", models.CharField(blank=True, max_length=255, verbose_name="Reason")),
+                (
+                    "cleared_by_operation",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="cybersource.paymentoperation",
+                        verbose_name="Cleared by operation",
+                    ),
+                ),
                 (
                     "cleared_by",
                     models.ForeignKey(
@@ -1111,6 +1211,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="paymentoperation",
             index=models.Index(fields=["transaction", "state"], name="cybersource_operation_on"),
+        ),
+        migrations.AddIndex(
+            model_name="paymentoperation",
+            index=models.Index(
+                condition=models.Q(("plan", ""), _negated=True),
+                fields=["plan", "position"],
+                name="cybersource_operation_plan",
+            ),
         ),
         migrations.AddIndex(
             model_name="paymentoperation",

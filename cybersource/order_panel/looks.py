@@ -31,6 +31,7 @@ TONES = {
     OperationState.REFUSED: "danger",
     OperationState.NOT_SENT: "warning",
     OperationState.UNDONE: "secondary",
+    OperationState.DROPPED: "secondary",
 }
 
 #: The same for how a Transaction of a payment stands.

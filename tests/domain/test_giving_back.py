@@ -92,7 +92,7 @@ def test_nothing_more_is_done_after_a_step_whose_end_nobody_knows(desk):
     order = desk.captured()
     desk.rest.faults.next("no-answer", action="voids")
     done = giving_back.give_back(desk.debit(order), user=desk.staff)
-    assert ended(done) == [("void", "unknown", D("69.50"))]
+    assert ended(done) == [("void", "unknown", D("69.50")), ("reverse", "queued", D("69.50"))]
     assert not desk.calls("reversals") and not desk.calls("refunds")
 
 

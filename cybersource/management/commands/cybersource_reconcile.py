@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
-from cybersource import gateway
+from cybersource import gateway, recovery
 from cybersource.reconciliation import reconcile
 
 
@@ -27,6 +27,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, days: int = 3, dry_run: bool = False, **options: Any) -> None:
         if not 1 <= days <= 60:
             raise CommandError("--days is from 1 to 60.")
+        if not dry_run:
+            recovery.list_in_doubt()
         try:
             gateway.access()
         except ImproperlyConfigured as problem:
