@@ -48,8 +48,7 @@ def test_a_plan_whose_first_answer_was_lost_goes_on_once_it_is_found(desk, again
         recover(desk, seconds=11)  # the void is found
         recover(desk)
     else:
-        found = recovery.search(void, desk.rest.advance(seconds=11))
-        recovery.adopt(void, found)
+        assert recovery.look_for(void, desk.rest.advance(seconds=11)) == "found out"
     last = staff.post(at, {}, key="k")
     assert (last.status_code, last.headers["Idempotent-Replayed"]) == (201, "true")
     assert [one["state"] for one in last.json()["operations"]] == ["done", "done"]
@@ -79,7 +78,7 @@ def test_many_who_go_on_with_one_plan_do_each_step_once(desk):
     desk.rest.faults.next("no-answer", action="voids")
     done = giving_back.give_back(desk.authorization(order), user=desk.staff, key="k")
     void = done[0]
-    recovery.adopt(void, recovery.search(void, desk.rest.advance(seconds=11)))
+    assert recovery.look_for(void, desk.rest.advance(seconds=11)) == "found out"
     in_threads(lambda _: giving_back.give_back(desk.authorization(order), user=desk.staff, key="k"), 6)
     assert states(order) == [("void", "done"), ("reverse", "done")]
     assert (len(desk.calls("voids")), len(desk.calls("reversals"))) == (1, 1)
@@ -159,7 +158,7 @@ def test_what_ended_before_its_turn_is_no_step_any_more(desk):
     hold = desk.authorization(order)
     giving_back.give_back(hold, user=desk.staff, key="k")
     void = PaymentOperation.objects.get(kind="void")
-    recovery.adopt(void, recovery.search(void, desk.rest.advance(seconds=11)))
+    assert recovery.look_for(void, desk.rest.advance(seconds=11)) == "found out"
     ids = {"reference_number": "BY-HAND", "idempotency_id": "byhand1"}
     call = operations.calls.reverse(hold.reference, amount=D("69.50"), currency="USD", reason="by hand", **ids)
     assert operations.gateway.send(call).outcome.succeeded
