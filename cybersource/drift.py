@@ -5,6 +5,7 @@
 
 Nothing is put right from here: which side is wrong a person decides. An item clears itself once both sides agree. What
 a search shows is only where to look: a difference is listed for what the look-up says, since the index lags behind.
+What was looked up and is not this shop's, or is listed, is not looked up again for it: a run costs what is new.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from django.db import transaction
@@ -27,8 +28,11 @@ from . import attention as needs
 from . import enquiries, orders, standing
 from .conf import conf
 from .differences import Difference
+from .enquiries import Found
 from .models import UNDER_WAY, Attention, AttentionItem, CyberSourceReply, PaymentOperation
-from .protocol.rest import Act, Answer, Fate, act_of, fate_of
+from .protocol import Decision
+from .protocol.rest import Act, Answer, Fate, act_of, fate_of, is_for_details
+from .protocol.vocabulary import RULE_REASONS
 from .standing import FAILED, LAPSING, REFUND_VOID, REVERSAL, REVERSED, VOID, VOIDED, Standing
 
 Order = get_model("order", "Order")
@@ -47,6 +51,12 @@ MARGIN = timedelta(minutes=10)
 
 #: Rows of ours that are read at a time.
 PAGE = 500
+
+#: A part was approved only.
+PARTIAL = "110"
+
+#: To how many decimals Oscar's columns keep money.
+OSCARS = Decimal("0.01")
 
 #: CyberSource's ids are digits. What was recorded under a number of ours has none.
 IDS = r"^[0-9]{16,64}$"
@@ -115,17 +125,34 @@ def suspects(page: Sequence[Answer]) -> Iterator[str]:
     for row in recorded(ids):
         here.setdefault(row.reference, row)
     asked = operations_named(page)
+    known = looked_into(ids)
     for each in page:
         act, fate = act_of(each), fate_of(each)
         row = here.get(each.id)
-        if act in (Act.TOKEN, Act.OTHER) or fate is Fate.UNKNOWN:
+        if act in (Act.TOKEN, Act.OTHER) or fate is Fate.UNKNOWN or each.id in known:
             continue
+        may_be_done = fate is Fate.DONE or is_for_details(each)
         if row is not None:
-            agrees = fate is Fate.DONE or (fate is Fate.UNDONE and row.status in (VOIDED, REVERSED))
+            agrees = may_be_done or (fate is Fate.UNDONE and row.status in (VOIDED, REVERSED))
             if not agrees or differs(row, each):
                 yield each.id
-        elif fate is Fate.DONE and not (act in UNDOING and is_explained(each, asked)):
+        elif may_be_done and not (act in UNDOING and is_explained(each, asked)):
             yield each.id
+
+
+def looked_into(ids: Sequence[str]) -> set[str]:
+    """Of these ids, those of which nothing new is to be learnt: listed, cleared by a person, or nothing of ours."""
+    items = AttentionItem.objects.filter(kind=Attention.DRIFT, transaction_id__in=ids)
+    known = set(items.filter(still_listed()).values_list("transaction_id", flat=True))
+    replies = CyberSourceReply.objects.filter(transaction_id__in=ids)
+    # A decline that was heard, where a row of a search cannot tell whether it holds money.
+    nothing = Q(result=Result.NOT_OURS) | Q(decision=Decision.DECLINE, reason_code__in=RULE_REASONS)
+    return known | set(replies.filter(nothing).values_list("transaction_id", flat=True))
+
+
+def still_listed() -> Q:
+    """Items that an agreement of both sides clears, whichever run finds it, and those that a person cleared."""
+    return Q(date_cleared=None) | ~Q(cleared_by_name="")
 
 
 def recorded(ids: Sequence[str]) -> Iterator[Any]:
@@ -156,7 +183,11 @@ def differs(row: Any, answer: Answer) -> bool:
     if answer.currency and answer.currency != row.source.currency:
         return True
     told = answer.amount
-    return row.txn_type in COMPARED and told is not None and told != row.amount
+    if row.txn_type not in COMPARED or told is None:
+        return False
+    if act_of(answer) is Act.CHARGE and answer.authorized_amount is None and answer.reason_code == PARTIAL:
+        return told < row.amount  # a row of a search tells what was asked for, not how much of it was approved
+    return told.quantize(OSCARS, ROUND_DOWN) != row.amount
 
 
 def unseen(start: datetime, end: datetime, seen: set[str]) -> Iterator[str]:
@@ -168,8 +199,10 @@ def unseen(start: datetime, end: datetime, seen: set[str]) -> Iterator[str]:
     last, given = 0, set()
     while True:
         batch = list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", "reference")[:PAGE])
-        for _pk, reference in batch:
-            if reference not in seen and reference not in given:
+        missed = [reference for _pk, reference in batch if reference not in seen]
+        listed = looked_into(missed) if missed else set()
+        for reference in missed:
+            if reference not in given and reference not in listed:
                 given.add(reference)
                 yield reference
         if len(batch) < PAGE:
@@ -180,25 +213,35 @@ def unseen(start: datetime, end: datetime, seen: set[str]) -> Iterator[str]:
 # -- one transaction ---------------------------------------------------------------------------------------------------
 
 
-def look_into(id: str, *, dry_run: bool = False) -> str:
+def look_into(id: str, *, dry_run: bool = False, looked: Found | None = None) -> str:
     """Look one transaction up, and list the difference if there is a new one. Returns its kind, or ""."""
-    finding = examine(id)
-    if finding is None:
-        return ""
-    if dry_run:
-        return finding.kind.value
-    return finding.kind.value if record(finding) else ""
-
-
-def examine(id: str) -> Finding | None:
-    """What differs about one transaction; None when both sides agree."""
-    looked = enquiries.look_up(id)
+    looked = looked or enquiries.look_up(id)
     row = next(recorded([id]), None)
+    finding = examine(row, looked)
+    if dry_run:
+        return finding.kind.value if finding else ""
+    is_new = finding is not None and record(finding)
+    if looked is not None and row is None and is_settled(looked.answer, finding):
+        CyberSourceReply.objects.filter(pk=looked.entry.pk, result=Result.SENT).update(result=Result.NOT_OURS)
+    return finding.kind.value if finding and is_new else ""
+
+
+def examine(row: Any, looked: Found | None) -> Finding | None:
+    """What differs about one transaction; None when both sides agree."""
     if looked is None:
         return not_there(row) if row is not None else None
     if row is None:
         return not_here(looked.answer)
     return between(row, looked.answer)
+
+
+def is_settled(answer: Answer, finding: Finding | None) -> bool:
+    """Whether a look at what has no row here need not be repeated: no row will come, or it is listed by another id."""
+    if finding is not None:
+        return finding.transaction_id != answer.id
+    if fate_of(answer) in (Fate.DECLINED, Fate.UNDONE):
+        return True
+    return conf.account_is_shared and order_of(answer) is None and payment_of(answer) is None
 
 
 def between(row: Any, answer: Answer) -> Finding | None:
@@ -269,14 +312,19 @@ def charge_not_here(answer: Answer) -> Finding | None:
         result__in=(Result.SENT, Result.NOT_OURS)
     ):
         return None  # rejected after the bank had approved, and known as that
-    asked = operations_named([answer]).get(answer.reference_number)
-    order = asked.order if asked else needs.order_named(answer.reference_number)
+    order = order_of(answer)
     if order is None:
         return None if conf.account_is_shared else finding(Difference.UNKNOWN_ORDER, answer=answer)
     paid = Transaction.objects.filter(source__order=order, txn_type=Transaction.AUTHORISE)
     another = paid.exclude(status__in=(FAILED, REVERSED, standing.REJECT)).exists()
     kind = Difference.DUPLICATE_CHARGE if another else Difference.CHARGE_NOT_HERE
     return finding(kind, answer=answer, order=order)
+
+
+def order_of(answer: Answer) -> Any:
+    """The order here under whose number, or an operation's of it, something was done there."""
+    asked = operations_named([answer]).get(answer.reference_number)
+    return asked.order if asked else needs.order_named(answer.reference_number)
 
 
 def step_not_here(kind: Difference, answer: Answer) -> Finding | None:
@@ -410,7 +458,8 @@ def open_items() -> list[AttentionItem]:
 
 def review(item: AttentionItem, *, dry_run: bool = False) -> str:
     """Clear an item whose two sides agree by now."""
-    found = examine(item.transaction_id)
+    row = next(recorded([item.transaction_id]), None)
+    found = examine(row, enquiries.look_up(item.transaction_id))
     if found is None:
         if not dry_run:
             with orders.in_the_shops_language():

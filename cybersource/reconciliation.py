@@ -154,7 +154,7 @@ def adopt(request_id: str) -> bool:
         return recovery.adopt(operation, looked) not in UNDER_WAY
     if act_of(answer) in (Act.CHARGE, Act.TOKEN) and not adoption.adopt_found(looked):
         return False
-    drift.look_into(request_id)
+    drift.look_into(request_id, looked=looked)
     return True
 
 

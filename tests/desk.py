@@ -66,6 +66,10 @@ class Desk:
         assert done.state == "done", (done.state, done.rest_reason)
         return done
 
+    def calls_of_look_ups(self) -> list[Any]:
+        """The calls that read one transaction."""
+        return [call for call in self.rest.calls if call.target.startswith("/tss/v2/transactions/")]
+
     def calls(self, action: str) -> list[Any]:
         """The calls of one kind that reached CyberSource: ``captures``, ``refunds``, ``voids``, ``reversals``."""
         return [call for call in self.rest.calls if call.target.endswith(f"/{action}")]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
@@ -10,6 +12,7 @@ from django.core.management import call_command
 from cybersource import adoption, drift, expiry
 from cybersource.models import Attention, AttentionItem, CyberSourceReply, PaymentAttempt, PaymentToken
 from cybersource.simulator import cards
+from cybersource.simulator.rest.book import Card
 from tests.desk import Order, events, notes, source_of, transactions
 from tests.laws.rows import Ending
 from tests.shop import MERCHANT_POST, Shopper, card, post_reply
@@ -170,6 +173,159 @@ def test_a_charge_made_at_another_time_answers_no_attempt(desk):
     PaymentAttempt.objects.update(date_signed=desk.rest.now() + timedelta(minutes=8))
     assert adopt(desk, minutes=20) == {"a charge found that fits no attempt, or several": 1}
     assert transactions(order) == []
+
+
+#: Statuses of an order whose payment was found, and of one that goes on waiting.
+FOUND, WAITS = "Authorized", "Pending"
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({}, WAITS),  # an order of another shop may have its number and its amount
+        ({"card": Card(token="ANOTHERS")}, WAITS),
+        ({"idempotency_id": "own"}, FOUND),
+    ],
+)
+def test_on_a_shared_account_a_charge_is_never_adopted_by_number_and_amount(
+    desk, settings, monkeypatch, change, status
+):
+    settings.CYBERSOURCE_ACCOUNT_IS_SHARED = True
+    order, _shopper, _answer = lose(desk)
+    (made,) = desk.rest.transactions
+    if change.pop("idempotency_id", ""):
+        change["idempotency_id"] = PaymentAttempt.objects.get().transaction_uuid
+        shows_its_id(desk, monkeypatch)
+    for name, value in change.items():
+        setattr(made, name, value)
+    adopt(desk)
+    expiry.expire(at=desk.rest.advance(hours=30))
+    adopt(desk)
+    assert fresh(order).status == status
+    assert transactions(order) == ([("Authorise", "69.50", "ACCEPT")] if status == FOUND else [])
+    if status == WAITS:
+        assert AttentionItem.objects.get(kind=Attention.NO_ANSWER).date_cleared is None
+
+
+def shows_its_id(desk, monkeypatch):
+    """An account whose look-ups tell the id that the request was sent under."""
+    for at, (method, path, answer) in enumerate(desk.rest._routes):
+        if (method, path.pattern) == ("GET", r"/tss/v2/transactions/(\w+)"):
+
+            def details(call, id, answer=answer):
+                status, told = answer(call, id)
+                reference = told["clientReferenceInformation"]
+                reference["transactionId"] = next(one for one in desk.rest.book if one.id == id).idempotency_id
+                return status, told
+
+            routes = [*desk.rest._routes]
+            routes[at] = (method, path, details)
+            monkeypatch.setattr(desk.rest, "_routes", routes)
+
+
+def test_on_a_shared_account_a_charge_is_adopted_by_the_token_that_only_this_shop_was_given(desk, settings):
+    settings.CYBERSOURCE_ACCOUNT_IS_SHARED = True
+    settings.CYBERSOURCE_FLOW = "two-step"
+    shopper = Shopper(gateway=desk.simulator.gateway)
+    order = shopper.check_out("64.50")
+    shopper.deliver(shopper.submit())
+    shopper.submit()
+    assert adopt(desk) == {"answers found and settled": 1}
+    assert fresh(order).status == "Authorized"
+
+
+def test_another_shops_decline_and_another_amount_under_the_same_number_end_nothing_and_are_looked_at_once(
+    desk, settings
+):
+    settings.CYBERSOURCE_ACCOUNT_IS_SHARED = True
+    stranger, _shopper, _answer = lose(desk, cards.DECLINED)
+    charged, _shopper, _answer = lose(desk)
+    shopper = Shopper(gateway=desk.simulator.gateway)
+    order = shopper.check_out("64.50")
+    shopper.form()
+    PaymentAttempt.objects.exclude(order=order).delete()
+    for one in desk.rest.transactions:
+        one.reference = order.number
+    desk.rest.transactions[-1].asked = desk.rest.transactions[-1].amount = Decimal("12.00")
+    assert adopt(desk) == {"nothing found yet": 1}
+    assert fresh(order).status == "Pending" and PaymentAttempt.objects.get().state == "open"
+    looked = len(desk.calls_of_look_ups())
+    expiry.expire(at=desk.rest.advance(minutes=61))
+    assert adopt(desk, hours=2) == {"no payment found, no longer in doubt": 1}
+    assert len(desk.calls_of_look_ups()) == looked == 2
+    assert fresh(order).status == "Payment Declined"
+
+
+@pytest.mark.parametrize(
+    "number", ["2026/100042", "A 7", "Müller's", 'a"b', "A*", "(7)", "a:b", "OR", "NOT", "-7", "a&b"]
+)
+def test_a_payment_is_found_whatever_its_orders_number_is_made_of(desk, number):
+    shopper = Shopper(gateway=desk.simulator.gateway)
+    order = shopper.check_out("64.50")
+    Order.objects.filter(pk=order.pk).update(number=number)
+    PaymentAttempt.objects.filter(order=order).update(reference_number=number)
+    shopper.submit()
+    other, _shopper, _answer = lose(desk)
+    assert adopt(desk) == {"answers found and settled": 2}
+    assert fresh(order).status == fresh(other).status == "Authorized"
+    assert transactions(order) == [("Authorise", "69.50", "ACCEPT")]
+    assert adopt(desk) == {}
+
+
+@pytest.mark.parametrize("number", [cards.NOT_AUTHENTICATED, cards.AUTHENTICATION_FAILED])
+@pytest.mark.parametrize("flow", ["one-step", "sale", "two-step"])
+def test_a_shopper_who_never_comes_back_from_the_banks_page_ends_as_declined(desk, settings, flow, number):
+    settings.CYBERSOURCE_FLOW = flow
+    shopper = Shopper(gateway=desk.simulator.gateway)
+    order = shopper.check_out("64.50")
+    if flow == "two-step":
+        shopper.deliver(shopper.submit(card(number)))
+    shopper.submit(card(number))
+    assert adopt(desk, minutes=4) == {}, "the shopper may still be there"
+    expiry.expire(at=desk.rest.advance(hours=2))
+    assert AttentionItem.objects.get().date_cleared is None
+    assert adopt(desk) == {"answers found and settled": 1}
+    assert fresh(order).status == "Payment Declined" and transactions(order) == []
+    assert AttentionItem.objects.get().date_cleared
+    assert adopt(desk, days=1) == {}
+
+
+def test_who_is_still_at_the_banks_page_is_not_declined_behind_his_back(desk):
+    shopper = Shopper(gateway=desk.simulator.gateway)
+    order = shopper.check_out("64.50")
+    shopper.form()
+    at = desk.rest.advance(minutes=10)  # the card was typed for a while
+    shopper.submit(card(cards.NOT_AUTHENTICATED))
+    assert adoption.adopt_lost(at=at) == {"nothing found yet": 1}
+    assert fresh(order).status == "Pending" and PaymentAttempt.objects.get().state == "open"
+    assert adopt(desk, minutes=6) == {"answers found and settled": 1}
+    assert fresh(order).status == "Payment Declined"
+
+
+def test_a_decline_that_fits_two_attempts_keeps_neither_waiting_for_ever(desk):
+    """Two cards for half the order each: one was declined, and nothing says which. Nothing is held by either."""
+    shopper = Shopper(gateway=desk.simulator.gateway)
+    order = shopper.check_out("64.50", payment=HALVES)
+    shopper.state("b")
+    shopper.submit(card(cards.DECLINED), key="a")
+    expiry.expire(at=desk.rest.advance(minutes=61))
+    assert adopt(desk, minutes=30) == {"no payment found, no longer in doubt": 1}
+    assert fresh(order).status == "Payment Declined"
+    assert not AttentionItem.objects.filter(date_cleared=None).exists()
+
+
+def test_a_search_that_is_refused_for_one_number_finds_the_others(desk, monkeypatch):
+    found, _shopper, _answer = lose(desk)
+    poison, _shopper, _answer = lose(desk)
+    searches = adoption.enquiries.calls.search
+
+    def refused(numbers, **page):
+        call = searches(numbers, **page)
+        return replace(call, body={**call.body, "limit": 0}) if poison.number in numbers else call
+
+    monkeypatch.setattr(adoption.enquiries.calls, "search", refused)
+    assert adopt(desk) == {"answers found and settled": 1, "no answer, next time": 1}
+    assert (fresh(found).status, fresh(poison).status) == ("Authorized", "Pending")
 
 
 # -- nothing was charged ----------------------------------------------------------------------------------------------

@@ -260,6 +260,70 @@ def test_other_shops_on_the_same_account_are_left_alone_where_the_settings_say_s
     assert not AttentionItem.objects.exists()
 
 
+def of_another_shop(desk, number: str) -> None:
+    """A payment of another shop on the account, with all that may follow on one."""
+    desk.order("64.50")
+    charged = charge(desk, number, "20.00")
+    desk.simulator.gateway.business_center.capture(charged, "15.00")
+    made = desk.simulator.gateway.business_center.capture(charged, "5.00")
+    desk.simulator.gateway.business_center.refund(made.id, "5.00")
+    desk.simulator.gateway.business_center.reverse(charge(desk, f"{number}-2", "9.00"))
+
+
+def test_on_a_shared_account_what_was_looked_at_and_is_not_ours_is_not_looked_at_again(desk, settings):
+    settings.CYBERSOURCE_ACCOUNT_IS_SHARED = True
+    for number in range(3):
+        of_another_shop(desk, f"ELSEWHERE-{number}")
+    assert compare(desk) == {}
+    looked = len(desk.calls_of_look_ups())
+    assert looked
+    for _again in range(2):
+        assert compare(desk, minutes=10) == {}
+        assert len(desk.calls_of_look_ups()) == looked
+    of_another_shop(desk, "ELSEWHERE-9")
+    compare(desk)
+    assert len(desk.calls_of_look_ups()) == looked + looked // 3, "what is new costs what it costs"
+    assert not AttentionItem.objects.exists()
+
+
+def test_a_difference_that_is_listed_costs_one_look_a_run_and_one_that_staff_cleared_none(desk):
+    for inject in INJECTED.values():
+        inject(desk)
+    compare(desk, hours=2)
+    for _again in range(2):
+        looked = len(desk.calls_of_look_ups())
+        assert compare(desk) == {"still differing": len(INJECTED)}
+        assert len(desk.calls_of_look_ups()) - looked == len(INJECTED)
+    for item in AttentionItem.objects.filter(date_cleared=None):
+        worklist.clear(item.pk, user=desk.staff, reason="known")
+    looked = len(desk.calls_of_look_ups())
+    assert compare(desk) == {} and len(desk.calls_of_look_ups()) == looked
+
+
+@pytest.mark.parametrize("outcome", ["200", "230", "520", "200-reversed", "230-reversed", "201", "480", "110", "475"])
+@pytest.mark.parametrize("flow", ["one-step", "sale"])
+def test_what_both_books_know_is_no_difference_and_costs_no_look(desk, settings, outcome, flow):
+    settings.CYBERSOURCE_FLOW = flow
+    desk.simulator.faults.next(outcome=outcome)
+    desk.order("64.50")
+    listed = AttentionItem.objects.count()
+    assert compare(desk, hours=2) == {} == compare(desk, days=1)
+    assert not desk.calls_of_look_ups() and AttentionItem.objects.count() == listed
+
+
+@pytest.mark.parametrize("outcome", ["200", "230", "520"])
+def test_a_held_review_that_only_cybersource_knows_is_listed_and_one_that_was_reversed_is_not(desk, settings, outcome):
+    settings.CYBERSOURCE_FLOW = "one-step"
+    for ending in (outcome, "200-reversed"):
+        shopper = Shopper(gateway=desk.simulator.gateway)
+        shopper.check_out("64.50")
+        desk.simulator.faults.next(outcome=ending)
+        shopper.submit()
+    assert compare(desk, hours=2) == {"charge-not-here": 1}
+    looked = len(desk.calls_of_look_ups())
+    assert compare(desk) == {"still differing": 1} and len(desk.calls_of_look_ups()) == looked + 1
+
+
 def test_what_is_young_is_not_missed_since_the_index_lags_behind(desk):
     _order, _fix = charge_not_there(desk)
     assert compare(desk, minutes=50) == {}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from cybersource import authorizations, endings, intents, operations, orders, recovery, standing
+from cybersource import authorizations, endings, intents, operations, orders, reconciliation, recovery, standing
 from cybersource.models import Attention, AttentionItem, PaymentOperation
 from cybersource.simulator import cards
 from cybersource.simulator.rest import RestAccess
@@ -216,6 +217,151 @@ def test_only_a_word_about_the_call_itself_says_that_there_is_nothing_to_take_ba
     assert recover(desk, hours=2) == {"no answer, next time": 1}
     assert fresh(lost).state == "unknown"
     assert recover(desk, days=1) == {"found out": 1}
+
+
+# -- only what is proven is believed -----------------------------------------------------------------------------------
+
+
+def there(desk, kind):
+    (found,) = [one for one in desk.rest.transactions if one.kind == kind]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "action", "operation"),
+    [
+        ("capture", "captures", "capture"),
+        ("refund", "refunds", "refund"),
+        ("reversal", "reversals", "reverse"),
+    ],
+)
+@pytest.mark.parametrize(
+    "change", [{"amount": D("69.49"), "asked": D("69.49")}, {"currency": "EUR"}, {"root": "7300000000000000000001"}]
+)
+def test_what_has_the_number_of_an_operation_and_not_its_money_or_payment_is_a_question_for_staff(
+    desk, kind, action, operation, change
+):
+    order = desk.captured("64.50") if kind == "refund" else desk.order("64.50")
+    lost = lose(
+        desk, "no-answer", action, operation, desk.debit(order) if kind == "refund" else desk.authorization(order)
+    )
+    made = there(desk, kind)
+    right = {name: getattr(made, name) for name in change}
+    payment = next(one for one in desk.rest.transactions if one.id == made.root)
+    payment.undone = ""  # nothing else says what became of it
+    books = transactions(order)
+    for name, value in change.items():
+        setattr(made, name, value)
+    for later in ({"seconds": 11}, {"hours": 2}, {"days": 2}):
+        recover(desk, **later)
+        assert fresh(lost).state == "unknown" and transactions(order) == books
+    item = AttentionItem.objects.get()
+    assert (item.kind, item.operation, item.date_cleared) == (Attention.UNKNOWN_OPERATION, lost, None)
+    assert not [call for call in desk.rest.calls if call.target == "/pts/v2/voids"], "nothing is taken back on a guess"
+    for name, value in right.items():
+        setattr(made, name, value)
+    assert recover(desk, days=7) == {"found out": 1}
+    item.refresh_from_db()
+    assert fresh(lost).state == "done" and item.date_cleared
+
+
+def test_of_two_under_one_number_the_one_that_fits_is_it(desk):
+    order, other = desk.order("64.50"), desk.order("30.00")
+    lost = lose(desk, "no-answer", "captures", "capture", desk.authorization(order), amount=D("20.00"))
+    stranger = desk.simulator.gateway.business_center.capture(desk.authorization(other).reference, "20.00")
+    next(one for one in desk.rest.transactions if one.id == stranger.id).reference = lost.reference_number
+    assert recover(desk, seconds=11) == {"found out": 1}
+    assert (fresh(lost).state, source_of(order)[1], source_of(other)[1]) == ("done", D("20.00"), D("0.00"))
+    assert fresh(lost).request_id != stranger.id
+
+
+def test_on_a_shared_account_what_another_shop_did_under_the_same_number_is_not_the_operation(desk, settings):
+    settings.CYBERSOURCE_ACCOUNT_IS_SHARED = True
+    order, other = desk.order("64.50"), desk.order("64.50")
+    lost = lose(desk, "lost", "captures", "capture", desk.authorization(order), amount=D("20.00"))
+    stranger = desk.simulator.gateway.business_center.capture(desk.authorization(other).reference, "20.00")
+    next(one for one in desk.rest.transactions if one.id == stranger.id).reference = lost.reference_number
+    for later in ({"hours": 2}, {"days": 1}):
+        recover(desk, **later)
+    assert fresh(lost).state == "not-sent" and source_of(order)[1] == 0
+    assert not AttentionItem.objects.filter(kind=Attention.UNKNOWN_OPERATION).exists()
+
+
+def test_a_charge_by_a_stored_card_is_found_on_a_shared_account_by_its_token_only(desk, buyer, settings):
+    settings.CYBERSOURCE_ACCOUNT_IS_SHARED = True
+    authorize(desk, buyer, "no-answer")
+    order, operation = buyer.order, PaymentOperation.objects.get()
+    made = [one for one in desk.rest.transactions if one.kind == "authorization"][-1]
+    card, made.card = made.card, replace(made.card, token="ANOTHERS")
+    recover(desk, seconds=11)
+    assert fresh(operation).state == "unknown" and transactions(order) == []
+    made.card = card
+    recover(desk, minutes=2)
+    assert fresh(operation).state == "done" and transactions(order) == [("Authorise", "69.50", "ACCEPT")]
+
+
+# -- an answer that teaches nothing ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def never_taken_back(desk, monkeypatch):
+    """An account that takes nothing back: every time-out void is refused, for the account and not for the call."""
+
+    def refuse(call, *args):
+        raise call.refusal("INVALID_MERCHANT_CONFIGURATION", "Not enabled for this account.")
+
+    services = desk.rest._routes
+    monkeypatch.setattr(
+        desk.rest,
+        "_routes",
+        [(method, path, refuse if path.pattern == "/pts/v2/voids" else answer) for method, path, answer in services],
+    )
+
+
+def test_operations_that_cannot_be_taken_back_keep_nothing_behind_them_waiting(desk, never_taken_back):
+    lost = [lose(desk, "lost", "captures", "capture", desk.authorization(desk.order("64.50"))) for _number in range(4)]
+    found = lose(desk, "no-answer", "captures", "capture", desk.authorization(desk.order("64.50")))
+    shopper = Shopper(gateway=desk.simulator.gateway)
+    unheard = shopper.check_out("64.50")
+    shopper.deliver(shopper.submit())
+    shopper.submit()
+    PaymentOperation.objects.filter(pk=found.pk).update(date_looked_up=desk.rest.now())
+    report = reconciliation.reconcile(at=desk.rest.advance(hours=2))
+    assert report.is_complete, report.problems
+    assert dict(+report.counts["operations"]) == {"still unknown": 4, "found out": 1}
+    assert "books" in report.counts and fresh(found).state == "done"
+    assert Order.objects.get(pk=unheard.pk).status == "Authorized"
+    assert {fresh(one).state for one in lost} == {"unknown"}
+    assert (
+        reconciliation.reconcile(at=desk.rest.advance(days=1)).counts["operations"]["still unknown, staff asked"] == 4
+    )
+    assert AttentionItem.objects.filter(kind=Attention.UNKNOWN_OPERATION, date_cleared=None).count() == 4
+    calls = len(desk.rest.calls)
+    assert reconciliation.reconcile(at=desk.rest.now()).is_complete
+    assert len(desk.rest.calls) - calls == 3, "what was answered is not asked again at once"
+
+
+def test_some_that_get_no_answer_do_not_pass_for_a_gateway_that_is_away(desk):
+    lost = [lose(desk, "lost", "captures", "capture", desk.authorization(desk.order("64.50"))) for _number in range(4)]
+    for _each in range(3):
+        desk.rest.faults.next("system-error", action="voids")
+    report = reconciliation.reconcile(at=desk.rest.advance(hours=2))
+    assert dict(+report.counts["operations"]) == {"no answer, next time": 3, "still unknown": 1}
+    assert "books" in report.counts
+    assert [fresh(one).look_ups for one in lost] == [0, 0, 0, 5]
+    recover(desk, days=1)
+    assert {fresh(one).state for one in lost} == {"not-sent"}
+
+
+def test_what_was_not_looked_for_longest_is_looked_for_first(desk):
+    lost = [
+        lose(desk, "no-answer", "captures", "capture", desk.authorization(desk.order("64.50"))) for _number in range(3)
+    ]
+    now = desk.rest.now()
+    for one, minutes in zip(lost, (1, 3, None), strict=True):
+        looked = now - timedelta(minutes=minutes) if minutes else None
+        PaymentOperation.objects.filter(pk=one.pk).update(date_looked_up=looked)
+    assert [one.pk for one in recovery.in_state("unknown")] == [lost[2].pk, lost[1].pk, lost[0].pk]
 
 
 # -- what waits to be sent --------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from cybersource.protocol.rest import (
     decide_review,
     delete_customer,
     delete_webhook,
+    for_storage,
     list_webhooks,
     look_up,
     read_customer,
@@ -288,3 +289,12 @@ def test_a_stored_cards_token_is_in_its_path_and_in_nothing_that_is_logged(call)
     assert TOKEN in call.target
     assert call.target_for_log == "/tms/v2/customers/…"
     assert TOKEN not in repr(call)
+
+
+@given(seconds=st.floats(1.7e9, 2.2e9), days=st.integers(1, 30))
+def test_the_times_of_a_search_are_logged_as_they_were_sent_and_a_card_number_in_a_query_is_not(seconds, days):
+    start = datetime.fromtimestamp(seconds, UTC)
+    query = search_period(start, start + timedelta(days=days)).body["query"]
+    assert for_storage({"query": query})["query"] == query
+    kept = for_storage({"query": f"id:4111111111111111 AND {query}"})["query"]
+    assert "4111111111111111" not in kept and kept.endswith(query)
