@@ -21,7 +21,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from . import card_numbers, checkout, limits
+from . import card_numbers, checkout, limits, order_allocations
 from .conf import conf
 from .methods import UNAVAILABLE, Cybersource, Tries, is_method_key
 from .protocol import InvalidRequest
@@ -91,6 +91,8 @@ class CardSerializer:
 
 class CheckoutSerializer(CardSerializer, serializers.CheckoutSerializer):
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        if "shipping_address" not in data:  # api-checkout reads it without asking
+            raise ValidationError({"shipping_address": [self.error_messages["required"]]})
         data = super().validate(data)
         total = as_stored(data["total"].incl_tax)
         amounts = self.card_amounts(data["payment"], total)
@@ -143,6 +145,10 @@ class CompleteDeferredPaymentSerializer(CardSerializer, serializers.CompleteDefe
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data = super().validate(data)
         order = data["order"]
+        fixed = [entry["amount"] for entry in data["payment"].values() if entry["enabled"] and not entry["pay_balance"]]
+        if sum(fixed) > order.total_incl_tax:
+            # api-checkout's own words, of its own catalogue: it asks this of new orders only.
+            raise ValidationError(gettext("Specified payment amounts exceed order total."))
         amounts = self.card_amounts(data["payment"], order.total_incl_tax)
         if amounts:
             raise_problems(order, amounts, data["payment"])
@@ -209,6 +215,10 @@ class CardView:
             # The order is declined, and no card was: the shop could not even ask.
             failed = {key: {"non_field_errors": [UNAVAILABLE]} for key in tries.failed}
             return Response({"payment": failed}, status.HTTP_406_NOT_ACCEPTABLE)
+        if response.status_code == status.HTTP_406_NOT_ACCEPTABLE and "basket" in response.data:
+            # Another post of the same checkout has it, and writes its order into the session. This one read the session
+            # before that, and must not write it over.
+            request.session.modified = False
         return response
 
 
@@ -225,3 +235,4 @@ def let_go(request: Any) -> None:
     claimed = getattr(request, "cybersource_claim", None)
     if claimed is not None:
         Basket.objects.filter(pk=claimed, status=Basket.FROZEN).update(status=Basket.OPEN)
+        order_allocations.cancel_retry(claimed)

@@ -240,6 +240,28 @@ def allocate_for_retry(order_id: int) -> None:
     released.save(update_fields=["for_retry", "date_retried"])
 
 
+def cancel_retry(basket_id: int) -> None:
+    """Cancel what was allocated for a retry that placed no order: its basket is thawed again."""
+    retried = ReleasedAllocation.objects.filter(order__basket=basket_id, date_retried__isnull=False)
+    order_id = retried.values_list("order_id", flat=True).first()
+    if order_id is not None:
+        patience.persistently(lambda: forget_retry(order_id))
+
+
+@transaction.atomic
+def forget_retry(order_id: int) -> None:
+    order = orders.locked(order_id)
+    released = ReleasedAllocation.objects.filter(order=order, date_retried__isnull=False).first()
+    if released is None or not orders.is_declined(order):
+        return
+    lines = locked_lines(order)
+    if not released.is_about(lines):
+        return
+    cancel_for_retry(released, locked_stock(lines))
+    released.for_retry, released.date_retried = {}, None
+    released.save(update_fields=["for_retry", "date_retried"])
+
+
 def cancel_for_retry(released: ReleasedAllocation, stock: Mapping[int, Any]) -> None:
     """Cancel what was allocated for a retry that did not replace the lines."""
     for key, quantity in released.for_retry.items():

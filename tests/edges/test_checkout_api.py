@@ -181,6 +181,46 @@ def test_a_shop_that_bills_to_the_delivery_address_is_told_of_that_and_nothing_i
     assert shopper.client.post("/api/checkout/", payload, content_type="application/json").status_code == 200
 
 
+def test_a_retry_that_is_refused_at_the_last_moment_keeps_no_goods_from_others(shopper, settings, monkeypatch):
+    settings.CYBERSOURCE_FLOW = "one-step"
+    shopper.fill_basket("10.00", quantity=2)
+    order = shopper.check_out()
+    shopper.pay(cards.DECLINED)
+
+    def bill_elsewhere(self, user, **kwargs):
+        billing = get_model("order", "BillingAddress")(country=Country.objects.get(), state="?", line1="1 Sea Road")
+        billing.save()
+        return billing
+
+    with monkeypatch.context() as shop:
+        shop.setattr(OrderPlacementMixin, "create_billing_address", bill_elsewhere)
+        for _again in range(2):
+            assert post(shopper).status_code == 406
+            assert not StockRecord.objects.get().num_allocated
+            assert Basket.objects.get(pk=order.basket_id).status == "Open"
+    assert post(shopper).status_code == 200
+    assert StockRecord.objects.get().num_allocated == 2
+    shopper.pay(cards.DECLINED)
+    assert not StockRecord.objects.get().num_allocated
+
+
+def test_a_deferred_payment_of_more_than_the_order_costs_is_406(shopper, settings, monkeypatch):
+    with_pay_later(monkeypatch, settings)
+    shopper.fill_basket()
+    token = OrderTokenField.get_order_token(shopper.check_out(payment={"pay-later": {"enabled": True}}))
+    refused = post(shopper, "/api/checkout/complete-deferred-payment/", order=token, payment=two_cards("1000.00"))
+    assert (refused.status_code, PaymentAttempt.objects.count()) == (406, 0)
+
+
+def test_a_checkout_without_a_delivery_address_is_406(shopper):
+    shopper.fill_basket()
+    payload = shopper.payload()
+    del payload["shipping_address"]
+    refused = shopper.client.post("/api/checkout/", payload, content_type="application/json")
+    assert (refused.status_code, list(refused.json())) == (406, ["shipping_address"])
+    assert_nothing_happened(shopper)
+
+
 @pytest.mark.parametrize("payment", [{"cybersource": "yes"}, {"cybersource": None}, {"a": ["cybersource"]}])
 def test_what_is_no_payment_is_406(shopper, payment):
     shopper.fill_basket()
@@ -309,6 +349,7 @@ def test_a_checkout_posted_several_times_at_once_places_one_order_and_is_no_500(
         assert Order.objects.count() == before + 1
         assert (order.status, order.basket.status) == ("Pending", "Frozen")
         assert PaymentAttempt.objects.filter(order=order, state="open").count() == 1
+        assert shopper.state()["required_action"], "the session has the order, whichever answer was written last"
         shopper.client.cookies.clear()
         if who == "customer":
             shopper.client.force_login(order.user)
