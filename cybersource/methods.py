@@ -133,12 +133,17 @@ class Cybersource(PaymentMethod):
         mark_as_ours(order)
         tries, whose = Tries.of(request), limits.order_key(order)
         place = tries.place(whose)
-        attempt = self.begin(request, order, method_key, amount) if is_method_key(method_key) else None
+        attempt = None
+        if is_method_key(method_key):
+            attempt = self.begin(request, order, method_key, amount)
+            if attempt is None:
+                tries.failed.append(method_key)
+        else:
+            logger.warning("Refused a payment method key that no shop's page sends.")
         if attempt is None or attempt.state != AttemptState.OPEN:
             place.give_back()  # nothing began, or a late reply has paid the order
         if attempt is not None:
             return AttemptStatus(attempt)
-        tries.failed.append(method_key)
         limits.count_refusal(tries.who(whose))  # the order has set goods aside
         return Declined(amount)
 

@@ -228,12 +228,23 @@ def test_what_is_no_payment_is_406(shopper, payment):
     assert_nothing_happened(shopper)
 
 
-@pytest.mark.parametrize("key", ["x" * 129, "a\0b", "4111111111111111"])
-def test_a_payment_of_an_impossible_name_is_406(shopper, key):
+def test_a_card_in_the_query_is_not_logged_with_the_refusal(shopper, caplog):
     shopper.fill_basket()
-    refused = post(shopper, payment={key: card(pay_balance=True)})
-    assert (refused.status_code, list(refused.json())) == (406, ["payment"])
-    assert_nothing_happened(shopper)
+    for query, logged in (("card_number=4111%201111%2011111111", False), ("format=json", True)):
+        caplog.clear()
+        payload = shopper.payload(billing_address={})
+        refused = shopper.client.post(f"/api/checkout/?{query}", payload, content_type="application/json")
+        assert refused.status_code == 406
+        told = [repr(vars(record)) for record in caplog.records if record.name == "django.request"]
+        assert told and (query in told[0]) is logged
+
+
+@pytest.mark.parametrize("key", ["x" * 129, "a\0b"])
+def test_orders_paid_by_a_payment_of_an_impossible_name_have_a_budget(shopper, settings, key):
+    settings.CYBERSOURCE_LIMITS = {"refusals": {"shopper": "1/h"}}
+    shopper.fill_basket()
+    assert [post(shopper, payment={key: card(pay_balance=True)}).status_code for _try in range(2)] == [200, 429]
+    assert PaymentAttempt.objects.count() == 0
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,33 @@ def test_the_shops_own_errors_are_shown_with_the_names_of_their_fields(checkout,
     assert checkout.number.input_value() == "4111 1111 1111 1111"
 
 
+def test_an_error_of_a_field_that_the_page_has_stands_at_that_field(checkout, shop, gateway):
+    errors = {
+        "billing_address": {"state": ["Enter your state."], "line3": ["Too long."]},
+        "guest_email": ["Enter your e-mail address."],
+        "user": ["Your account needs an e-mail address."],
+    }
+    shop.routes["POST", "/api/checkout/"] = Answer.json(errors, 406)
+    checkout.open("billing='show'", payload=ORDER).fill()
+    typed = {"First name": "Bo", "Last name": "Lindqvist", "Address": "1 Main Street", "Town or city": "Springfield"}
+    for label, text in {**typed, "E-mail address": "bo@example.com", "State or province": "Illinois"}.items():
+        checkout.field(label).fill(text)
+    checkout.field("Country").select_option("DE")
+    checkout.pay()
+    checkout.error("bill_to_address_state").get_by_text("Enter your state.").wait_for()
+    assert checkout.error("bill_to_email").inner_text() == "Enter your e-mail address."
+    assert checkout.field("State or province").get_attribute("aria-invalid") == "true"
+    assert checkout.summary.locator("li").all_inner_texts() == [
+        "Billing address, State or province: Enter your state.",
+        "Billing address, Line3: Too long.",
+        "E-mail address: Enter your e-mail address.",
+        "Your account: Your account needs an e-mail address.",
+    ]
+    checkout.summary.get_by_role("link").first.click()
+    assert checkout.field("State or province").evaluate("field => field === document.activeElement")
+    assert gateway.requests == []
+
+
 @pytest.mark.parametrize(
     ("answer", "text"),
     [

@@ -698,6 +698,15 @@ export async function continuePayment({ statesUrl, methodKey = "cybersource", on
 // Not a failure of this page: the payment stands elsewhere.
 const NEWS = ["paid", "checking", "placed"];
 const CARD_FIELDS = ["number", "expiry", "cvn"];
+
+// What the shop's errors call the fields that this form has too, in a shop that bills to what is typed here.
+const ASKED_HERE = {
+    "guest_email": "bill_to_email", "billing_address.first_name": "bill_to_forename",
+    "billing_address.last_name": "bill_to_surname", "billing_address.line1": "bill_to_address_line1",
+    "billing_address.line2": "bill_to_address_line2", "billing_address.line4": "bill_to_address_city",
+    "billing_address.state": "bill_to_address_state", "billing_address.postcode": "bill_to_address_postal_code",
+    "billing_address.country": "bill_to_address_country", "billing_address.phone_number": "phone",
+};
 const SLOW_AFTER = 20_000;
 // Milliseconds after a form was posted for which it is not taken for stopped; and after which it is, whatever is heard.
 const STAYS_FOR = 1_000;
@@ -1063,7 +1072,7 @@ class CardForm {
         return this.text(told, values) ?? this.text("invalid") ?? document.createTextNode(key);
     }
 
-    showProblem(name, key) {
+    showProblem(name, key, text = key && this.problemText(name, key)) {
         const input = this.inputs[name];
         const place = this.form.querySelector(`[data-cybersource-error="${name}"]`);
         if (!input || !place) return;
@@ -1071,7 +1080,7 @@ class CardForm {
         if (key) {
             input.setAttribute("aria-invalid", "true");
             input.classList.remove("cybersource-valid");
-            place.replaceChildren(this.problemText(name, key));
+            place.replaceChildren(text);
             input.setAttribute("aria-describedby", [...others, place.id].join(" "));
         } else {
             input.removeAttribute("aria-invalid");
@@ -1144,7 +1153,11 @@ class CardForm {
         }
         const messages = (problem.messages ?? []).map(({ path, text }) => {
             const where = path.map((part) => this.labelOf(part)).filter(Boolean).join(", ");
-            return document.createTextNode(where ? `${where}: ${text}` : text);
+            const node = document.createTextNode(where ? `${where}: ${text}` : text);
+            const name = ASKED_HERE[path.join(".")];
+            if (!this.inputs[name] || !this.visible(this.inputs[name])) return node;
+            this.showProblem(name, "refused", document.createTextNode(text));
+            return [this.inputs[name], node];
         });
         if (problem.number) values.number = named(problem.number);
         const told = this.text(key, values) ?? this.text("unreadable") ?? document.createTextNode(code);
