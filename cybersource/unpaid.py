@@ -6,6 +6,7 @@ may have left behind.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,7 +16,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.signing import BadSignature
-from django.urls import Resolver404, get_script_prefix, resolve
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 from oscarapicheckout.serializers import OrderTokenField
@@ -136,11 +136,9 @@ def placed_from(session: Any, *, basket: str = "", order_token: str = "") -> Any
 
 
 def basket_of(url: str) -> int | None:
-    """The key of the basket that a URL of the API names."""
+    """The key that a URL of a basket ends with, whatever language or prefix the path begins with."""
     try:
-        path = urlsplit(url).path
-        match = resolve("/" + path.removeprefix(get_script_prefix()).lstrip("/"))
-    except (ValueError, Resolver404):
+        key = re.search(r"/([0-9]{1,18})/?\Z", urlsplit(url).path)
+    except ValueError:
         return None
-    key = match.kwargs.get("pk")
-    return int(key) if match.url_name == "basket-detail" and str(key).isdecimal() else None
+    return int(key[1]) if key else None

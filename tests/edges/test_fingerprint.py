@@ -96,6 +96,27 @@ def test_the_payment_names_the_id_of_the_page_without_the_merchant(shopper):
     assert shopper.attempt().device_fingerprint_id == known
 
 
+def test_a_page_that_stood_open_begins_a_fresh_id_for_its_payment(shopper):
+    before = session_id(shopper.client)
+    renewed = shopper.client.get(URL.format("tags") + "?renew=1").headers["Location"]
+    after = parse_qs(urlsplit(renewed).query)["session_id"][0].removeprefix("acme_shop")
+    assert after != before
+    shopper.check_out()
+    assert shopper.attempt().device_fingerprint_id == after
+
+
+def test_staff_read_that_a_payment_goes_unprofiled_because_its_page_was_too_old(shopper):
+    session_id(shopper.client)
+    session = shopper.client.session
+    session[fingerprints.SESSION_KEY]["at"] -= fingerprints.LIFETIME.total_seconds()
+    session.save()
+    order = shopper.check_out()
+    assert shopper.attempt().device_fingerprint_id == ""
+    assert [note.message for note in order.notes.all()] == [
+        "This card payment goes without a device fingerprint: its page had stood open for too long."
+    ]
+
+
 def test_an_unprofiled_shopper_pays_all_the_same(shopper):
     order = shopper.check_out()
     assert "device_fingerprint_id" not in dict(shopper.form())

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from django.test import Client
+from django.urls import set_script_prefix
 from django.utils import timezone
 from oscar.core.loading import get_model
 from oscarapicheckout.states import FormPostRequired
@@ -143,7 +144,9 @@ def test_what_became_of_a_basket_is_told_to_the_session_that_placed_it(shopper):
     assert placed(shopper.client, basket_url(order)).json()["is_paid"] is True
 
 
-@pytest.mark.parametrize("basket", ["", "x", "/api/baskets/0/", "/api/orders/1/", "http://[", "/api/baskets/999999/"])
+@pytest.mark.parametrize(
+    "basket", ["", "x", "/api/baskets/0/", "/api/baskets/", "http://[", "/api/baskets/999999/", "/9" * 40]
+)
 def test_what_was_placed_from_no_basket_of_the_session_does_not_exist(shopper, basket):
     shopper.check_out()
     response = placed(shopper.client, basket)
@@ -170,6 +173,35 @@ def test_too_many_tries_are_told_by_the_state_as_by_the_checkout(shopper, settin
     response = state(shopper.client, attempt)
     assert response.status_code == 429 and int(response["Retry-After"]) > 0
     assert "do not pay again" in response.json()["detail"], "the form was shown before"
+
+
+@pytest.mark.parametrize("written", ["http://testserver/shop/de/api/baskets/{}/", "/api/baskets/{}", "/b/{}/?a=1#x"])
+def test_a_basket_is_known_however_its_url_is_written(shopper, written):
+    order = shopper.check_out()
+    assert placed(shopper.client, written.format(order.basket_id)).json()["order_number"] == order.number
+
+
+@pytest.fixture
+def under_shop():
+    """As a server does that has the site under a path, and Django's test client does not."""
+    set_script_prefix("/shop/")
+    yield
+    set_script_prefix("/")
+
+
+def test_a_path_prefix_is_kept_on_every_page_and_through_the_provider(shopper, under_shop):
+    order = shopper.check_out("64.50", payment=two_cards("50.00"))
+    told = placed(shopper.client, f"/shop{basket_url(order)[17:]}").json()
+    assert told["finish_url"].startswith("/shop/api/cybersource/finish/")
+    assert told["return_url"].startswith("/shop/api/cybersource/return/")
+    page = shown(shopper.client.get(told["finish_url"].removeprefix("/shop")))
+    assert 'data-states-url="/shop/api/cybersource/state/' in page
+    reply = shopper.submit(key="a").reply
+    back = post_reply(reply)["Location"]
+    assert back.startswith("/shop/api/cybersource/return/")
+    assert shopper.client.get(back.removeprefix("/shop"))["Location"].startswith("/shop/api/cybersource/")
+    stranger = Client().get(f"{back.removeprefix('/shop')}?again=1").content.decode()
+    assert 'href="/shop/"' in stranger
 
 
 # -- two cards for one order -----------------------------------------------------------------------------------------

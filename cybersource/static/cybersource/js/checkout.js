@@ -766,8 +766,10 @@ function whenStopped(tell) {
     addEventListener("keydown", (event) => { if (event.key === "Escape") soon(); }, { signal, capture: true });
     globalThis.navigation?.addEventListener("navigate", (event) => {
         event.signal?.addEventListener("abort", () => { if (!signal.aborted) soon(); });
+        within(STOPPED_AFTER);
     }, { signal });
-    within(STOPPED_AFTER);
+    // A browser that tells when it begins to leave, and does not, was kept from it by something in between.
+    within(globalThis.navigation ? 2 * STAYS_FOR : STOPPED_AFTER);
     return over;
 }
 
