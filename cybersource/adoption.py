@@ -69,6 +69,10 @@ DOUBT_BELIEVED_AFTER = timedelta(hours=24)
 UNANSWERED = (*UNSETTLED_STATES, AttemptState.REPLACED, AttemptState.EXPIRED)
 
 
+#: What a form asks for.
+CHARGES = (Act.CHARGE, Act.TOKEN)
+
+
 class Became(StrEnum):
     """What became of one order whose attempts were looked for."""
 
@@ -156,9 +160,10 @@ def settle_order(
 ) -> Became:
     """Settle what was found of one order and is not known here."""
     order_id = in_doubt[0].order_id
-    charges = [each for each in found if act_of(each) in (Act.CHARGE, Act.TOKEN)]
+    # A row that names no service may be anything: its look-up tells.
+    charges = [each for each in found if act_of(each) in CHARGES or not each.applications]
     known = known_ids(order_id, charges)
-    fresh = [each for each in charges if each.id not in known and has_ended(each, at)]
+    fresh = [each for each in charges if each.id not in known and (has_ended(each, at) or not each.applications)]
     if dry_run:
         return Became.WOULD_BE_SETTLED if fresh else Became.NOTHING
     taken = [settle_one(order_id, each, at) for each in fresh]
@@ -166,7 +171,7 @@ def settle_order(
         return Became.UNCLEAR
     if Taken.SETTLED in taken:
         return Became.SETTLED
-    open_ends = [each for each in charges if not has_ended(each, at)]
+    open_ends = [each for each in charges if each.applications and not has_ended(each, at)]
     if any(one.state == AttemptState.OPEN for one in in_doubt):
         for each in open_ends:
             if fate_of(each) is Fate.UNKNOWN and each.id not in known:
@@ -221,12 +226,20 @@ def adopt_found(looked: Found) -> bool:
     attempts = PaymentAttempt.objects.filter(reference_number=looked.answer.reference_number)
     order_id = attempts.order_by("pk").values_list("order", flat=True).first()
     if order_id is not None and looked.answer.id not in known_ids(order_id, [looked.answer]):
-        settle_found(order_id, looked, now)
+        taken = settle_found(order_id, looked, now)
+        # What cannot be told apart by a look-up may be by the shopper's own reply, which is on its way.
+        return taken is not Taken.UNCLEAR or not is_young(looked.answer, now)
     return True
+
+
+def is_young(answer: Answer, at: datetime) -> bool:
+    return answer.submitted_at is not None and at - answer.submitted_at < QUIET
 
 
 def settle_found(order_id: int, looked: Found, at: datetime) -> Taken:
     """Settle a payment by its look-up. That nobody knows its end is news only where the first answer is awaited."""
+    if act_of(looked.answer) not in CHARGES and looked.answer.applications:
+        return Taken.NOTHING
     attempt = match(order_id, looked.answer)
     if not has_ended(looked.answer, at):
         if attempt is not None and attempt.state == AttemptState.OPEN and fate_of(looked.answer) is Fate.UNKNOWN:

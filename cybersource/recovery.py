@@ -261,12 +261,13 @@ def find_out(operation: PaymentOperation, at: datetime, age: timedelta) -> str:
     if operation.kind in operations.DECISIONS:
         return find_decision(operation, at, age)
     found = search(operation, at)
-    looked = [each for each in (look_up(operation, row) for row in found) if each is not None]
+    told = [each for each in (look_up(operation, row) for row in found) if each is not None]
+    looked = [each for each in told if act_of(each.answer) is ACTS[Kind(operation.kind)]]
     if ours := next((each for each in looked if fits(operation, each.answer)), None):
         return adopt(operation, ours)
     if operation.kind in operations.UNDOING and (undone := was_undone(operation)):
         return undone
-    if len(looked) < len(found):
+    if len(told) < len(found):
         return end(operation, Ending(state=State.UNKNOWN))  # the search knows more than look-ups do yet
     if any(not is_another_shops(operation, each.answer) for each in looked):
         # Something was done under its number that nothing proves to be it: a person decides.
@@ -289,7 +290,7 @@ def search(operation: PaymentOperation, at: datetime) -> list[Answer]:
         order=operation.order,
         operation=operation,
     )
-    acts = [each for each in found if act_of(each) is ACTS[Kind(operation.kind)]]
+    acts = [each for each in found if act_of(each) is ACTS[Kind(operation.kind)] or not each.applications]
     return sorted(acts, key=lambda each: fate_of(each) is not Fate.DONE)
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import call_command
 
-from cybersource import adoption, drift, expiry
+from cybersource import adoption, drift, expiry, reconciliation
 from cybersource.models import Attention, AttentionItem, CyberSourceReply, PaymentAttempt, PaymentToken
 from cybersource.simulator import cards
 from cybersource.simulator.rest.book import Card
@@ -205,6 +205,16 @@ def test_on_a_shared_account_a_charge_is_never_adopted_by_number_and_amount(
     assert transactions(order) == ([("Authorise", "69.50", "ACCEPT")] if status == FOUND else [])
     if status == WAITS:
         assert AttentionItem.objects.get(kind=Attention.NO_ANSWER).date_cleared is None
+
+
+def test_a_webhook_that_is_quicker_than_the_shoppers_reply_lists_nothing_on_a_shared_account(desk, settings):
+    settings.CYBERSOURCE_ACCOUNT_IS_SHARED = True
+    order, shopper, answer = lose(desk)
+    assert not reconciliation.adopt(answer.payment.transaction_id), "it is looked into again"
+    assert not AttentionItem.objects.exists() and fresh(order).status == "Pending"
+    shopper.deliver(answer, follow=False)
+    assert reconciliation.adopt(answer.payment.transaction_id)
+    assert not AttentionItem.objects.exists() and fresh(order).status == "Authorized"
 
 
 def shows_its_id(desk, monkeypatch):

@@ -50,7 +50,7 @@ def pay(desk: Any, step: str, outcome: str, *, heard: bool) -> Any:
 
 
 def without_ids(words: str) -> str:
-    return re.sub(r"[0-9a-f]{32}|\d{5,}", "#", words)
+    return re.sub(r"[0-9a-f]{24,}|\d{5,}", "#", words)
 
 
 def ending(order: Any) -> dict[str, Any]:

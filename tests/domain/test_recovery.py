@@ -8,10 +8,20 @@ from decimal import Decimal
 
 import pytest
 
-from cybersource import authorizations, endings, intents, operations, orders, reconciliation, recovery, standing
+from cybersource import (
+    adoption,
+    authorizations,
+    endings,
+    intents,
+    operations,
+    orders,
+    reconciliation,
+    recovery,
+    standing,
+)
 from cybersource.models import Attention, AttentionItem, PaymentOperation
 from cybersource.simulator import cards
-from cybersource.simulator.rest import RestAccess
+from cybersource.simulator.rest import RestAccess, reporting
 from tests.desk import Order, notes, source_of, transactions
 from tests.shop import Shopper, post_notification
 from tests.threads import in_threads
@@ -263,6 +273,20 @@ def test_what_has_the_number_of_an_operation_and_not_its_money_or_payment_is_a_q
     assert recover(desk, days=7) == {"found out": 1}
     item.refresh_from_db()
     assert fresh(lost).state == "done" and item.date_cleared
+
+
+def test_a_row_of_the_search_that_names_no_service_is_looked_up(desk, monkeypatch):
+    summary = reporting._summary
+    monkeypatch.setattr(reporting, "_summary", lambda each: {**summary(each), "applicationInformation": {}})
+    order = desk.order("64.50")
+    lost = lose(desk, "no-answer", "captures", "capture", desk.authorization(order))
+    assert recover(desk, seconds=11) == {"found out": 1} and fresh(lost).state == "done"
+    shopper = Shopper(gateway=desk.simulator.gateway)
+    unheard = shopper.check_out("64.50")
+    shopper.deliver(shopper.submit())
+    shopper.submit()
+    assert adoption.adopt_lost(at=desk.rest.advance(minutes=6)) == {"answers found and settled": 1}
+    assert Order.objects.get(pk=unheard.pk).status == "Authorized"
 
 
 def test_of_two_under_one_number_the_one_that_fits_is_it(desk):
