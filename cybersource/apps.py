@@ -21,6 +21,7 @@ class CybersourceConfig(AppConfig):
         from . import checks  # noqa: F401  registers the system checks
         from .announcements import stand_in_for_the_mail
         from .cancellation import list_what_is_held
+        from .checkout import make_way_for_checkout
         from .order_allocations import follow_basket, follow_status
         from .states import forget_other_orders
 
@@ -30,3 +31,4 @@ class CybersourceConfig(AppConfig):
         basket = get_model("basket", "Basket")
         post_save.connect(follow_basket, sender=basket, dispatch_uid="cybersource.follow_basket")
         order_placed.connect(forget_other_orders, dispatch_uid="cybersource.forget_other_orders")
+        order_placed.connect(make_way_for_checkout, dispatch_uid="cybersource.make_way_for_checkout")

@@ -29,6 +29,7 @@ from .models import (
     clipped,
 )
 from .protocol import Decision, Outcome, Reply, TransactionType
+from .standing import Payment
 
 Order = get_model("order", "Order")
 
@@ -46,7 +47,7 @@ ADVICE = {
     ),
     Attention.PARTIAL: gettext_lazy("The order is not paid by it. Reverse it, or collect the rest by other means."),
     Attention.KEPT_AUTHORIZATION: gettext_lazy(
-        "Reverse it, here or in the CyberSource Business Center, if it is not wanted."
+        "It pays for nothing any more. Reverse or refund it, here or in the CyberSource Business Center."
     ),
     Attention.CLOSED_ORDER: gettext_lazy(
         "Reverse it, here or in the CyberSource Business Center, or reopen the order."
@@ -140,19 +141,83 @@ def doubt(kind: Attention, order: Any, attempt: PaymentAttempt) -> bool:
     return flag_and_note(kind, order, attempt)
 
 
-def held_in_vain(order: Any, attempt: PaymentAttempt) -> bool:
-    """List what an attempt holds for an order that was declined or cancelled. The attempt itself stays as it ended."""
+def held_in_vain(order: Any, payment: Payment) -> bool:
+    """List what a payment has of an order that was declined or cancelled, or is paid without it. Its attempt stays."""
     kind = Attention.CLOSED_ORDER if orders.is_cancelled(order) else Attention.UNPAID_REST
-    charge = {"transaction_id": attempt.source.reference, "amount": attempt.source.amount_allocated}
-    return flag_and_note(kind, order, attempt, entry=attempt.settling_reply, card_number=attempt.source.label, **charge)
+    return flag_payment(kind, order, payment)
 
 
-def flag_and_note(kind: Attention, order: Any, attempt: PaymentAttempt, **charge: Any) -> bool:
+def in_excess(order: Any, payment: Payment) -> bool:
+    """List a payment that the order does not need: what else counts covers it."""
+    if not flag_payment(Attention.EXCESS_CHARGE, order, payment, mark=True):
+        return False
+    announce(
+        signals.unexpected_charge,
+        sender=PaymentAttempt,
+        order=order,
+        attempt=attempt_of(payment),
+        reply=entry_of(payment),
+        outcome=None,
+        attention=Attention.EXCESS_CHARGE,
+    )
+    return True
+
+
+def lacking(order: Any, covered: Decimal) -> bool:
+    """List a paid order of which so much money went back that what is left does not cover it any more."""
+    attempt = PaymentAttempt.objects.filter(order=order).order_by("-pk").first()
+    if attempt is None:
+        return False
+    amount = order.total_incl_tax - covered
+    return flag_and_note(Attention.UNPAID_REST, order, attempt, amount=amount, currency=order.currency)
+
+
+def set_aside(order: Any, payment: Payment) -> bool:
+    """List a payment that the shopper's new checkout does not use. It pays for nothing any more."""
+    return flag_payment(Attention.KEPT_AUTHORIZATION, order, payment, mark=True)
+
+
+def flag_payment(kind: Attention, order: Any, payment: Payment, *, mark: bool = False) -> bool:
+    """List what is left of a payment, and say so on the order; ``mark``: and on its attempt."""
+    attempt = attempt_of(payment)
+    if mark and attempt is not None:
+        PaymentAttempt.objects.filter(pk=attempt.pk, source=payment.source.pk).update(attention=kind)
+    return flag_and_note(
+        kind,
+        order,
+        attempt,
+        entry=entry_of(payment),
+        transaction_id=payment.source.reference,
+        amount=payment.kept,
+        currency=payment.currency,
+        card_number=payment.source.label,
+        reference_number=order.number if attempt is None else "",
+    )
+
+
+def attempt_of(payment: Payment) -> PaymentAttempt | None:
+    """The attempt that made a payment; None for what was booked by hand."""
+    attempts = PaymentAttempt.objects.select_related("token")
+    if payment.attempt_id is not None:
+        return attempts.filter(pk=payment.attempt_id).first()
+    return attempts.filter(source=payment.source.pk).order_by("pk").first()
+
+
+def entry_of(payment: Payment) -> CyberSourceReply | None:
+    """The log row of a payment's authorization."""
+    made = payment.authorization
+    return CyberSourceReply.objects.filter(pk=made.log_id).first() if made is not None and made.log_id else None
+
+
+def flag_and_note(kind: Attention, order: Any, attempt: PaymentAttempt | None, **charge: Any) -> bool:
     if not flag(kind, order, attempt, **charge):
         return False
     message = _("%(what)s: %(amount)s %(currency)s, reference number %(number)s. %(advice)s")
-    amount = charge.get("amount", attempt.amount)
-    told = {"amount": amount, "currency": attempt.currency, "number": attempt.reference_number}
+    told = {
+        "amount": charge.get("amount", attempt.amount if attempt else None),
+        "currency": charge.get("currency") or (attempt.currency if attempt else ""),
+        "number": attempt.reference_number if attempt else order.number,
+    }
     orders.note(order, message % {"what": kind.label, "advice": ADVICE[kind], **told})
     return True
 

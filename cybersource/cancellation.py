@@ -10,11 +10,12 @@ import logging
 from typing import Any
 
 from django.db import DatabaseError, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
 from . import attention as needs
 from . import orders
-from .models import Attention, AttentionItem, PaymentAttempt
+from .models import Attention, AttentionItem
+from .standing import Payment
 
 logger = logging.getLogger(__name__)
 
@@ -28,21 +29,17 @@ def list_what_is_held(sender: Any, order: Any, **kwargs: Any) -> None:
     try:
         with transaction.atomic(), orders.in_the_shops_language():
             orders.lock(order.pk)
-            for attempt in held_and_not_listed(order):
-                needs.held_in_vain(order, attempt)
+            for payment in held_and_not_listed(order):
+                needs.held_in_vain(order, payment)
     except DatabaseError as problem:
         logger.error("What is held for cancelled order row %s is listed later (%s).", order.pk, type(problem).__name__)
 
 
-def held_and_not_listed(order: Any) -> list[PaymentAttempt]:
-    """Attempts that hold money of which staff are not asked to decide already.
+def held_and_not_listed(order: Any) -> list[Payment]:
+    """Payments of which something is left, and of which staff are not asked to decide already.
 
-    What they once decided to keep was for an order that was not cancelled.
+    What they once decided to keep, or had set aside, was for an order that was not cancelled.
     """
-    listed = AttentionItem.objects.filter(
-        Q(date_cleared=None) | Q(kind=Attention.CLOSED_ORDER),
-        transaction_uuid=OuterRef("transaction_uuid"),
-        transaction_id=OuterRef("source__reference"),
-    )
-    attempts = PaymentAttempt.objects.filter(orders.holds_money(), ~Exists(listed), order=order, source__isnull=False)
-    return list(attempts.select_related("source", "token").order_by("pk"))
+    listed = AttentionItem.objects.filter(Q(date_cleared=None) | Q(kind=Attention.CLOSED_ORDER), order=order)
+    asked = set(listed.exclude(transaction_id="").values_list("transaction_id", flat=True))
+    return [one for one in orders.balance(order).payments if one.kept and one.source.reference not in asked]

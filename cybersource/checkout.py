@@ -28,6 +28,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
+from rest_framework.fields import BooleanField
+from rest_framework.serializers import ValidationError
 
 from . import attention as needs
 from . import card_numbers, fingerprints, limits, orders, profiles, shopper, signals
@@ -52,6 +54,7 @@ from .protocol import (
     TransactionType,
     reference_number_for,
 )
+from .standing import OrderBalance
 
 Order = get_model("order", "Order")
 
@@ -118,10 +121,11 @@ def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: H
     # From here on a reply, an expiry or a reviewer waits for us; what they did a moment before is seen. What
     # api-checkout holds in memory may be older than either.
     order.status = orders.locked(order.pk).status
-    paid = paid_meanwhile(order, method_key, amount)
+    balance = orders.balance(order)
+    paid = paid_already(order, method_key, amount, balance) if balance.payments else None
     if paid:
         return paid
-    replace_open_attempts(order, method_key)
+    make_way(order, methods_named(request), begun=(method_key, amount), balance=balance)
     if orders.is_declined(order):
         # A deferred payment is tried again without the order being placed again: it waits for payment once more.
         with orders.in_the_shops_language():
@@ -169,15 +173,17 @@ def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: H
     return attempt
 
 
-def paid_meanwhile(order: Any, method_key: str, amount: Decimal) -> PaymentAttempt | None:
-    """Return the attempt for the same amount that already covers the order, if there is one.
+def paid_already(order: Any, method_key: str, amount: Decimal, balance: OrderBalance) -> PaymentAttempt | None:
+    """Return the attempt by which this method pays this amount already, all of which counts; None where none does.
 
-    api-checkout reads that an order is declined and writes that it is pending a moment later. A charge that is recorded
-    in between finds the order already rewritten; the shopper must not be sent to pay it a second time.
+    It was recorded while api-checkout wrote that the order is pending, or paid in another browser. The shopper must not
+    be sent to pay it a second time.
     """
-    paying = PaymentAttempt.objects.filter(order=order, method_key=method_key, amount=amount)
-    paid = paying.filter(state=AttemptState.AUTHORIZED).order_by("-pk").first()
-    return paid if paid and orders.money_held(order) >= order.total_incl_tax else None
+    made_by = {one.attempt_id: one for one in balance.payments if balance.of(one) >= amount}
+    attempts = PaymentAttempt.objects.filter(
+        pk__in=made_by, order=order, method_key=method_key, amount=amount, state__in=orders.HOLDING
+    )
+    return attempts.order_by("-pk").first()
 
 
 class ReceiverMistake(Exception):
@@ -311,11 +317,62 @@ def begin_next_step(attempt: PaymentAttempt, token: PaymentToken) -> PaymentAtte
     )
 
 
-def replace_open_attempts(order: Any, method_key: str) -> None:
-    """An attempt the shopper could still pay is replaced by the one about to begin; what is held stays held."""
-    attempts = PaymentAttempt.objects.filter(order=order, method_key=method_key, state__in=UNSETTLED_STATES)
-    for attempt in attempts.select_related("token"):
-        replace(order, attempt)
+def methods_named(request: HttpRequest) -> frozenset[str] | None:
+    """The keys of the payment methods that the shopper's checkout enables; None where the request does not say."""
+    data = getattr(request, "data", None)
+    named = data.get("payment") if isinstance(data, Mapping) else None
+    if not isinstance(named, Mapping):
+        return None
+    return frozenset(str(key) for key, value in named.items() if isinstance(value, Mapping) and is_enabled(value))
+
+
+def is_enabled(method: Mapping[str, Any]) -> bool:
+    """As api-checkout's serializer reads it."""
+    try:
+        return BooleanField().to_internal_value(method.get("enabled", False)) is True
+    except ValidationError:
+        return False
+
+
+def make_way(
+    order: Any,
+    named: frozenset[str] | None,
+    *,
+    begun: tuple[str, Decimal] | None = None,
+    balance: OrderBalance | None = None,
+) -> None:
+    """A checkout begins: what an earlier one left, and this one does not name, pays for the order no more.
+
+    An attempt that the shopper could still pay is replaced; money that is held or taken is set aside, and staff are
+    asked to give it back. So is what the method that is ``begun`` left for another amount, or gave back in part.
+    The order's row is locked by the caller.
+    """
+    begun_key, amount = begun or (None, None)
+
+    def is_left(attempt: PaymentAttempt) -> bool:
+        return attempt.method_key == begun_key or (named is not None and attempt.method_key not in named)
+
+    attempts = {one.pk: one for one in PaymentAttempt.objects.filter(order=order).select_related("token")}
+    for attempt in attempts.values():
+        if attempt.state in UNSETTLED_STATES and is_left(attempt):
+            replace(order, attempt)
+    balance = balance or orders.balance(order)
+    for payment in balance.payments:
+        attempt_of_it = attempts.get(payment.attempt_id or 0)
+        if attempt_of_it is None or not payment.kept or payment.is_set_aside or not is_left(attempt_of_it):
+            continue
+        if attempt_of_it.method_key == begun_key and payment.under_review == amount and balance.is_in_play(payment):
+            continue  # its reviewer may still pay the order
+        with orders.in_the_shops_language():
+            needs.set_aside(order, payment)
+
+
+@transaction.atomic
+def make_way_for_checkout(sender: Any, order: Any, request: Any = None, **kwargs: Any) -> None:
+    """Connected to api-checkout's ``order_placed``, since a checkout by other methods begins no attempt of ours."""
+    named = methods_named(request)
+    if named is not None and PaymentAttempt.objects.filter(order=order).exists():
+        make_way(orders.locked(order.pk), named)
 
 
 @transaction.atomic
@@ -331,7 +388,7 @@ def replace(order: Any, attempt: PaymentAttempt) -> None:
 
 
 def void(attempt: PaymentAttempt) -> None:
-    """The shopper retries with another amount: replace an open attempt, keep and flag money that is already held.
+    """The shopper retries with another amount: replace an open attempt, set aside and flag money that it has.
 
     Locks the order and then the attempt; the caller holds a transaction.
     """
@@ -339,27 +396,11 @@ def void(attempt: PaymentAttempt) -> None:
     attempt = PaymentAttempt.objects.select_for_update(of=("self",), no_key=True).get(pk=attempt.pk)
     if attempt.state in UNSETTLED_STATES:
         replace(order, attempt)
-    elif attempt.state in (AttemptState.AUTHORIZED, AttemptState.REVIEW):
-        attempt.attention = Attention.KEPT_AUTHORIZATION
-        attempt.save(update_fields=["attention"])
-        needs.flag(
-            Attention.KEPT_AUTHORIZATION,
-            order,
-            attempt,
-            entry=attempt.settling_reply,
-            # Of a second charge on the attempt, which has an item of its own, the reply would tell.
-            transaction_id=attempt.source.reference if attempt.source else "",
-            card_number=attempt.source.label if attempt.source else "",
-        )
-        with orders.in_the_shops_language():
-            orders.note(order, kept(attempt))
-
-
-def kept(attempt: PaymentAttempt) -> str:
-    return _(
-        "The shopper paid %(amount)s %(currency)s by card and then retried with another amount. The card's "
-        "authorization is kept; reverse it in the CyberSource Business Center if it is not wanted."
-    ) % {"amount": attempt.amount, "currency": attempt.currency}
+        return
+    for payment in orders.balance(order).payments:
+        if payment.attempt_id == attempt.pk and payment.kept and not payment.is_set_aside:
+            with orders.in_the_shops_language():
+                needs.set_aside(order, payment)
 
 
 def steps() -> Any:

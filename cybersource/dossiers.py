@@ -71,7 +71,7 @@ class Step:
 
     @classmethod
     def of(cls, payment: standing.Payment, transaction: Any) -> Step:
-        stands = transaction.txn_type in STANDING or transaction.status == standing.FAILED
+        stands = transaction.txn_type in STANDING or transaction.status not in standing.MONEY_STATUSES
         taken = payment.capture(transaction)
         left = min(taken.left, payment.left_to_refund) if taken else None
         if payment.authorization is not None and transaction.pk == payment.authorization.pk:
@@ -180,7 +180,7 @@ class Page:
 
 def recorded(rows: QuerySet[Any]) -> QuerySet[Any]:
     """Of the authorizations that :mod:`cybersource.payments` finds, those that made a payment."""
-    return rows.exclude(status=standing.FAILED).select_related("source__order", "source__source_type")
+    return rows.filter(status__in=standing.MONEY_STATUSES).select_related("source__order", "source__source_type")
 
 
 def page(rows: QuerySet[Any], *, before: int | None = None, size: int = paging.PAGE) -> Page:

@@ -33,7 +33,7 @@ from .models import UNDER_WAY, Attention, AttentionItem, CyberSourceReply, Payme
 from .protocol import Decision
 from .protocol.rest import Act, Answer, Fate, act_of, fate_of, is_for_details
 from .protocol.vocabulary import RULE_REASONS
-from .standing import FAILED, LAPSING, REFUND_VOID, REVERSAL, REVERSED, VOID, VOIDED, Standing
+from .standing import LAPSING, REFUND_VOID, REVERSAL, REVERSED, VOID, VOIDED, Standing
 
 Order = get_model("order", "Order")
 Source = get_model("payment", "Source")
@@ -157,7 +157,7 @@ def still_listed() -> Q:
 
 def recorded(ids: Sequence[str]) -> Iterator[Any]:
     """Rows of the shop's books under these ids, those of a payment's beginning first."""
-    rows = Transaction.objects.filter(reference__in=ids).exclude(status=FAILED)
+    rows = Transaction.objects.filter(reference__in=ids, status__in=standing.MONEY_STATUSES)
     yield from rows.select_related("source__order", "source__source_type").order_by("pk")
 
 
@@ -193,9 +193,13 @@ def differs(row: Any, answer: Answer) -> bool:
 def unseen(start: datetime, end: datetime, seen: set[str]) -> Iterator[str]:
     """Ids of what the shop recorded in a period, and CyberSource did not show."""
     ours = Q(source__source_type__name=conf.source_type) | Q(log__isnull=False)
-    rows = Transaction.objects.filter(
-        ours, date_created__gte=start, date_created__lt=end, txn_type__in=list(MISSING_THERE), reference__regex=IDS
-    ).exclude(status__in=(FAILED, LAPSING))
+    rows = (
+        Transaction.objects.filter(
+            ours, date_created__gte=start, date_created__lt=end, txn_type__in=list(MISSING_THERE), reference__regex=IDS
+        )
+        .filter(status__in=standing.MONEY_STATUSES)
+        .exclude(status=LAPSING)
+    )
     last, given = 0, set()
     while True:
         batch = list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", "reference")[:PAGE])
@@ -316,7 +320,7 @@ def charge_not_here(answer: Answer) -> Finding | None:
     if order is None:
         return None if conf.account_is_shared else finding(Difference.UNKNOWN_ORDER, answer=answer)
     paid = Transaction.objects.filter(source__order=order, txn_type=Transaction.AUTHORISE)
-    another = paid.exclude(status__in=(FAILED, REVERSED, standing.REJECT)).exists()
+    another = paid.filter(status__in=standing.MONEY_STATUSES).exclude(status__in=standing.HOLDS_NOTHING).exists()
     kind = Difference.DUPLICATE_CHARGE if another else Difference.CHARGE_NOT_HERE
     return finding(kind, answer=answer, order=order)
 
@@ -341,7 +345,9 @@ def undoing_not_here(answer: Answer) -> Finding | None:
     payment = standing.of_source(source)
     kinds = (Transaction.AUTHORISE,) if act_of(answer) is Act.REVERSAL else COMPARED[1:]
     standing_rows = [
-        one for one in payment.transactions if one.txn_type in kinds and one.status not in (VOIDED, FAILED)
+        one
+        for one in payment.transactions
+        if one.txn_type in kinds and one.status in standing.MONEY_STATUSES and one.status != VOIDED
     ]
     for row in standing_rows:
         looked = enquiries.look_up(row.reference)

@@ -14,14 +14,14 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import OperationalError, transaction
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
 from . import attention as needs
-from . import orders
+from . import orders, standing
 from .conf import conf
 from .models import (
     UNSETTLED_STATES,
@@ -34,13 +34,17 @@ from .models import (
     ReplyType,
 )
 from .protocol import TransactionType
+from .standing import Payment
 
 OrderStatusChange = get_model("order", "OrderStatusChange")
+Source = get_model("payment", "Source")
 
 logger = logging.getLogger(__name__)
 
 #: Orders looked up at a time; each is settled in a transaction of its own.
 BATCH = 200
+
+DECLINED = checkout_settings.ORDER_STATUS_PAYMENT_DECLINED
 
 
 class Ending(StrEnum):
@@ -75,6 +79,7 @@ def expire(*, at: datetime | None = None, dry_run: bool = False) -> Counter[Endi
     if not dry_run:
         list_held_in_vain(cutoff)
         list_forgotten(cutoff)
+        list_superfluous(cutoff)
         clear_paid_rests()
         recorded = AttentionItem.objects.filter(kind=Attention.UNRECORDED, reply__isnull=False)
         needs.clear(
@@ -97,65 +102,102 @@ def orders_due(cutoff: datetime) -> Iterator[int]:
 
 
 def list_held_in_vain(cutoff: datetime) -> None:
-    """List charges that are held for orders which were declined since, as when the order's other card failed, or
+    """List what is held or taken for orders which were declined since, as when the order's other card failed, or
     cancelled and nobody noticed (:mod:`cybersource.cancellation`).
 
     A charge that is listed for any reason, cleared or not, is not listed again.
     """
     since = cutoff - needs.LOOKED_BACK
-    listed = AttentionItem.objects.filter(
-        transaction_uuid=OuterRef("transaction_uuid"), transaction_id=OuterRef("source__reference")
-    )
+    attempts = PaymentAttempt.objects.filter(order=OuterRef("order"))
     ended = OrderStatusChange.objects.filter(
         date_created__gt=since,
         new_status__in=(checkout_settings.ORDER_STATUS_PAYMENT_DECLINED, checkout_settings.ORDER_STATUS_CANCELED),
     )
-    held = PaymentAttempt.objects.filter(
+    held = standing.with_money().filter(
         # Whoever was declined may be trying again; what was cancelled stays so.
-        Q(order__status=checkout_settings.ORDER_STATUS_PAYMENT_DECLINED, date_signed__lt=cutoff)
+        Q(~Exists(attempts.filter(date_signed__gte=cutoff)), order__status=DECLINED)
         | Q(order__status=checkout_settings.ORDER_STATUS_CANCELED),
-        ~Exists(listed),
-        Q(date_created__gt=since) | Q(order__in=ended.values("order")),
-        state__in=orders.HOLDING,
-        source__isnull=False,
+        Exists(attempts.filter(date_created__gt=since)) | Q(order__in=ended.values("order")),
+        ~Exists(AttentionItem.objects.filter(order=OuterRef("order"), transaction_id=OuterRef("reference"))),
     )
-    list_each(held, lambda order: True)
+    list_each(held, lambda order, payment: not order_goes_on(order) and not is_listed(order, payment))
+
+
+def order_goes_on(order: Any) -> bool:
+    return not orders.is_declined(order) and not orders.is_cancelled(order)
+
+
+def is_listed(order: Any, payment: Payment) -> bool:
+    return AttentionItem.objects.filter(order=order, transaction_id=payment.source.reference).exists()
 
 
 def list_forgotten(cutoff: datetime) -> None:
     """List what is held for orders that wait for payment although nothing of them goes on, and nobody was asked."""
     asked = AttentionItem.objects.filter(order=OuterRef("order"), date_cleared=None)
-    held = PaymentAttempt.objects.filter(
-        orders.holds_money(),
+    attempts = PaymentAttempt.objects.filter(order=OuterRef("order"))
+    held = standing.with_money().filter(
         ~Exists(asked),
+        ~Exists(attempts.filter(date_signed__gte=cutoff)),
         order__status=checkout_settings.ORDER_STATUS_PENDING,
-        date_signed__lt=cutoff,
-        source__isnull=False,
     )
-    list_each(held, is_forgotten)
+    list_each(held, lambda order, payment: not payment.is_set_aside and is_forgotten(order))
 
 
-def list_each(held: QuerySet[PaymentAttempt], is_in_vain: Callable[[Any], bool]) -> None:
-    """List what each of these attempts holds, with its order's row locked and looked at once more."""
-    for attempt_id, order_id in held.order_by("pk").values_list("pk", "order_id"):
+def list_superfluous(cutoff: datetime) -> None:
+    """List payments that orders do not need which were paid since, by whichever method: what is left covers them.
+
+    Where the shop itself recorded the last payment that was seen at once.
+    """
+    paid = OrderStatusChange.objects.filter(
+        date_created__gt=cutoff - needs.LOOKED_BACK, new_status=checkout_settings.ORDER_STATUS_AUTHORIZED
+    )
+    left = F("amount_allocated") - F("amount_refunded")
+    sums = Source.objects.filter(order=OuterRef("order")).order_by().values("order").annotate(left=Sum(left))
+    held = standing.with_money().filter(
+        ~Exists(AttentionItem.objects.filter(order=OuterRef("order"), transaction_id=OuterRef("reference"))),
+        order__in=paid.values("order"),
+        order__total_incl_tax__lt=Subquery(sums.values("left")),
+    )
+    list_each(held, is_superfluous, tell=needs.in_excess)
+
+
+def is_superfluous(order: Any, payment: Payment) -> bool:
+    """Whether nobody was asked about a payment that a paid order does not need."""
+    if orders.awaits_payment(order) or orders.is_cancelled(order) or is_listed(order, payment):
+        return False
+    balance = orders.balance(order)
+    surplus = balance.covered(order) - order.total_incl_tax
+    return payment.source.pk in {one.source.pk for one in balance.superfluous(surplus)}
+
+
+def list_each(
+    held: QuerySet[Any],
+    is_in_vain: Callable[[Any, Payment], bool],
+    *,
+    tell: Callable[[Any, Payment], bool] = needs.held_in_vain,
+) -> None:
+    """List what is left of each of these Sources, with its order's row locked and looked at once more."""
+    for source_id, order_id in held.order_by("pk").values_list("pk", "order_id"):
         with transaction.atomic(), orders.in_the_shops_language():
             order = orders.locked_if_free(order_id)
-            attempt = held.select_related("source", "token").filter(pk=attempt_id).first() if order else None
-            if attempt is not None and is_in_vain(order):
-                needs.held_in_vain(order, attempt)
+            payments = orders.balance(order).payments if order else ()
+            for payment in payments:
+                if payment.source.pk == source_id and payment.kept and is_in_vain(order, payment):
+                    tell(order, payment)
 
 
 def clear_paid_rests() -> None:
-    """An order that waits for payment no more needs nobody to collect its rest. What is held for one that was declined
-    is listed as such; of one that was cancelled staff are asked to give it back."""
+    """An order that waits for payment no more needs nobody to collect its rest, once what counts covers it. What is
+    held for one that was declined is listed as such; of one that was cancelled staff are asked to give it back."""
     rests = AttentionItem.objects.filter(kind=Attention.UNPAID_REST, date_cleared=None)
-    waits = (
-        checkout_settings.ORDER_STATUS_PENDING,
-        checkout_settings.ORDER_STATUS_PAYMENT_DECLINED,
-        checkout_settings.ORDER_STATUS_CANCELED,
-    )
-    needs.clear(rests.exclude(order__status__in=waits), _("The order was paid."))
-    declined = rests.filter(order__status=checkout_settings.ORDER_STATUS_PAYMENT_DECLINED, transaction_id="")
+    waits = (checkout_settings.ORDER_STATUS_PENDING, DECLINED, checkout_settings.ORDER_STATUS_CANCELED)
+    paid = [
+        item.pk
+        for item in rests.exclude(order__status__in=waits).select_related("order")
+        if item.order is None or orders.money_held(item.order) >= item.order.total_incl_tax
+    ]
+    needs.clear(rests.filter(pk__in=paid), _("The order was paid."))
+    declined = rests.filter(order__status=DECLINED, transaction_id="")
     needs.clear(declined, _("The order was given up."))
 
 
@@ -266,8 +308,9 @@ def decline_after_all(order: Any, *, hostname: str = "") -> None:
     if decline_unless_charged(order, hostname=hostname) or not (is_forgotten(order) and is_all_ours(order)):
         return
     orders.decline(order, hostname=hostname)
-    for attempt in PaymentAttempt.objects.filter(orders.holds_money(), order=order).select_related("source", "token"):
-        needs.held_in_vain(order, attempt)
+    for payment in orders.balance(order).payments:
+        if payment.kept and not payment.is_set_aside:
+            needs.held_in_vain(order, payment)
 
 
 def is_forgotten(order: Any) -> bool:
@@ -310,7 +353,7 @@ def decline_unless_charged(order: Any, *, hostname: str = "", dry_run: bool = Fa
     if not orders.awaits_payment(order) or orders.is_declined(order):
         return False
     attempts = PaymentAttempt.objects.filter(order=order)
-    if attempts.filter(in_doubt() | orders.holds_money()).exists():
+    if attempts.filter(in_doubt()).exists() or orders.balance(order).in_play:
         return False
     if dry_run:  # nobody hears of a status that the order never gets
         return True

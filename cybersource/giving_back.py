@@ -75,7 +75,9 @@ def plan(
 
 
 def is_undecided(payment: Payment) -> bool:
-    return payment.standing(payment.authorization) in (Standing.UNDER_REVIEW, Standing.REJECTED)
+    """Whether the hold to be reversed is the authorization's own, whatever of it is in the books."""
+    stands = payment.standing(payment.authorization)
+    return stands in (Standing.UNDER_REVIEW, Standing.REJECTED, Standing.VOIDED)
 
 
 def back_from(payment: Payment, taken: standing.Taken, amount: Decimal | None, *, is_part: bool = False) -> list[Step]:

@@ -122,13 +122,22 @@ def record_refund(
 
 
 def record_void(order: Any, voided: Any, *, reference: str, at: datetime, log: CyberSourceReply | None = None) -> Any:
-    """Record that a capture or a refund never happened. The hold of a capture stays."""
+    """Record that a capture or a refund never happened.
+
+    The hold of a capture stays, and may be captured again. That of a sale never can be: it is in the books no more.
+    """
     source = voided.source
     of_refund = voided.txn_type == Transaction.REFUND
     column = "amount_refunded" if of_refund else "amount_debited"
     setattr(source, column, max(getattr(source, column) - voided.amount, NOTHING))
-    source.save(update_fields=[column])
+    changed = [column]
     mark(voided, VOIDED)
+    if not of_refund and voided.reference == source.reference:
+        source.amount_allocated = max(source.amount_allocated - voided.amount, NOTHING)
+        changed.append("amount_allocated")
+        for hold in source.transactions.filter(txn_type=Transaction.AUTHORISE, reference=voided.reference):
+            mark(hold, VOIDED)
+    source.save(update_fields=changed)
     kind = REFUND_VOID if of_refund else VOID
     made = record_step(voided, kind, voided.amount, reference=reference, at=at, log=log)
     undone = PaymentEventQuantity.objects.filter(
@@ -150,11 +159,11 @@ def record_reversal(
 ) -> Any:
     """Record that a hold, or its rest, is given back; ``lapses``: by the bank, in its own time.
 
-    What a reviewer had rejected was taken from the Source's allocation then.
+    What a reviewer had rejected, and the hold of a voided sale, was taken from the Source's allocation then.
     """
     source = authorization.source
     is_whole = amount >= authorization.amount
-    if authorization.status != REJECT:
+    if authorization.status not in (REJECT, VOIDED):
         source.amount_allocated = max(source.amount_allocated - amount, NOTHING)
         source.save(update_fields=["amount_allocated"])
         is_whole = not (source.amount_allocated or source.amount_debited)  # a hold may be given back in parts

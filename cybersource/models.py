@@ -114,7 +114,7 @@ class Attention(models.TextChoices):
     EXTRA_CHARGE = "extra-charge", _("A second charge on an order that was already paid")
     EXCESS_CHARGE = "excess-charge", _("Together with other payments this is more than the order costs")
     REPLACED_CHARGE = "replaced-charge", _("A charge for an attempt that had been replaced")
-    KEPT_AUTHORIZATION = "kept-authorization", _("An authorization for another amount than the order now asks")
+    KEPT_AUTHORIZATION = "kept-authorization", _("A payment that the shopper's last checkout does not use")
     PARTIAL = "partial", _("Only part of the amount was approved")
     AFTER_DECLINE = "after-decline", _("A charge for an attempt that had been declined")
     CLOSED_ORDER = "closed-order", _("A charge on an order that no longer waits for payment")

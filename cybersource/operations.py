@@ -82,6 +82,9 @@ NOTHING_HELD = {*DONE_BEFORE, "MISSING_AUTH"}
 #: What undoes something, and shows on it.
 UNDOING = (Kind.VOID, Kind.REVERSE)
 
+#: What takes money from an order, or gives it back to it.
+MOVES_BACK = (Kind.REFUND, Kind.VOID, Kind.REVERSE)
+
 #: What a look-up says of a transaction that was undone. A sale's void gives its hold back too.
 UNDONE = {"REVERSED", "VOIDED"}
 
@@ -586,6 +589,7 @@ def _conclude(operation_id: int, ending: Ending, entry: CyberSourceReply | None)
     order, operation = locked_with_order(operation_id)
     if operation.state not in UNDER_WAY:
         return operation
+    left_before = left_of(operation)
     state = ending.state
     if state == State.REFUSED and is_rest(operation) and ending.reason in NOT_IN_PARTS:
         state = State.LAPSING
@@ -616,6 +620,8 @@ def _conclude(operation_id: int, ending: Ending, entry: CyberSourceReply | None)
         operation.save()
         plans.ended(operation)
     if state not in UNDER_WAY:
+        with orders.in_the_shops_language():
+            settle_order(operation, left_before)
         announce(signals.operation_ended, sender=PaymentOperation, order=order, operation=operation)
     return operation
 
@@ -707,6 +713,7 @@ def record_refund(operation: PaymentOperation) -> None:
 def record_void(operation: PaymentOperation) -> None:
     """A capture leaves its hold behind, which nobody is there to reverse where nobody asked for the void."""
     operation.made = ledger.record_void(operation.order, operation.transaction, **told(operation))
+    settle_attention(operation)
     if operation.is_automatic and operation.transaction.txn_type == Transaction.DEBIT:
         queue_reversal(operation)
 
@@ -727,12 +734,7 @@ def queue_reversal(void: PaymentOperation) -> None:
 
 
 def record_reversal(operation: PaymentOperation) -> None:
-    """The hold is gone: from the books, from the attempt, from what staff were asked to do about it.
-
-    An order that waited for this very hold is declined, or listed where it holds other money. One that has gone on
-    without it waits for something else.
-    """
-    counted = False
+    """The hold is gone from the books, and from what staff were asked to do about it."""
     if operation.transaction is not None:
         operation.made = ledger.record_reversal(
             operation.order,
@@ -741,11 +743,7 @@ def record_reversal(operation: PaymentOperation) -> None:
             lapses=operation.state == State.LAPSING,
             **told(operation),
         )
-        if operation.transaction.status == standing.REVERSED:
-            counted = give_attempt_back(operation)
     settle_attention(operation)
-    if counted and not decline_unless_charged(operation.order) and is_forgotten(operation.order):
-        needs.doubt(Attention.UNPAID_REST, operation.order, operation.transaction.source.cybersource_attempts.first())
 
 
 RECORDED: dict[Kind, Callable[[PaymentOperation], None]] = {
@@ -774,18 +772,56 @@ def quantities_of(operation: PaymentOperation) -> dict[int, int] | None:
     return None if is_whole else {}
 
 
-def give_attempt_back(operation: PaymentOperation) -> bool:
-    """The attempt that made the payment holds nothing any more; True when its hold counted for the order.
+def left_of(operation: PaymentOperation) -> Decimal:
+    """What the payment that an operation is about has, as its Source says."""
+    on = operation.transaction
+    return standing.left_of(on.source) if on is not None else standing.NOTHING
 
-    A second charge leaves the first one's attempt alone.
+
+def settle_order(operation: PaymentOperation, left_before: Decimal) -> None:
+    """Let the order follow its money, once an operation ended that gives some back, or was to.
+
+    An order that waited for money which went back is declined, or listed where it has other money. One that has gone on
+    without it waits for something else. One that is paid stays so, since staff decided; where they followed the list's
+    advice, or nobody was asked, what it lacks now is listed.
     """
-    attempts = PaymentAttempt.objects.filter(source=operation.source_id)
-    counted = attempts.filter(orders.holds_money()).update(state=AttemptState.REVERSED)
-    if not counted:
-        held = (AttemptState.AUTHORIZED, AttemptState.REVIEW, AttemptState.PARTIAL)
-        attempts.filter(state__in=held).update(state=AttemptState.REVERSED)
+    order, on = operation.order, operation.transaction
+    if order is None or on is None or operation.kind not in MOVES_BACK:
+        return
+    lost = left_before - left_of(operation)
+    if lost > 0 and not left_of(operation):
+        give_attempts_back(on.source_id)
+    elif lost < 0 and not left_before:  # a refund was stopped
+        reversed_ = PaymentAttempt.objects.filter(source=on.source_id, state=AttemptState.REVERSED)
+        reversed_.update(state=AttemptState.AUTHORIZED)
+    if orders.is_cancelled(order) or not (orders.awaits_payment(order) or (lost > 0 and is_advised(operation))):
+        return
+    balance = standing.balance(order)
+    covered = balance.covered(order)
+    if not orders.is_declined(order) and orders.authorize_if_covered(order, covered):
+        return
+    payment = next(one for one in balance.payments if one.source.pk == on.source_id)
+    if lost <= 0 or payment.is_set_aside or payment.currency != balance.currency:
+        return
+    if orders.awaits_payment(order):
+        if not decline_unless_charged(order) and is_forgotten(order) and (attempt := needs.attempt_of(payment)):
+            needs.doubt(Attention.UNPAID_REST, order, attempt)
+    elif covered < order.total_incl_tax <= covered + lost:
+        needs.lacking(order, covered)
+
+
+def is_advised(operation: PaymentOperation) -> bool:
+    """Whether the shop does it automatically, or staff were asked to look at the payment that it is about."""
+    listed = AttentionItem.objects.filter(order=operation.order, transaction_id=payment_id_of(operation))
+    return operation.is_automatic or listed.exclude(kind=Attention.DRIFT).exists()
+
+
+def give_attempts_back(source_id: int) -> None:
+    """The attempt that made a payment holds nothing any more. A second charge leaves the first one's attempt alone."""
+    attempts = PaymentAttempt.objects.filter(source=source_id)
+    held = (AttemptState.AUTHORIZED, AttemptState.REVIEW, AttemptState.PARTIAL)
+    attempts.filter(state__in=held).update(state=AttemptState.REVERSED)
     attempts.exclude(attention=Attention.NO_ANSWER).update(attention=Attention.NONE)
-    return bool(counted)
 
 
 def settle_attention(operation: PaymentOperation) -> None:
@@ -793,10 +829,8 @@ def settle_attention(operation: PaymentOperation) -> None:
 
     Where the books differ, only looking again tells that they do not.
     """
-    if operation.transaction is not None:
-        source = operation.transaction.source
-        if not source.amount_allocated <= source.amount_debited <= source.amount_refunded:
-            return
+    if left_of(operation):
+        return
     items = AttentionItem.objects.filter(order=operation.order, transaction_id=payment_id_of(operation))
     items = items.exclude(kind=Attention.DRIFT)
     words = {"what": operation.get_state_display(), "number": operation.reference_number}

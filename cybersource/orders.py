@@ -1,4 +1,4 @@
-"""The order's own fate: paid when what is held covers it, declined when nothing replaces a failure.
+"""The order's own fate: paid when what counts covers it, declined when nothing replaces a failure.
 
 Everything here expects the order's row to be locked by the caller, inside the caller's transaction.
 """
@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, Subquery, Sum
+from django.db.models import F, Sum
 from django.db.models.functions import Greatest
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -24,36 +23,20 @@ from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 from oscarapicheckout.signals import order_payment_declined
 
-from . import patience
+from . import patience, standing
 from .announcements import announce, announce_authorized, owner_request
 from .conf import conf
-from .models import (
-    UNDER_WAY,
-    UNSETTLED_STATES,
-    AttemptState,
-    Attention,
-    AttentionItem,
-    OrderConfirmation,
-    PaymentAttempt,
-    PaymentNote,
-    PaymentOperation,
-)
+from .models import UNSETTLED_STATES, AttemptState, Attention, OrderConfirmation, PaymentAttempt, PaymentNote
+from .standing import OrderBalance
 
 Order = get_model("order", "Order")
 OrderNote = get_model("order", "OrderNote")
-Source = get_model("payment", "Source")
-Transaction = get_model("payment", "Transaction")
 Voucher = get_model("voucher", "Voucher")
 
 NOTE_TYPE = "System"
 
-#: An attempt in one of these states holds money.
+#: An attempt in one of these states was told that money is held; how much of it counts, :mod:`.standing` says.
 HOLDING = (AttemptState.AUTHORIZED, AttemptState.REVIEW)
-
-NOTHING = Decimal("0.00")
-
-#: A charge that is listed for one of these reasons does not count towards its order, cleared or not.
-SET_ASIDE = (Attention.PARTIAL, Attention.KEPT_AUTHORIZATION)
 
 
 def locked(order_id: int) -> Any:
@@ -118,91 +101,34 @@ def notes(written: Sequence[Any]) -> None:
     PaymentNote.objects.bulk_create(PaymentNote(note=note) for note in written)
 
 
-@dataclass(kw_only=True)
-class Money:
-    """What the Sources of one order say."""
-
-    #: What they have allocated, less what does not count towards the order: what is under review, what was only partly
-    #: approved, what staff were asked to reverse because the shopper retried with another amount, and what is on its
-    #: way back.
-    held: Decimal = NOTHING
-    #: Transaction ids of what was authorized, captured and refunded.
-    references: set[str] = field(default_factory=set)
-
-
-def money_of(order_ids: Iterable[int]) -> dict[int, Money]:
-    """The money of each of these orders, in one statement."""
-    found = {order_id: Money() for order_id in order_ids}
-    # What is being given back pays for nothing, whether CyberSource has been asked yet or not.
-    going = PaymentOperation.objects.filter(
-        Q(kind=PaymentOperation.Kind.REVERSE) | Q(kind=PaymentOperation.Kind.VOID, is_automatic=True),
-        source=OuterRef("pk"),
-        state__in=UNDER_WAY,
-    )
-    going = going.order_by().values("source").annotate(amount=Sum("amount")).values("amount")
-    # By the charge and not by its attempt, which a second charge may have moved on to.
-    set_aside = AttentionItem.objects.filter(
-        order=OuterRef("order"), transaction_id=OuterRef("transactions__reference"), kind__in=SET_ASIDE
-    ).exclude(transaction_id="")
-    rows = (
-        Source.objects.filter(order__in=found).annotate(set_aside=Exists(set_aside), going=Subquery(going)).order_by()
-    )
-    counted = set()
-    for order_id, source, allocated, is_set_aside, going_back, kind, amount, status, reference in rows.values_list(
-        "order",
-        "pk",
-        "amount_allocated",
-        "set_aside",
-        "going",
-        "transactions__txn_type",
-        "transactions__amount",
-        "transactions__status",
-        "transactions__reference",
-    ):
-        money = found[order_id]
-        left = max(allocated - (going_back or NOTHING), NOTHING)
-        if source not in counted:
-            counted.add(source)
-            money.held += left
-        if kind is None:
-            continue
-        money.references.add(reference)
-        doubtful = status == Transaction.REVIEW and conf.review_holds_order
-        if kind == Transaction.AUTHORISE and (doubtful or is_set_aside):
-            money.held -= min(amount, left)  # what was given back is allocated no more
-    return found
+def balance(order: Any) -> OrderBalance:
+    """What pays for the order, in one statement. Most hold nothing yet, which is seen in a quarter of the time."""
+    if order.sources.exists():
+        return standing.balance(order)
+    return OrderBalance(currency=order.currency or conf.default_currency)
 
 
 def money_held(order: Any) -> Decimal:
-    """The money that counts towards the order."""
-    return money_of([order.pk])[order.pk].held
+    """The money that counts towards the order: of our payments, and of other methods."""
+    return balance(order).covered(order)
 
 
 def is_retried(order: Any, attempt: PaymentAttempt) -> bool:
-    """Whether newer attempts cover the order: those in play, and those that hold their part.
-
-    Then they decide, and not this one's failure.
+    """Whether the order is paid without this attempt once all that it waits for goes well: reviewers accept what they
+    have yet to decide about, and the shopper pays the forms of newer attempts. Then they decide, not its failure.
     """
-    newer = PaymentAttempt.objects.filter(order=order, pk__gt=attempt.pk, state__in=(*UNSETTLED_STATES, *HOLDING))
-    amount = newer.exclude(attention=Attention.KEPT_AUTHORIZATION).aggregate(amount=Sum("amount"))["amount"]
-    return amount is not None and amount >= order.total_incl_tax
-
-
-def holds_money() -> Q:
-    """Of attempts: those that hold what counts for their order, and was not set aside."""
-    kept = AttentionItem.objects.filter(
-        attempt=OuterRef("pk"), kind=Attention.KEPT_AUTHORIZATION, transaction_id=OuterRef("source__reference")
+    found = balance(order)
+    newer = PaymentAttempt.objects.filter(
+        order=order, pk__gt=attempt.pk, state__in=UNSETTLED_STATES, currency=found.currency
     )
-    return Q(state__in=HOLDING) & ~Exists(kept)
+    in_play = newer.aggregate(amount=Sum("amount"))["amount"] or standing.NOTHING
+    return found.covered(order) + found.under_review + in_play >= order.total_incl_tax
 
 
 def may_be_released(order: Any) -> bool:
     """Whether the order is paid once its reviewers accept all that they have yet to decide about."""
-    if not conf.review_holds_order:
-        return False  # what is under review counts already
-    reviewed = PaymentAttempt.objects.filter(holds_money(), order=order, state=AttemptState.REVIEW)
-    amount = reviewed.aggregate(amount=Sum("source__amount_allocated"))["amount"]
-    return amount is not None and money_held(order) + amount >= order.total_incl_tax
+    found = balance(order)
+    return bool(found.under_review) and found.covered(order) + found.under_review >= order.total_incl_tax
 
 
 def is_asked_about(order: Any) -> bool:
@@ -213,14 +139,12 @@ def is_asked_about(order: Any) -> bool:
 
 def fails_with(order: Any, attempt: PaymentAttempt) -> bool:
     """Whether an attempt that holds nothing leaves its order, which waits for payment, with nothing to wait for."""
-    if not awaits_payment(order) or is_retried(order, attempt):
-        return False
-    return not may_be_released(order) and not is_asked_about(order)
+    return awaits_payment(order) and not is_retried(order, attempt) and not is_asked_about(order)
 
 
-def authorize_if_covered(order: Any, held: Decimal, *, hostname: str = "") -> bool:
-    """Set the order authorized when it awaits payment and what is held covers its total. True when it became so."""
-    if not awaits_payment(order) or held < order.total_incl_tax:
+def authorize_if_covered(order: Any, covered: Decimal, *, hostname: str = "") -> bool:
+    """Set the order authorized when it awaits payment and its total is covered. True when it became so."""
+    if not awaits_payment(order) or covered < order.total_incl_tax:
         return False
     change_status(order, checkout_settings.ORDER_STATUS_AUTHORIZED)
     basket = order.basket

@@ -34,6 +34,7 @@ STATES = (
     Standing.PART_REFUNDED,
     Standing.REFUNDED,
     Standing.RELEASED,
+    Standing.VOIDED,
 )
 
 DEBITED, REFUNDED, HELD = (f"source__amount_{column}" for column in ("debited", "refunded", "allocated"))
@@ -42,7 +43,8 @@ STANDS = Case(
     When(status=Transaction.REVIEW, then=Value(Standing.UNDER_REVIEW.value)),
     When(status=standing.REJECT, then=Value(Standing.REJECTED.value)),
     When(status=standing.REVERSED, then=Value(Standing.RELEASED.value)),
-    When(status=standing.FAILED, then=Value(Standing.FAILED.value)),
+    When(status=standing.VOIDED, then=Value(Standing.VOIDED.value)),
+    When(~Q(status__in=standing.MONEY_STATUSES), then=Value(Standing.FAILED.value)),
     When(**{f"{REFUNDED}__gt": 0, f"{REFUNDED}__gte": F(DEBITED)}, then=Value(Standing.REFUNDED.value)),
     When(**{f"{REFUNDED}__gt": 0}, then=Value(Standing.PART_REFUNDED.value)),
     When(**{f"{DEBITED}__gt": 0, f"{DEBITED}__gte": F(HELD)}, then=Value(Standing.CAPTURED.value)),

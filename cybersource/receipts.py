@@ -36,6 +36,7 @@ WORDS = {
     Standing.REJECTED: gettext_lazy("Not accepted. Nothing was taken from your card."),
     Standing.HELD: gettext_lazy("Reserved on your card. It is taken when your order is sent."),
     Standing.RELEASED: gettext_lazy("Given back. Nothing was taken from your card."),
+    Standing.VOIDED: gettext_lazy("Given back. Nothing was taken from your card."),
     Standing.PART_CAPTURED: gettext_lazy("Taken from your card in part."),
     Standing.CAPTURED: gettext_lazy("Paid."),
     Standing.PART_REFUNDED: gettext_lazy("Paid, and refunded in part."),

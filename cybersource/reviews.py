@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -26,7 +25,7 @@ from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
 from . import attention as needs
-from . import card_numbers, intents, ledger, orders, patience, signals
+from . import card_numbers, intents, ledger, orders, patience, signals, standing
 from .announcements import announce
 from .conf import conf
 from .models import (
@@ -49,6 +48,7 @@ from .protocol import (
     content_from_body,
     parse_notification,
 )
+from .standing import OrderBalance, Payment
 
 Basket = get_model("basket", "Basket")
 OrderNote = get_model("order", "OrderNote")
@@ -438,7 +438,7 @@ class Desk:
         reviewed.save(update_fields=["status"])
         if decision == ReviewDecision.REJECT:
             source = reviewed.source
-            source.amount_allocated = max(source.amount_allocated - reviewed.amount, ledger.NOTHING)
+            source.amount_allocated = max(source.amount_allocated - reviewed.amount, standing.NOTHING)
             source.save(update_fields=["amount_allocated"])
         self.note(order, decided(reviewed, update))
         self.decided.append(Decided(order=order, reviewed=reviewed, update=update))
@@ -447,11 +447,11 @@ class Desk:
     def settle(self) -> None:
         """Let what was decided so far have its effect on attempts and orders."""
         now_decided, self.decided = self.decided, []
-        money = orders.money_of({one.order.pk for one in now_decided}) if now_decided else {}
+        balances = standing.balances(one.order.pk for one in now_decided) if now_decided else {}
         fates = []
         for one in now_decided:
             effect = REVIEW_TRANSITIONS["REVIEW", one.update.new_decision]
-            fates.append(effect(self, one, money[one.order.pk].held))
+            fates.append(effect(self, one, balances[one.order.pk]))
         self.write()
         for fate in filter(None, fates):
             fate()
@@ -525,26 +525,34 @@ class Desk:
                 )
 
 
-def release(desk: Desk, one: Decided, held: Decimal) -> Fate:
+def release(desk: Desk, one: Decided, balance: OrderBalance) -> Fate:
     """The reviewer accepts: what was held for review now counts towards the order."""
     order, reviewed = one.order, one.reviewed
     attempt = attempt_of(reviewed)
     if attempt and reviewed.amount < attempt.amount:
         return release_part(desk, order, reviewed, attempt)
+    covered = balance.covered(order)
+    surplus = covered - order.total_incl_tax
     attention = Attention.NONE
+    superfluous: list[Payment] = []
     if orders.is_cancelled(order):
         attention = Attention.CLOSED_ORDER
         message = _("The order was cancelled meanwhile, and %(amount)s %(currency)s are held for it. Reverse them.")
         desk.note(order, message % {"amount": reviewed.amount, "currency": reviewed.source.currency})
-    elif held > order.total_incl_tax and not needs.is_open(attempt, reviewed.reference):
-        attention = Attention.EXCESS_CHARGE
-        desk.note(order, attention.label + ".")
+    elif surplus > 0 and not needs.is_open(attempt, reviewed.reference):
+        superfluous = balance.superfluous(surplus)
+        if not superfluous or reviewed.source_id in {payment.source.pk for payment in superfluous}:
+            superfluous, attention = [], Attention.EXCESS_CHARGE
+            desk.note(order, attention.label + ".")
     desk.move(attempt, reviewed, AttemptState.AUTHORIZED, attention)
     if attention:
         warn(order, reviewed, attempt, attention)
+    for payment in superfluous:
+        if not needs.is_open(needs.attempt_of(payment), payment.source.reference):
+            needs.in_excess(order, payment)
     if attempt and attempt.transaction_type in ledger.SALES and not settled_with(one.update):
         desk.note(order, _("A sale is not captured while it is under review. Capture it unless CyberSource has."))
-    return lambda: orders.authorize_if_covered(order, held, hostname=hostname_of(attempt))
+    return lambda: orders.authorize_if_covered(order, covered, hostname=hostname_of(attempt))
 
 
 def warn(order: Any, reviewed: Any, attempt: PaymentAttempt | None, attention: Attention) -> None:
@@ -586,7 +594,7 @@ def release_part(desk: Desk, order: Any, reviewed: Any, attempt: PaymentAttempt)
     return lambda: decline(order, attempt)
 
 
-def reject(desk: Desk, one: Decided, held: Decimal) -> Fate:
+def reject(desk: Desk, one: Decided, balance: OrderBalance) -> Fate:
     """The reviewer rejects: nothing counts any more, and the order is declined unless other money covers it."""
     order, reviewed = one.order, one.reviewed
     attempt = attempt_of(reviewed)
@@ -604,7 +612,7 @@ def reject(desk: Desk, one: Decided, held: Decimal) -> Fate:
         )
     if orders.is_declined(order) or (attempt and orders.awaits_payment(order) and is_replaced(attempt)):
         return None
-    if is_over(order) or held >= order.total_incl_tax:
+    if is_over(order) or balance.covered(order) >= order.total_incl_tax:
         desk.note(order, _("The order keeps its status '%(status)s' all the same.") % {"status": order.status})
         return None
     if is_second(reviewed, attempt):
@@ -624,7 +632,7 @@ def is_second(reviewed: Any, attempt: PaymentAttempt | None) -> bool:
 
 
 #: Which decision may follow which. What the table lacks is noted on the order and changes nothing.
-REVIEW_TRANSITIONS: dict[tuple[str, ReviewDecision], Callable[[Desk, Decided, Decimal], Fate]] = {
+REVIEW_TRANSITIONS: dict[tuple[str, ReviewDecision], Callable[[Desk, Decided, OrderBalance], Fate]] = {
     ("REVIEW", ReviewDecision.ACCEPT): release,
     ("REVIEW", ReviewDecision.REJECT): reject,
 }
@@ -642,11 +650,11 @@ def hostname_of(attempt: PaymentAttempt | None) -> str:
 
 def is_replaced(attempt: PaymentAttempt) -> bool:
     """Whether a newer attempt of the method is under way or holds money, or a retry is: then that decides the order."""
-    alive = (*UNSETTLED_STATES, AttemptState.REVIEW, AttemptState.AUTHORIZED)
-    newer = PaymentAttempt.objects.filter(
-        order=attempt.order_id, method_key=attempt.method_key, pk__gt=attempt.pk, state__in=alive
-    )
-    return newer.exists() or orders.is_retried(attempt.order, attempt)
+    newer = PaymentAttempt.objects.filter(order=attempt.order_id, method_key=attempt.method_key, pk__gt=attempt.pk)
+    if newer.filter(state__in=UNSETTLED_STATES).exists():
+        return True
+    alive = {payment.attempt_id for payment in orders.balance(attempt.order).in_play}
+    return newer.filter(pk__in=alive - {None}).exists() or orders.is_retried(attempt.order, attempt)
 
 
 def is_over(order: Any) -> bool:

@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from oscar.core.loading import get_model
 
 from . import attention as needs
-from . import intents, ledger, limits, orders, reasons, signals
+from . import intents, ledger, limits, orders, reasons, signals, standing
 from .announcements import announce
 from .checkout import begin_next_step
 from .conf import conf
@@ -36,6 +36,7 @@ from .models import (
     clipped,
 )
 from .protocol import Outcome, OutcomeKind, Reply, TransactionType, reason_meaning
+from .standing import Payment
 
 Transaction = get_model("payment", "Transaction")
 
@@ -90,20 +91,22 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
     """Money is held, in full, in part or under review; or a card is stored for the next step."""
     if attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN:
         return store_card(order, attempt, outcome, entry)
-    # Most orders hold nothing yet, which is seen in a quarter of the time that all of it takes to read.
-    money = orders.money_of([order.pk])[order.pk] if order.sources.exists() else orders.Money()
-    if outcome.transaction_id in money.references:
+    before = orders.balance(order)
+    if outcome.transaction_id in before.references:
         return Result.REPEATED
     end_its_doubt(attempt, outcome)
-    held = money.held
-    was_paid = held >= order.total_incl_tax
+    covered = before.covered(order)
+    was_paid = covered >= order.total_incl_tax
     attention = unexpected(order, attempt, outcome)
     token = remember_token(order, outcome, entry)
     source = ledger.record_charge(order, attempt, outcome, entry, token)
-    if outcome.kind == OutcomeKind.ACCEPTED or (outcome.kind == OutcomeKind.REVIEW and not conf.review_holds_order):
-        held += source.amount_allocated
-        if not attention and held > order.total_incl_tax:
-            attention = Attention.EXCESS_CHARGE
+    superfluous: list[Payment] = []
+    if counts_now(outcome, source, before.currency, attention):
+        covered += source.amount_allocated
+        surplus = covered - order.total_incl_tax
+        if not attention and surplus > 0:
+            superfluous = before.superfluous(surplus) if source.amount_allocated > surplus else []
+            attention = Attention.NONE if superfluous else Attention.EXCESS_CHARGE
     waits = attempt.attention in WAITS_FOR_STAFF
     if waits:
         needs.answered(attempt, outcome.transaction_id or "")
@@ -128,16 +131,26 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         )
         orders.note(order, to_staff(attempt, outcome, attention))
         tell(signals.unexpected_charge, order, attempt, outcome, entry, attention=attention)
+    for payment in superfluous:
+        needs.in_excess(order, payment)
+    if attention:
         # A first charge that is under review pays for nothing yet: the second may be the one that does.
         is_second = attention == Attention.EXTRA_CHARGE and was_paid
         if is_second and "second-charge" in conf.auto_reverse and conf.has_rest:
             take_back(order, attempt, source)
     transaction.on_commit(lambda: limits.count_payment(limits.Who.of(attempt)), robust=True)
     if outcome.kind != OutcomeKind.PARTIAL:
-        orders.authorize_if_covered(order, held, hostname=attempt.hostname)
+        orders.authorize_if_covered(order, covered, hostname=attempt.hostname)
     elif attempt.state == AttemptState.PARTIAL and orders.fails_with(order, attempt):  # not a second charge
         orders.decline(order, hostname=attempt.hostname)
     return Result.SETTLED
+
+
+def counts_now(outcome: Outcome, source: Any, currency: str, attention: str) -> bool:
+    """Whether a charge that was recorded a moment ago pays for its order."""
+    if attention in standing.SET_ASIDE or source.currency != currency:
+        return False
+    return outcome.kind == OutcomeKind.ACCEPTED or (outcome.kind == OutcomeKind.REVIEW and not conf.review_holds_order)
 
 
 def take_back(order: Any, attempt: PaymentAttempt, source: Any) -> None:
@@ -171,6 +184,8 @@ def unexpected(order: Any, attempt: PaymentAttempt, outcome: Outcome) -> str:
         return Attention.REPLACED_CHARGE
     if attempt.state == AttemptState.EXPIRED:
         return Attention.LATE_CHARGE
+    if attempt.currency != order.currency:
+        return Attention.KEPT_AUTHORIZATION  # the shop's currency was switched since
     return Attention.AFTER_DECLINE if attempt.state in ENDED_BADLY else Attention.NONE
 
 

@@ -1,27 +1,40 @@
-"""How a payment stands: what is held, taken and given back of it, read from Oscar's rows and changing none.
+"""What counts: what is authorized, captured and given back of a payment, and what of it pays for its order.
 
 A payment is one ``Source``: the authorization that made it, its captures, and their refunds. What an operation that is
-under way is about counts as moved, so nothing is asked for twice while nobody knows how the first call ended.
+under way is about counts as moved, so nothing is asked for twice while nobody knows how the first call ended, and money
+on its way back pays for nothing.
+
+This is the only place that sums up. Everything else asks :class:`Payment` and :class:`OrderBalance`, which read Oscar's
+rows and change none.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Sum
+from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db import transaction as database
+from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Cast, JSONObject
+from django.utils.module_loading import import_string
 from oscar.core.loading import get_model
+from oscarapicheckout import settings as checkout_settings
 
 from .conf import conf
-from .models import UNDER_WAY, OperationState, PaymentOperation
+from .models import UNDER_WAY, Attention, AttentionItem, OperationState, PaymentOperation
 
 PaymentEventQuantity = get_model("order", "PaymentEventQuantity")
 Source = get_model("payment", "Source")
 Transaction = get_model("payment", "Transaction")
+
+logger = logging.getLogger(__name__)
 
 NOTHING = Decimal("0.00")
 
@@ -39,7 +52,21 @@ REVERSED = "REVERSED"
 LAPSING = "LAPSING"
 FAILED = "FAILED"
 
+#: Under these a Transaction is money, or was. Under any other word, by whomever it was written (``DECLINE``, ``ERROR``,
+#: ``FAILED``), no money was ever moved. Oscar's own ``Source.allocate`` leaves it blank.
+MONEY_STATUSES = ("", "ACCEPT", Transaction.REVIEW, REJECT, VOIDED, REVERSED, LAPSING)
+
+#: An authorization that ended so holds nothing that could be captured.
+HOLDS_NOTHING = (REJECT, VOIDED, REVERSED)
+
 ENDED_WELL = (OperationState.DONE, OperationState.LAPSING)
+
+#: A charge that is listed for one of these reasons does not count towards its order, cleared or not.
+SET_ASIDE = (Attention.PARTIAL, Attention.KEPT_AUTHORIZATION)
+
+#: What api-checkout counts where the shop names no calculator of its own: blind to currencies and refunds.
+CALCULATOR = "ORDER_AUTHORIZED_AMOUNT_CALCULATOR"
+DEFAULT_CALCULATOR = "oscarapicheckout.utils.get_order_authorized_amount"
 
 
 class Standing(StrEnum):
@@ -58,6 +85,18 @@ class Standing(StrEnum):
     VOIDED = "voided"
     FAILED = "failed"
     FOREIGN = "not a card payment of this app"
+
+
+class WhyNot(StrEnum):
+    """Why a payment does not count towards its order, or not all of it."""
+
+    FAILED = "no money was ever held"
+    REJECTED = "a reviewer rejected it"
+    GIVEN_BACK = "it was given back"
+    GOING_BACK = "it is on its way back"
+    OTHER_CURRENCY = "it is in another currency than the order"
+    SET_ASIDE = "it was set aside: the shopper paid another way, or only a part was approved"
+    UNDER_REVIEW = "a reviewer has yet to decide"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +141,7 @@ class Payment:
     released: Decimal = NOTHING  #: of the hold, by reversals
     operations: tuple[PaymentOperation, ...] = field(default=(), repr=False)  #: newest last
     is_ours: bool = True
+    is_set_aside: bool = False  #: staff were asked to reverse it, and it pays for nothing
 
     @property
     def currency(self) -> str:
@@ -121,6 +161,74 @@ class Payment:
         return sum((one.amount for one in self.refunds if one.status != VOIDED), NOTHING)
 
     @property
+    def voided(self) -> Decimal:
+        """Captures that were voided before they went to the bank."""
+        return sum((one.transaction.amount for one in self.captures if one.is_voided), NOTHING)
+
+    @property
+    def net_paid(self) -> Decimal:
+        """What was captured and not refunded."""
+        return max(self.captured - self.refunded, NOTHING)
+
+    @property
+    def kept(self) -> Decimal:
+        """What is held or captured and was not given back.
+
+        Neither the Transactions nor the Source's own columns are believed beyond the other: by whichever of them money
+        went back, it has gone.
+        """
+        by_columns = left_of(self.source)
+        if not self.transactions:
+            return by_columns  # booked by hand
+        return min(self.held + self.net_paid, by_columns)
+
+    @property
+    def going_back(self) -> Decimal:
+        """What of it is about to be given back, whether CyberSource has been asked yet or not.
+
+        A capture that staff void leaves its hold, which goes on paying; what the shop voids automatically it reverses
+        next, and the hold of a sale can never be captured.
+        """
+        captures = {one.transaction.pk: one.transaction for one in self.captures}
+        amount = self.amount_under_way(Kind.REVERSE, Kind.REFUND)
+        for one in self.under_way:
+            voided = captures.get(one.transaction_id) if one.kind == Kind.VOID else None
+            if voided is not None and (one.is_automatic or self.is_sales(voided)):
+                amount += one.amount
+        return min(amount, self.kept)
+
+    @property
+    def under_review(self) -> Decimal:
+        """What waits for a reviewer's decision."""
+        undecided = self.authorization is not None and self.authorization.status == Transaction.REVIEW
+        return self.kept - self.going_back if undecided else NOTHING
+
+    def counts(self, currency: str) -> Decimal:
+        """What of it pays for an order in this currency."""
+        is_out = self.currency != currency or self.is_set_aside or (self.under_review and conf.review_holds_order)
+        return NOTHING if is_out else self.kept - self.going_back
+
+    def why_not(self, currency: str) -> WhyNot | None:
+        """Why it does not count, or not all that was authorized of it; None where all of it does."""
+        if not self.kept:
+            status = self.authorization.status if self.authorization else FAILED
+            return {FAILED: WhyNot.FAILED, REJECT: WhyNot.REJECTED}.get(status, WhyNot.GIVEN_BACK)
+        if self.currency != currency:
+            return WhyNot.OTHER_CURRENCY
+        if self.is_set_aside:
+            return WhyNot.SET_ASIDE
+        if self.going_back:
+            return WhyNot.GOING_BACK
+        if self.under_review and conf.review_holds_order:
+            return WhyNot.UNDER_REVIEW
+        return WhyNot.GIVEN_BACK if self.kept < self.authorized else None
+
+    @property
+    def attempt_id(self) -> int | None:
+        """The attempt that made it, where it was read with :func:`balances`."""
+        return next((one.attempt_id for one in self.transactions if getattr(one, "attempt_id", None)), None)
+
+    @property
     def under_way(self) -> tuple[PaymentOperation, ...]:
         return tuple(one for one in self.operations if one.state in UNDER_WAY)
 
@@ -129,7 +237,9 @@ class Payment:
 
     @property
     def held(self) -> Decimal:
-        """What is authorized and neither captured nor given back."""
+        """What is authorized and neither captured nor given back. The hold of a voided sale can never be captured."""
+        if self.authorization is not None and self.authorization.status in HOLDS_NOTHING:
+            return NOTHING
         return max(self.authorized - self.captured - self.released, NOTHING)
 
     @property
@@ -159,7 +269,10 @@ class Payment:
     @property
     def is_sale(self) -> bool:
         """Authorized and taken in one: refunds and voids then go to the payment itself."""
-        return any(one.transaction.reference == self.source.reference for one in self.captures)
+        return any(self.is_sales(one.transaction) for one in self.captures)
+
+    def is_sales(self, capture: Any) -> bool:
+        return bool(capture.reference == self.source.reference)
 
     def capture(self, transaction: Any) -> Taken | None:
         return next((one for one in self.captures if one.transaction.pk == transaction.pk), None)
@@ -168,7 +281,7 @@ class Payment:
         """How one Transaction of this payment stands."""
         if not self.is_ours:
             return Standing.FOREIGN
-        if transaction.status == FAILED:
+        if transaction.status not in MONEY_STATUSES:
             return Standing.FAILED
         if taken := self.capture(transaction):
             return taken.standing
@@ -178,6 +291,8 @@ class Payment:
             return Standing.FOREIGN
         if transaction.status == REVERSED or (not self.held and self.released):
             return Standing.RELEASED
+        if transaction.status == VOIDED:
+            return Standing.VOIDED
         if transaction.status == Transaction.REVIEW:
             return Standing.UNDER_REVIEW
         if transaction.status == REJECT:
@@ -195,6 +310,11 @@ class Payment:
         operations = f"{self.operations[-1].pk}.{self.operations[-1].state}" if self.operations else "0"
         stands = f"-{self.standing(self.authorization).name.lower()}" if self.authorization else ""
         return f"{self.transactions[-1].pk if self.transactions else 0}-{operations}{stands}"
+
+
+def left_of(source: Any) -> Decimal:
+    """What a Source's own columns leave of it."""
+    return max(source.amount_allocated - source.amount_refunded, NOTHING)
 
 
 def of_source(source: Any) -> Payment:
@@ -227,14 +347,21 @@ def without(payment_: Payment, leave_out: Callable[[PaymentOperation], bool]) ->
     return payment(payment_.source, payment_.transactions, left)
 
 
-def payment(source: Any, transactions: Iterable[Any], operations: Iterable[PaymentOperation]) -> Payment:
+def payment(
+    source: Any,
+    transactions: Iterable[Any],
+    operations: Iterable[PaymentOperation],
+    *,
+    is_set_aside: bool = False,
+) -> Payment:
     transactions, operations = tuple(transactions), tuple(operations)
     of_kind: dict[str, list[Any]] = {}
     failed, is_ours = [], source.source_type.name == conf.source_type
     for one in transactions:
-        one.source = source
+        if isinstance(one, Transaction):
+            one.source = source
         is_ours = is_ours or one.log_id is not None
-        if one.status == FAILED:
+        if one.status not in MONEY_STATUSES:
             failed.append(one)
         else:
             of_kind.setdefault(one.txn_type, []).append(one)
@@ -270,6 +397,173 @@ def payment(source: Any, transactions: Iterable[Any], operations: Iterable[Payme
         released=sum((one.amount for one in of_kind.get(REVERSAL, [])), NOTHING),
         operations=operations,
         is_ours=is_ours,
+        is_set_aside=is_set_aside,
+    )
+
+
+# -- what counts towards an order ----------------------------------------------------------------------------------
+
+
+class Movement(NamedTuple):
+    """A Transaction, as far as sums ask for it."""
+
+    pk: int
+    txn_type: str
+    amount: Decimal
+    status: str
+    reference: str
+    log_id: int | None
+    attempt_id: int | None
+
+
+class Asked(NamedTuple):
+    """An operation that is under way, as far as sums ask for it."""
+
+    pk: int
+    kind: str
+    state: str
+    amount: Decimal
+    transaction_id: int | None
+    is_automatic: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderBalance:
+    """What pays for one order, in the order's own currency."""
+
+    currency: str = ""
+    payments: tuple[Payment, ...] = ()  #: ours, oldest first
+    others: Decimal = NOTHING  #: what other methods have in its currency, less what they gave back
+    allocated: Decimal = NOTHING  #: ``amount_allocated`` of our Sources, as a calculator that sums Sources sees it
+    references: frozenset[str] = frozenset()  #: ids of everything that was done, also of what staff booked by hand
+
+    @property
+    def counts(self) -> Decimal:
+        """What our payments pay."""
+        return sum((self.of(one) for one in self.payments), NOTHING)
+
+    @property
+    def under_review(self) -> Decimal:
+        """What would count besides, if every reviewer accepted."""
+        held = (one.under_review for one in self.payments if self.is_in_play(one) and not self.of(one))
+        return sum(held, NOTHING)
+
+    def of(self, payment: Payment) -> Decimal:
+        return payment.counts(self.currency)
+
+    def is_in_play(self, payment: Payment) -> bool:
+        """Whether the order may still be paid by it: it has money that was not set aside, in the order's currency."""
+        return bool(payment.kept) and payment.currency == self.currency and not payment.is_set_aside
+
+    @property
+    def in_play(self) -> tuple[Payment, ...]:
+        return tuple(one for one in self.payments if self.is_in_play(one))
+
+    def covered(self, order: Any) -> Decimal:
+        """What of the order's total is covered, by our payments and by other methods.
+
+        A calculator of the shop's own is believed for the others: what it counts, less what it counted of ours.
+        """
+        calculator = own_calculator()
+        if calculator is None:
+            return self.others + self.counts
+        try:
+            with database.atomic():
+                counted = Decimal(calculator(order))
+        except Exception:  # a charge is recorded all the same
+            logger.exception("%s failed for order %s; other methods' Sources are counted.", CALCULATOR, order.number)
+            return self.others + self.counts
+        return max(counted - self.allocated, NOTHING) + self.counts
+
+    def superfluous(self, surplus: Decimal) -> list[Payment]:
+        """The payments that can go back whole out of what is covered beyond the total: the largest first, the newest
+        of equal ones."""
+        found = []
+        for payment in sorted(self.payments, key=lambda one: (self.of(one), one.source.pk), reverse=True):
+            if 0 < self.of(payment) <= surplus:
+                surplus -= self.of(payment)
+                found.append(payment)
+        return found
+
+
+def own_calculator() -> Callable[[Any], Any] | None:
+    """The calculator that the shop names for what is authorized of an order; None for api-checkout's own."""
+    named = getattr(checkout_settings, CALCULATOR, DEFAULT_CALCULATOR)
+    if is_default(named):
+        named = getattr(settings, CALCULATOR, DEFAULT_CALCULATOR)
+    if is_default(named):
+        return None
+    return named if callable(named) else import_string(named)  # type: ignore[no-any-return]
+
+
+def is_default(calculator: Any) -> bool:
+    if callable(calculator):
+        calculator = f"{calculator.__module__}.{getattr(calculator, '__qualname__', '')}"
+    return calculator in (None, DEFAULT_CALCULATOR)
+
+
+def balance(order: Any) -> OrderBalance:
+    """Read what pays for an order, in one statement."""
+    return balances([order.pk]).get(order.pk) or OrderBalance(currency=order.currency or conf.default_currency)
+
+
+def balances(order_ids: Iterable[int]) -> dict[int, OrderBalance]:
+    """Read what pays for each of these orders, in one statement. Orders without any Source are left out."""
+    by_order: dict[int, list[Any]] = {}
+    for source in with_everything(Source.objects.filter(order__in=set(order_ids))).order_by("pk"):
+        by_order.setdefault(source.order_id, []).append(source)
+    return {order_id: balance_of(sources) for order_id, sources in by_order.items()}
+
+
+def with_money() -> QuerySet[Any]:
+    """Our Sources of which something may be left: no more than where to look, :func:`balance` says what counts."""
+    made = Transaction.objects.filter(source=OuterRef("pk"), log__isnull=False)
+    ours = Q(source_type__name=conf.source_type) | Exists(made)
+    return Source.objects.filter(ours, amount_allocated__gt=F("amount_refunded"))  # type: ignore[no-any-return]
+
+
+def with_everything(sources: QuerySet[Any]) -> QuerySet[Any]:
+    """Have each Source bring its Transactions, its operations under way and whether it was set aside."""
+    transactions = Transaction.objects.filter(source=OuterRef("pk")).order_by("pk")
+    operations = PaymentOperation.objects.filter(source=OuterRef("pk"), state__in=UNDER_WAY).order_by("pk")
+    aside = AttentionItem.objects.filter(
+        order=OuterRef("order"), transaction_id=OuterRef("reference"), kind__in=SET_ASIDE
+    ).exclude(transaction_id="")
+    return sources.select_related("source_type").annotate(
+        order_currency=F("order__currency"),
+        set_aside=Exists(aside),
+        moved=ArraySubquery(transactions.values(json=fields(Movement, attempt_id="log__attempt_id"))),
+        asked=ArraySubquery(operations.values(json=fields(Asked))),
+    )
+
+
+def fields(row: type[NamedTuple], **named: str) -> JSONObject:
+    """The columns that a row is made of; amounts as text, since numbers in JSON are binary fractions."""
+    columns: dict[str, Any] = {name: named.get(name, name) for name in row._fields}
+    return JSONObject(**{**columns, "amount": Cast("amount", CharField())})
+
+
+def balance_of(sources: Sequence[Any]) -> OrderBalance:
+    """Sum up what one order's Sources brought along."""
+    currency = sources[0].order_currency or conf.default_currency
+    ours, others = [], NOTHING
+    for source in sources:
+        found = payment(
+            source,
+            (Movement(**{**one, "amount": Decimal(one["amount"])}) for one in source.moved),
+            (Asked(**{**one, "amount": Decimal(one["amount"])}) for one in source.asked),  # type: ignore[misc]
+            is_set_aside=source.set_aside,
+        )
+        if found.is_ours:
+            ours.append(found)
+        elif source.currency == currency:
+            others += left_of(source)
+    return OrderBalance(
+        currency=currency,
+        payments=tuple(ours),
+        others=others,
+        allocated=sum((one.source.amount_allocated for one in ours), NOTHING),
+        references=frozenset(one["reference"] for source in sources for one in source.moved),
     )
 
 

@@ -83,17 +83,32 @@ class AttemptStatus(PaymentStatus):
         attempt = self.attempt
         if attempt is None:
             return DECLINED
+        awaits = orders.awaits_payment(attempt.order)
+        if attempt.state in orders.HOLDING and awaits:
+            return self.status_of_held(attempt)
         settled = attempt.state == AttemptState.AUTHORIZED or (
             attempt.state == AttemptState.REVIEW and not conf.review_holds_order
         )
         if settled:
-            return COMPLETE if orders.awaits_payment(attempt.order) else CONSUMED
+            return CONSUMED
         if attempt.state in (AttemptState.OPEN, AttemptState.UNKNOWN, AttemptState.REVIEW):
             return PENDING
         if attempt.state == AttemptState.EXPIRED and attempt.attention in WAITS_FOR_STAFF:
-            waits = orders.awaits_payment(attempt.order) and not orders.is_declined(attempt.order)
+            waits = awaits and not orders.is_declined(attempt.order)
             return PENDING if waits else DECLINED
         return DECLINED
+
+    @staticmethod
+    def status_of_held(attempt: PaymentAttempt) -> str:
+        """Whether a retry may take it as paid: only as long as all of it counts for the order.
+
+        What was given back, is in another currency by now or was set aside is paid anew.
+        """
+        balance = orders.balance(attempt.order)
+        made = [one for one in balance.payments if attempt.pk == one.attempt_id or attempt.source_id == one.source.pk]
+        if any(balance.of(one) >= attempt.amount for one in made):
+            return COMPLETE
+        return PENDING if any(one.under_review and balance.is_in_play(one) for one in made) else DECLINED
 
     @property
     def amount(self) -> Decimal:  # type: ignore[override]
