@@ -237,7 +237,7 @@ def look(transaction_id: int, act: Act) -> Desk | None:
     order_lines, quantities = {}, None
     if act in IN_PARTS:
         order_lines = {line.pk: line for line in source.order.lines.order_by("pk")}
-        quantities = standing.quantities(payment, source.order)
+        quantities = standing.quantities(source.order)
     return Desk(
         act=act,
         order=source.order,

@@ -161,7 +161,7 @@ class Payment:
     @property
     def lines(self) -> list[Line]:
         """The lines of its order, in two statements."""
-        counted = standing.quantities(self.standing, self.order)
+        counted = standing.quantities(self.order)
         return [
             Line(
                 line=line,

@@ -317,7 +317,7 @@ def parts_of(
     """Work out how much is asked: all that is left where no amount is named, or what the lines cost."""
     quantities, order_lines = None, {}
     if lines:
-        quantities = standing.quantities(payment, order)
+        quantities = standing.quantities(order)
         order_lines = {line.pk: line for line in order.lines.all()}
     if amount is None:
         amount = rules.limit(kind, payment, on)
@@ -327,16 +327,16 @@ def parts_of(
     taken = payment.capture(on)
     recorded = lines
     if kind == Kind.REFUND and not lines and taken is not None and amount == taken.left > 0:
-        recorded = lines_left(order, payment, on)
+        recorded = lines_left(order, on)
     return Parts(amount=amount, lines=lines, recorded=recorded, order_lines=order_lines, quantities=quantities)
 
 
-def lines_left(order: Any, payment: standing.Payment, capture: Any) -> dict[int, int]:
+def lines_left(order: Any, capture: Any) -> dict[int, int]:
     """What a capture took of each line, as far as it was not refunded: it goes back with all that is left of it."""
     taken = standing.lines_taken(order, capture)
     if not taken:
         return {}
-    quantities = standing.quantities(payment, order)
+    quantities = standing.quantities(order)
     left = {line.pk: quantities.left_to_refund(line) for line in order.lines.all()}
     found = {line: min(quantity, left.get(line, 0)) for line, quantity in taken.items()}
     return {line: quantity for line, quantity in found.items() if quantity > 0}
@@ -765,11 +765,14 @@ def told(operation: PaymentOperation) -> dict[str, Any]:
 
 
 def quantities_of(operation: PaymentOperation) -> dict[int, int] | None:
-    """The lines of an operation; None, which is all of them, when it took all that was authorized."""
+    """The lines of an operation; None, which is all of them, when it took all that a payment of all the order had.
+
+    Of which lines a card was that paid a part of the order nobody knows.
+    """
     if operation.lines:
         return lines_of(operation)
     is_whole = operation.kind == Kind.CAPTURE and operation.amount == operation.transaction.amount
-    return None if is_whole else {}
+    return None if is_whole and operation.amount >= operation.order.total_incl_tax else {}
 
 
 def left_of(operation: PaymentOperation) -> Decimal:

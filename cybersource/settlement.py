@@ -22,7 +22,7 @@ from . import intents, ledger, limits, orders, reasons, signals, standing
 from .announcements import announce
 from .checkout import begin_next_step
 from .conf import conf
-from .expiry import decline_after_all
+from .expiry import decline_after_all, is_all_ours, is_forgotten
 from .models import (
     UNSETTLED_STATES,
     WAITS_FOR_STAFF,
@@ -45,6 +45,9 @@ Kind = PaymentOperation.Kind
 
 #: States of an attempt that ended without money that counts.
 ENDED_BADLY = (AttemptState.DECLINED, AttemptState.FAILED, AttemptState.PARTIAL, AttemptState.REVERSED)
+
+#: How a charge is marked that nobody waited for any more.
+CAME_LATE = (Attention.LATE_CHARGE, Attention.REPLACED_CHARGE, Attention.AFTER_DECLINE)
 
 #: Declines that may leave a hold on the card: the bank had approved, then Decision Manager rejected. What fails the
 #: account's own AVS and CVN rules is declined only where CyberSource reverses it. Source: Secure Acceptance guide.
@@ -82,9 +85,19 @@ def settle(entry: CyberSourceReply, outcome: Outcome) -> Result:
     # Only the first to act on a row says what it did: it may be acted on again while, or after, it takes effect.
     unprocessed = CyberSourceReply.objects.filter(pk=entry.pk, result=Result.RECEIVED)
     unprocessed.update(result=entry.result, date_processed=entry.date_processed)
+    if result == Result.SETTLED and attempt.attention in CAME_LATE:
+        list_lonely_part(order, attempt, outcome, entry)
     if result == Result.SETTLED:
         tell(signals.reply_recorded, order, attempt, outcome, entry)
     return result
+
+
+def list_lonely_part(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply) -> None:
+    """A part was charged late, and of the order's rest nothing is under way any more: staff are asked to collect it."""
+    if outcome.kind == OutcomeKind.ACCEPTED and is_forgotten(order) and is_all_ours(order):
+        charge = {"transaction_id": outcome.transaction_id, "amount": outcome.amount or attempt.amount}
+        with orders.in_the_shops_language():
+            needs.flag_and_note(Attention.UNPAID_REST, order, attempt, entry=entry, **charge)
 
 
 def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply) -> Result:

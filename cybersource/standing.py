@@ -569,7 +569,7 @@ def balance_of(sources: Sequence[Any]) -> OrderBalance:
 
 @dataclass(frozen=True, kw_only=True)
 class Quantities:
-    """How many of each line were captured and refunded by one payment, and how many are about to be."""
+    """How many of each line of an order were captured and refunded, by whichever card, and how many are about to be."""
 
     captured: Counter[int]
     refunded: Counter[int]
@@ -584,7 +584,8 @@ class Quantities:
         return max(line.quantity - self.captured[line.pk], 0)
 
     def left_to_refund(self, line: Any) -> int:
-        captured = line.quantity if self.by_amount else self.captured[line.pk]
+        # Sales by two cards name every line each.
+        captured = line.quantity if self.by_amount else min(self.captured[line.pk], line.quantity)
         return max(captured - self.refunded[line.pk], 0)
 
 
@@ -596,10 +597,10 @@ def lines_taken(order: Any, capture: Any) -> dict[int, int]:
     return dict(rows.order_by().values_list("line").annotate(total=Sum("quantity")))
 
 
-def quantities(payment: Payment, order: Any) -> Quantities:
-    """Count by the order's payment events, in one statement whatever the number of lines and events."""
-    references = {one.transaction.reference for one in payment.captures} | {one.reference for one in payment.refunds}
-    references |= {one.request_id or one.reference_number for one in payment.operations if one.kind == Kind.VOID}
+def quantities(order: Any) -> Quantities:
+    """Count by the order's payment events, in two statements whatever the number of cards, lines and events."""
+    ours = Q(log__isnull=False) | Q(source__source_type__name=conf.source_type)
+    references = Transaction.objects.filter(ours, source__order=order).values("reference")
     counted = (
         PaymentEventQuantity.objects.filter(event__order=order, event__reference__in=references)
         .order_by()
@@ -613,11 +614,11 @@ def quantities(payment: Payment, order: Any) -> Quantities:
             captured[line] += total if kind == Transaction.DEBIT else -total
         elif kind in (Transaction.REFUND, REFUND_VOID):
             refunded[line] += total if kind == Transaction.REFUND else -total
-    for operation in payment.under_way:
-        tally = {Kind.CAPTURE: captured, Kind.REFUND: refunded}.get(Kind(operation.kind))
-        if tally is not None:
+    by_amount = False
+    for operation in PaymentOperation.objects.filter(order=order, kind__in=(Kind.CAPTURE, Kind.REFUND)):
+        if operation.state in UNDER_WAY:
+            tally = captured if operation.kind == Kind.CAPTURE else refunded
             tally.update({int(line): quantity for line, quantity in operation.lines.items()})
-    by_amount = any(
-        one.kind == Kind.CAPTURE and one.state in ENDED_WELL and not one.lines for one in payment.operations
-    )
+        elif operation.kind == Kind.CAPTURE and operation.state in ENDED_WELL and not operation.lines:
+            by_amount = True
     return Quantities(captured=captured, refunded=refunded, by_amount=by_amount)

@@ -78,13 +78,14 @@ def for_order(order: Any) -> OrderPanel | None:
     shown = sorted(entries[:DELIVERIES_SHOWN], key=lambda entry: entry.pk)
     steps = [step(attempt, charges, shown) for attempt in attempts]
     reviews = reviewed(order, charges, updates, followons)
-    counted = orders.money_held(order)
+    balance = orders.balance(order)
+    counted = balance.covered(order)
     stands = payments_of(sources, charges, operations)
     told = tuple(asked(operation) for operation in operations)
     cleared = tuple(done(item) for item in items if item.date_cleared)
     return OrderPanel(
-        money=money(order, attempts, sources, charges, counted, stands),
-        positions=positions(stands),
+        money=money(order, balance, counted, stands),
+        positions=positions(stands, balance),
         operations=told[::-1],
         payments=payments(attempts, steps),
         reviews=reviews,

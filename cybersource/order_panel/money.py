@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,8 @@ from django.utils.translation import gettext_lazy
 from oscar.core.loading import get_model
 
 from .. import endings, rules, standing
-from ..models import OperationState, PaymentAttempt, PaymentOperation
+from ..models import OperationState, PaymentOperation
+from ..standing import WhyNot
 from .looks import STANDING_TONES, TONES
 
 Transaction = get_model("payment", "Transaction")
@@ -43,6 +45,16 @@ FAILURES = {
 #: What a bank ends by itself, since the processor does not release a part.
 LAPSING = {standing.REVERSAL: gettext_lazy("Hold left to end by itself")}
 
+#: Why what is left of a payment does not count towards its order. What went back shows as such.
+WHY_NOT = {
+    WhyNot.OTHER_CURRENCY: gettext_lazy("It pays for nothing: it is in another currency than the order."),
+    WhyNot.SET_ASIDE: gettext_lazy(
+        "It pays for nothing: the shopper paid another way, or the bank approved only a part. Give it back."
+    ),
+    WhyNot.GOING_BACK: gettext_lazy("What is on its way back does not count any more."),
+    WhyNot.UNDER_REVIEW: gettext_lazy("It counts once a reviewer has accepted it."),
+}
+
 SHOWN_STANDINGS = (Transaction.AUTHORISE, Transaction.DEBIT, Transaction.REFUND)
 
 
@@ -56,10 +68,11 @@ class Money:
     under_review: Decimal
     debited: Decimal
     refunded: Decimal
-    other: Decimal  #: allocated by other payment methods
+    other: Decimal  #: what other payment methods pay
     counted: Decimal  #: what counts towards the total
     left_to_capture: Decimal = NOTHING
     left_to_refund: Decimal = NOTHING
+    foreign: tuple[tuple[Decimal, str], ...] = ()  #: what is left of payments in other currencies
 
     @property
     def missing(self) -> Decimal:
@@ -124,35 +137,32 @@ class Position:
     left_to_refund: Decimal
     movements: tuple[Movement, ...]
     under_way: tuple[Asked, ...]
+    counts: Decimal  #: towards the order
+    why_not: str  #: why no more of it counts; empty where all that is left does
     hold: int | None  #: the Transaction by which all of it can be given back; None when nothing of it can
 
 
-def money(
-    order: Any,
-    attempts: Sequence[PaymentAttempt],
-    sources: Sequence[Any],
-    charges: Sequence[Any],
-    counted: Decimal,
-    stands: Sequence[standing.Payment],
-) -> Money:
-    ours = {charge.source_id for charge in charges if charge.log_id} | {attempt.source_id for attempt in attempts}
-    on_cards = [source for source in sources if source.pk in ours]
+def money(order: Any, balance: standing.OrderBalance, counted: Decimal, stands: Sequence[standing.Payment]) -> Money:
+    """Sum up what is in the order's own currency; of what is not, what is left is told beside it."""
+    own = [one for one in balance.payments if one.currency == balance.currency]
+    foreign: Counter[str] = Counter()
+    for one in balance.payments:
+        if one.currency != balance.currency and one.kept:
+            foreign[one.currency] += one.kept  # type: ignore[assignment]
+    stands = [one for one in stands if one.currency == balance.currency]
     return Money(
         currency=order.currency,
         total=order.total_incl_tax,
-        authorized=sum((source.amount_allocated for source in on_cards), NOTHING),
-        under_review=sum((charge.amount for charge in charges if awaits_review(charge)), NOTHING),
-        debited=sum((source.amount_debited for source in on_cards), NOTHING),
-        refunded=sum((source.amount_refunded for source in on_cards), NOTHING),
-        other=sum((source.amount_allocated for source in sources if source.pk not in ours), NOTHING),
+        authorized=sum((one.kept + one.refunded for one in own), NOTHING),
+        under_review=sum((one.kept for one in own if one.under_review), NOTHING),
+        debited=sum((one.captured for one in own), NOTHING),
+        refunded=sum((one.refunded for one in own), NOTHING),
+        other=counted - balance.counts,
         counted=counted,
         left_to_capture=sum((may_capture(one) for one in stands), NOTHING),
         left_to_refund=sum((one.left_to_refund for one in stands), NOTHING),
+        foreign=tuple((NOTHING + amount, currency) for currency, amount in sorted(foreign.items())),
     )
-
-
-def awaits_review(charge: Any) -> bool:
-    return bool(charge.txn_type == Transaction.AUTHORISE and charge.is_pending_review)
 
 
 def may_capture(payment: standing.Payment) -> Decimal:
@@ -163,13 +173,17 @@ def may_capture(payment: standing.Payment) -> Decimal:
     return payment.left_to_capture if payment.standing(payment.authorization) in allowed else NOTHING
 
 
-def positions(stands: Iterable[standing.Payment]) -> tuple[Position, ...]:
+def positions(stands: Iterable[standing.Payment], balance: standing.OrderBalance) -> tuple[Position, ...]:
     """Every payment of the order, newest first."""
-    found = [position(number, payment) for number, payment in enumerate(stands, start=1) if payment.transactions]
+    found = [
+        position(number, payment, balance) for number, payment in enumerate(stands, start=1) if payment.transactions
+    ]
     return tuple(reversed(found))
 
 
-def position(number: int, payment: standing.Payment) -> Position:
+def position(number: int, payment: standing.Payment, balance: standing.OrderBalance) -> Position:
+    counted = next((one for one in balance.payments if one.source.pk == payment.source.pk), payment)
+    why_not = counted.why_not(balance.currency) if counted.kept else None
     hold = payment.authorization
     stands = payment.standing(hold) if hold is not None else standing.Standing.FOREIGN
     back = hold is not None and bool(payment.captures) and (payment.left_to_refund or payment.held)
@@ -188,6 +202,8 @@ def position(number: int, payment: standing.Payment) -> Position:
         left_to_refund=payment.left_to_refund,
         movements=tuple(movement(payment, one) for one in payment.transactions),
         under_way=tuple(asked(one) for one in payment.under_way),
+        counts=balance.of(counted),
+        why_not=str(WHY_NOT[why_not]) if why_not in WHY_NOT else "",
         hold=hold.pk if back and hold is not None and not payment.under_way else None,
     )
 

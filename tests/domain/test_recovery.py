@@ -177,7 +177,7 @@ def test_the_lines_of_a_capture_whose_void_only_shows_on_it_can_be_captured_agai
     assert operations.gateway.send(by_hand).outcome.succeeded
     assert recover(desk, seconds=11) == {"found out": 1}
     assert fresh(lost).state == "done"
-    assert standing.quantities(desk.payment(order), order).left_to_capture(line) == 1
+    assert standing.quantities(order).left_to_capture(line) == 1
 
 
 def test_a_decision_of_which_a_reviewer_told_meanwhile_is_not_asked_for_again(desk):
