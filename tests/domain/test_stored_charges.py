@@ -139,13 +139,14 @@ def test_a_charge_that_fits_no_form_is_answered_while_somebody_holds_its_order(s
     assert (answered, post.result()) == (True, 503)
 
 
-def test_the_charge_set_aside_is_the_one_that_paid_and_not_the_second_on_its_form(shopper):
+def test_both_charges_of_a_form_are_set_aside_each_under_its_own_id(shopper):
     shopper.check_out("64.50")
     for digit in "12":
         post_reply(shopper.reply(transaction_id=digit * 22))
     with transaction.atomic():
         checkout.void(shopper.attempt())
-    assert AttentionItem.objects.get(kind="kept-authorization").transaction_id == "1" * 22
+    kept = AttentionItem.objects.filter(kind="kept-authorization").values_list("transaction_id", flat=True)
+    assert set(kept) == {"1" * 22, "2" * 22}
 
 
 def test_what_was_set_aside_stays_so_when_a_reviewer_accepts_it(shopper):
