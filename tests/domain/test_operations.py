@@ -285,8 +285,10 @@ def test_a_second_charge_is_reversed_from_the_list_and_leaves_it(desk):
         kind=Attention.EXTRA_CHARGE, order=order, transaction_id=source.reference, amount=D("69.50"), currency="USD"
     )
     desk.do("reverse", desk.authorization(order))
-    item = AttentionItem.objects.get()
+    item = AttentionItem.objects.get(kind=Attention.EXTRA_CHARGE)
     assert item.date_cleared and "X1" in item.reason
+    # It was no second charge: nothing pays for the order any more, and it is not left so unseen.
+    assert AttentionItem.objects.get(date_cleared=None).kind == Attention.UNPAID_REST
 
 
 def test_a_charge_of_which_something_was_taken_and_kept_stays_listed(desk):
@@ -299,7 +301,8 @@ def test_a_charge_of_which_something_was_taken_and_kept_stays_listed(desk):
     operations.reverse(hold)
     assert not AttentionItem.objects.filter(date_cleared__isnull=False).exists()
     desk.do("refund", desk.debit(order))
-    assert AttentionItem.objects.get(date_cleared=None).kind == Attention.DRIFT  # only a look clears it
+    left = AttentionItem.objects.filter(date_cleared=None, transaction_id=hold.reference)
+    assert left.get().kind == Attention.DRIFT  # only a look clears it
 
 
 # -- what is not begun -----------------------------------------------------------------------------------------------
