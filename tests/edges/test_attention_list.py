@@ -21,6 +21,7 @@ from oscar.test.factories import create_order
 
 from cybersource import attention, expiry, worklist
 from cybersource.models import Attention, AttentionItem, PaymentAttempt
+from tests.domain.test_after_a_retry import gift_card
 from tests.shop import post_reply
 
 pytestmark = pytest.mark.usefixtures("one_step")
@@ -327,9 +328,11 @@ def test_an_item_that_is_gone_is_a_page_that_is_not_found(boss):
 
 
 def test_a_charge_that_can_be_given_back_is_one_press_from_the_page_that_does_it_and_then_off_the_list(desk):
+    order = desk.order("64.50")
+    gift_card(order, "69.50")
     item = AttentionItem.objects.create(
         kind="extra-charge",
-        order=(order := desk.order("64.50")),
+        order=order,
         transaction_id=desk.authorization(order).reference,
         reference_number=order.number,
         amount="69.50",
