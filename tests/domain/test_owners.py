@@ -85,7 +85,7 @@ def for_a_replaced_attempt(shopper):
     """Two tabs: a new payment of the order was begun after the form that is paid."""
     order = shopper.check_out("64.50")
     first = shopper.attempt()
-    checkout.replace_open_attempts(order, "cybersource")
+    checkout.make_way(order, None, begun=("cybersource", order.total_incl_tax))
     return order, shopper.reply(first)
 
 
@@ -272,7 +272,7 @@ def attention_update(number, request_id):
 def test_an_unknown_outcome_that_is_replaced_by_a_retry_is_left_to_staff(shopper):
     order = shopper.check_out("10.00")
     post_reply(shopper.reply(**UNKNOWN, transaction_id="7" * 22))
-    checkout.replace_open_attempts(order, "cybersource")
+    checkout.make_way(order, None, begun=("cybersource", order.total_incl_tax))
     assert items(order=order) == ["no-answer"]
     post_reply(shopper.reply(**DECLINE, transaction_id="7" * 22))
     assert items(order=order, date_cleared=None) == []
@@ -280,7 +280,7 @@ def test_an_unknown_outcome_that_is_replaced_by_a_retry_is_left_to_staff(shopper
 
 def test_an_unknown_outcome_for_an_attempt_that_was_replaced_is_left_to_staff_once(shopper):
     order = shopper.check_out("10.00")
-    checkout.replace_open_attempts(order, "cybersource")
+    checkout.make_way(order, None, begun=("cybersource", order.total_incl_tax))
     for _again in range(2):
         post_reply(shopper.reply(**UNKNOWN))
     assert items(order=order) == ["no-answer"]
