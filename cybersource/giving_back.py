@@ -68,16 +68,10 @@ def plan(
     steps = [one for capture in payment.captures for one in back_from(payment, capture, None)]
     steps = [one for one in steps if one.kind != Kind.REVERSE]
     freed = sum((one.amount for one in steps if one.kind == Kind.VOID), standing.NOTHING)
-    held = payment.authorization.amount if is_undecided(payment) else payment.held
+    held = payment.left_to_reverse
     if held + freed:
         steps.append(step(Kind.REVERSE, payment, payment.authorization, held + freed))
     return tuple(steps)
-
-
-def is_undecided(payment: Payment) -> bool:
-    """Whether the hold to be reversed is the authorization's own, whatever of it is in the books."""
-    stands = payment.standing(payment.authorization)
-    return stands in (Standing.UNDER_REVIEW, Standing.REJECTED, Standing.VOIDED)
 
 
 def back_from(payment: Payment, taken: standing.Taken, amount: Decimal | None, *, is_part: bool = False) -> list[Step]:

@@ -516,7 +516,7 @@ def lines_of(operation: PaymentOperation) -> dict[int, int]:
 def left_for(kind: Kind, payment: standing.Payment, on: Any) -> Decimal:
     """What a step that gives back would find."""
     if kind == Kind.REVERSE:
-        return payment.held
+        return payment.left_to_reverse
     taken = payment.capture(on)
     return taken.left if taken is not None else on.amount
 

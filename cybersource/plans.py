@@ -139,7 +139,7 @@ def list_rest(operation: PaymentOperation) -> None:
         operation=operation,
         transaction_id=source.reference,
         transaction_uuid=operation.idempotency_id,
-        amount=payment.held + payment.captured - payment.refunded,
+        amount=payment.left_to_reverse + payment.net_paid,
         currency=payment.currency,
         reference_number=operation.reference_number,
         card_number=source.label,

@@ -293,8 +293,8 @@ def limit(kind: Kind, payment: Payment, transaction: Any) -> Decimal:
         case Kind.REFUND:
             taken = payment.capture(transaction)
             return min(taken.left, payment.left_to_refund) if taken else Decimal(0)
-        case Kind.REVERSE if payment.standing(transaction) in (Standing.HELD, Standing.PART_CAPTURED):
-            return payment.held
+        case Kind.REVERSE if payment.authorization is not None and transaction.pk == payment.authorization.pk:
+            return payment.left_to_reverse
     return transaction.amount  # type: ignore[no-any-return]
 
 

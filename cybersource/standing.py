@@ -243,6 +243,13 @@ class Payment:
         return max(self.authorized - self.captured - self.released, NOTHING)
 
     @property
+    def left_to_reverse(self) -> Decimal:
+        """What a reversal would release, also where the books count it no more: rejected, or of a voided sale."""
+        if self.authorization is not None and self.authorization.status in (Transaction.REVIEW, REJECT, VOIDED):
+            return self.authorized
+        return self.held
+
+    @property
     def left_to_capture(self) -> Decimal:
         if self.has_ended:
             return NOTHING
