@@ -23,7 +23,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from . import card_numbers, checkout, limits, order_allocations
+from . import card_numbers, checkout, limits, order_allocations, orders
 from .conf import conf
 from .error_reports import take_query_off
 from .methods import UNAVAILABLE, Cybersource, Tries
@@ -153,8 +153,18 @@ class CompleteDeferredPaymentSerializer(CardSerializer, serializers.CompleteDefe
         amounts = self.card_amounts(data["payment"], order.total_incl_tax)
         if amounts:
             raise_problems(order, amounts, data["payment"])
+            raise_if_missing(order)
             self.take_places(len(amounts), limits.order_key(order))
         return data
+
+
+def raise_if_missing(order: Any) -> None:
+    """Refuse to pay a declined order once others have got what it released; a basket is asked by api-checkout."""
+    missing = order_allocations.missing_for(order) if orders.is_declined(order) else []
+    if missing:
+        raise ValidationError(
+            {"order": [gettext("Not available any more: %(missing)s") % {"missing": ", ".join(missing)}]}
+        )
 
 
 def raise_problems(

@@ -20,7 +20,7 @@ from . import card_numbers, checkout, limits, orders, profiles, shopper
 from .client_address import client_address
 from .conf import FLOWS, conf
 from .models import AttemptState, PaymentAttempt
-from .order_allocations import mark_as_ours
+from .order_allocations import mark_as_ours, missing_for
 from .protocol import ProtocolError
 from .states import AttemptStatus, TooManyTries
 
@@ -131,6 +131,8 @@ class Cybersource(PaymentMethod):
         if amount <= 0 or not kwargs.get("enabled", True):
             return Complete(Decimal("0.00"))  # nothing to pay, or not by this method: the gateway is never asked
         mark_as_ours(order)
+        if orders.is_declined(order) and missing_for(order):
+            return Declined(amount)  # a deferred payment, whose goods api-checkout does not look for
         tries, whose = Tries.of(request), limits.order_key(order)
         place = tries.place(whose)
         attempt = None

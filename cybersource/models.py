@@ -128,7 +128,7 @@ class Attention(models.TextChoices):
     UNKNOWN_OPERATION = "unknown-operation", _("Nobody could find out whether money was moved")
     GIVEN_BACK_IN_PART = "given-back-in-part", _("Only a part of what was to go back went back")
     DRIFT = "drift", _("CyberSource's books and the shop's differ")
-    SHORT = "short", _("Paid after it had been declined, and others have got what it had released")
+    SHORT = "short", _("Taken up again after a decline, and others have got what it had released")
 
 
 #: What an attempt is left with as long as nobody knows whether its card was charged, or its order can go on.

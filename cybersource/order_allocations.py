@@ -116,11 +116,34 @@ def allocate_again(order_id: int) -> bool:
     released.delete()
     if not released.is_about(lines):
         return False  # a retry of the order took its own
+    lock_used(deleted_rows(released.deleted))
+    stock = locked_stock(lines)
+    cancel_for_retry(released, stock)
     with orders.in_the_shops_language():
-        missing = [*restore(released.deleted), *allocate_stock(order, lines, released)]
+        missing = missing_of(order, released, lines, stock)
+        restore(released.deleted)
+        allocate_stock(released, lines, stock)
         if missing:
             tell_staff(order, missing)
     return True
+
+
+def missing_for(order: Any) -> list[str]:
+    """What others have got of that which a declined order would have to take again before it can be paid, in words."""
+    released = ReleasedAllocation.objects.filter(order=order).first()
+    lines = list(order.lines.order_by("pk"))
+    if released is None or not released.is_about(lines):
+        return []
+    return missing_of(order, released, lines, stock_of(lines))
+
+
+def missing_of(order: Any, released: ReleasedAllocation, lines: Sequence[Any], stock: Mapping[int, Any]) -> list[str]:
+    deleted = deleted_rows(released.deleted)
+    return [
+        *missing_goods(order, released, lines, stock),
+        *spent_vouchers(deleted[VoucherApplication]),
+        *spent_offers(deleted[OrderDiscount]),
+    ]
 
 
 def locked_lines(order: Any) -> list[Any]:
@@ -130,15 +153,18 @@ def locked_lines(order: Any) -> list[Any]:
 # -- stock -------------------------------------------------------------------------------------------------------------
 
 
-def locked_stock(lines: Iterable[Any]) -> dict[int, Any]:
+def stock_of(lines: Iterable[Any], *, lock: bool = False) -> dict[int, Any]:
     """The stock records of these lines whose product tracks stock, by their keys, in whose order they are locked."""
-    records = (
-        StockRecord.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("product__product_class", "product__parent__product_class")
-        .filter(pk__in={line.stockrecord_id for line in lines} - {None})
-        .order_by("pk")
-    )
+    keys = {line.stockrecord_id for line in lines} - {None}
+    records = StockRecord.objects.select_related("product__product_class", "product__parent__product_class")
+    records = records.filter(pk__in=keys).order_by("pk")
+    if lock:
+        records = records.select_for_update(of=("self",), no_key=True)
     return {record.pk: record for record in records if tracks_stock(record.product)}
+
+
+def locked_stock(lines: Iterable[Any]) -> dict[int, Any]:
+    return stock_of(lines, lock=True)
 
 
 def tracks_stock(product: Any) -> bool:
@@ -174,21 +200,27 @@ def change_allocation(record: Any, quantity: int) -> None:
         record.cancel_allocation(-quantity)
 
 
-def allocate_stock(order: Any, lines: Sequence[Any], released: ReleasedAllocation) -> list[str]:
-    """Allocate again what each line released; return what there is no stock for."""
-    wanted = {line: released.lines.get(str(line.pk), 0) for line in lines}
-    lines = [line for line, quantity in wanted.items() if quantity]
-    stock = locked_stock(lines)
-    cancel_for_retry(released, stock)
-    missing = []
+def allocate_stock(released: ReleasedAllocation, lines: Sequence[Any], stock: Mapping[int, Any]) -> None:
+    """Allocate again what each line released, whether it is there or not."""
     for line in lines:
-        quantity = wanted[line]
-        record = stock.get(line.stockrecord_id)
-        if line.stockrecord_id is None or (record and not is_available(order, line, record, quantity)):
+        if quantity := released.lines.get(str(line.pk)):
+            if record := stock.get(line.stockrecord_id):
+                record.allocate(quantity)
+            Line.objects.filter(pk=line.pk).update(num_allocated=quantity, allocation_cancelled=False)
+
+
+def missing_goods(
+    order: Any, released: ReleasedAllocation, lines: Sequence[Any], stock: Mapping[int, Any]
+) -> list[str]:
+    """What the lines released and the shop would not sell any more."""
+    wanted = {line: quantity for line in lines if (quantity := released.lines.get(str(line.pk)))}
+    total: Counter[int] = Counter()
+    missing = []
+    for line, quantity in wanted.items():
+        key = line.stockrecord_id
+        total[key] += quantity  # several lines of one stock record
+        if key is None or (key in stock and not is_available(order, line, stock[key], total[key])):
             missing.append(f"{quantity} × {line.title} ({line.partner_sku or '-'})")
-        if record:
-            record.allocate(quantity)
-        Line.objects.filter(pk=line.pk).update(num_allocated=quantity, allocation_cancelled=False)
     return missing
 
 
@@ -251,11 +283,9 @@ def cancel_retry(basket_id: int) -> None:
 @transaction.atomic
 def forget_retry(order_id: int) -> None:
     order = orders.locked(order_id)
-    released = ReleasedAllocation.objects.filter(order=order, date_retried__isnull=False).first()
-    if released is None or not orders.is_declined(order):
-        return
     lines = locked_lines(order)
-    if not released.is_about(lines):
+    released = ReleasedAllocation.objects.filter(order=order, date_retried__isnull=False).first()
+    if released is None or order.status not in UNPAID or not released.is_about(lines):
         return
     cancel_for_retry(released, locked_stock(lines))
     released.for_retry, released.date_retried = {}, None
@@ -296,13 +326,7 @@ def put_order_right(order_id: int) -> None:
     if order.status not in UNPAID:
         allocate_again(order_id)
         return
-    lines = locked_lines(order)
-    released = ReleasedAllocation.objects.filter(order=order).first()
-    if released is None or not released.date_retried or not released.is_about(lines):
-        return
-    cancel_for_retry(released, locked_stock(lines))
-    released.for_retry, released.date_retried = {}, None
-    released.save(update_fields=["for_retry", "date_retried"])
+    forget_retry(order_id)
 
 
 # -- offers and vouchers -----------------------------------------------------------------------------------------------
@@ -317,31 +341,52 @@ class Usage:
     orders: int = 0
 
 
-def change_usage(discounts: Iterable[Any], *, sign: int) -> list[str]:
-    """Count the use of offers, and what vouchers gave, once more or once less; return which budgets were spent."""
+def usage_of(discounts: Iterable[Any]) -> dict[int, Usage]:
+    """How an order with these discounts used each offer, by its key."""
     offers: defaultdict[int, Usage] = defaultdict(Usage)
-    vouchers: defaultdict[int, Decimal] = defaultdict(Decimal)
     for discount in discounts:
-        if discount.voucher_id:
-            vouchers[discount.voucher_id] += discount.amount
         if discount.offer_id:
             used = offers[discount.offer_id]
             used.times += discount.frequency or 0
             used.discount += discount.amount
             used.orders += 1
+    return offers
+
+
+def change_usage(discounts: Sequence[Any], *, sign: int) -> None:
+    """Count the use of offers, and what vouchers gave, once more or once less."""
+    vouchers: defaultdict[int, Decimal] = defaultdict(Decimal)
+    for discount in discounts:
+        if discount.voucher_id:
+            vouchers[discount.voucher_id] += discount.amount
     for key, amount in sorted(with_parents(vouchers).items()):
         count(Voucher, key, total_discount=sign * amount)
-    spent = []
+    offers = usage_of(discounts)
     for offer in ConditionalOffer.objects.select_for_update(no_key=True).filter(pk__in=offers).order_by("pk"):
         used = offers[offer.pk]
-        if sign > 0 and offer.get_max_applications() < used.times:
-            spent.append(_("offer %(name)s") % {"name": offer.name})
         offer.num_applications = max(offer.num_applications + sign * used.times, 0)
         offer.total_discount = max(offer.total_discount + sign * used.discount, NOTHING)
         offer.num_orders = max(offer.num_orders + sign * used.orders, 0)
         # Oscar computes the status from these as it saves.
         offer.save(update_fields=["num_applications", "total_discount", "num_orders", "status"])
-    return spent
+
+
+def lock_used(deleted: Mapping[type[Model], Sequence[Any]]) -> None:
+    """Lock the vouchers and offers, as Oscar does the vouchers of an order that is placed."""
+    used = {
+        Voucher: {row.voucher_id for row in deleted[VoucherApplication]},
+        ConditionalOffer: usage_of(deleted[OrderDiscount]).keys(),
+    }
+    for model, keys in used.items():
+        list(model.objects.filter(pk__in=keys).order_by("pk").select_for_update().values_list("pk"))
+
+
+def spent_offers(discounts: Iterable[Any]) -> list[str]:
+    """Which of the offers have no budget for this any more."""
+    offers = usage_of(discounts)
+    used = ConditionalOffer.objects.filter(pk__in=offers).order_by("pk")
+    spent = [offer for offer in used if offer.get_max_applications() < offers[offer.pk].times]
+    return [_("offer %(name)s") % {"name": offer.name} for offer in spent]
 
 
 def with_parents(amounts: Mapping[int, Decimal]) -> dict[int, Decimal]:
@@ -367,41 +412,46 @@ def rows_a_decline_deletes(order: Any, discounts: Sequence[Any]) -> list[dict[st
     return list(serializers.serialize("python", rows))
 
 
-def restore(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Write the deleted rows again and count the vouchers and offers that they used; return which of these were spent.
-
-    What points to a row that has gone is left out.
-    """
+def deleted_rows(rows: Sequence[dict[str, Any]]) -> dict[type[Model], list[Any]]:
+    """The rows that were deleted, in the order in which they can be written again."""
     deleted: dict[type[Model], list[Any]] = {
         model: [] for model in (VoucherApplication, OrderDiscount, OrderLineDiscount, LinePrice)
     }
     for row in serializers.deserialize("python", rows, ignorenonexistent=True):
         deleted[type(row.object)].append(row.object)
-    kept = VoucherApplication.objects.filter(pk__in=[row.pk for row in deleted[VoucherApplication]])
-    kept = set(kept.values_list("pk", flat=True))  # staff set the status by hand, which deletes nothing
-    spent = use_vouchers([row for row in deleted[VoucherApplication] if row.pk not in kept])
-    spent += change_usage(deleted[OrderDiscount], sign=1)
+    return deleted
+
+
+def restore(rows: Sequence[dict[str, Any]]) -> None:
+    """Write the deleted rows again, and count the vouchers and offers that they used.
+
+    What points to a row that has gone is left out.
+    """
+    deleted = deleted_rows(rows)
+    use_vouchers(deleted[VoucherApplication])
+    change_usage(deleted[OrderDiscount], sign=1)
     for model, objects in deleted.items():
         for row in without_lost(model, objects):
             row.save_base(raw=True)  # as it was, its dates too
-    return spent
 
 
-def use_vouchers(applications: Sequence[Any]) -> list[str]:
-    """Count the use of vouchers again; return which others have used up, or which have gone."""
-    keys = {application.voucher_id for application in applications}
-    vouchers = {
-        voucher.pk: voucher for voucher in Voucher.objects.filter(pk__in=keys).order_by("pk").select_for_update()
-    }
-    spent = [_("a voucher that was deleted")] * len(keys - vouchers.keys())
-    for application in applications:
-        voucher = vouchers.get(application.voucher_id)
-        if voucher and is_spent(voucher, application):
-            spent.append(_("voucher %(code)s") % {"code": voucher.code})
-    used = [vouchers[application.voucher_id] for application in applications if application.voucher_id in vouchers]
-    for key, times in sorted(orders.voucher_uses(used).items()):
+def use_vouchers(applications: Sequence[Any]) -> None:
+    """Count the use of vouchers again, of those whose application was deleted: staff's own decline deletes none."""
+    kept = VoucherApplication.objects.filter(pk__in=[row.pk for row in applications])
+    kept_keys = set(kept.values_list("pk", flat=True))
+    used = [row.voucher_id for row in applications if row.pk not in kept_keys]
+    vouchers = Voucher._base_manager.in_bulk(used)
+    for key, times in sorted(orders.voucher_uses(vouchers[key] for key in used if key in vouchers).items()):
         count(Voucher, key, num_orders=times)
-    return spent
+
+
+def spent_vouchers(applications: Sequence[Any]) -> list[str]:
+    """Which of the vouchers others have used up, or have gone."""
+    vouchers = Voucher._base_manager.in_bulk({row.voucher_id for row in applications})
+    lost = {row.voucher_id for row in applications} - vouchers.keys()
+    spent = [row for row in applications if row.voucher_id in vouchers and is_spent(vouchers[row.voucher_id], row)]
+    codes = [_("voucher %(code)s") % {"code": vouchers[row.voucher_id].code} for row in spent]
+    return [_("a voucher that was deleted")] * len(lost) + codes
 
 
 def is_spent(voucher: Any, application: Any) -> bool:

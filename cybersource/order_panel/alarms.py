@@ -35,7 +35,7 @@ TITLES = {
     Attention.HOLD_LEFT: gettext_lazy("A rejected payment may still hold the shopper's money"),
     Attention.UNKNOWN_OPERATION: gettext_lazy("The outcome of an operation is unknown"),
     Attention.DRIFT: gettext_lazy("CyberSource's books and the shop's differ"),
-    Attention.SHORT: gettext_lazy("The order is paid, and something of it is missing"),
+    Attention.SHORT: gettext_lazy("Something that the order needs is missing"),
 }
 
 

@@ -6,12 +6,15 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.core.management import call_command
 from django.db.models import F
 from django.test import RequestFactory
 from oscar.core.loading import get_model
+from oscarapicheckout.serializers import OrderTokenField
 from oscarapicheckout.utils import _set_order_payment_declined
 
+from cybersource.methods import Cybersource
 from cybersource.models import AttentionItem, PaymentAttempt, ReleasedAllocation
 from cybersource.simulator import cards
 from tests.shop import DECLINE, Shopper, card, post_notification, post_reply, voucher
@@ -175,6 +178,47 @@ def test_the_order_of_another_method_is_left_as_api_checkout_leaves_it(shopper, 
     Order.objects.get(pk=order.pk).set_status("Payment Declined")
     assert shelf.allocated == 1
     assert not ReleasedAllocation.objects.exists()
+
+
+def pay_later(shopper, order):
+    body = {"order": OrderTokenField.get_order_token(order), "payment": {"cybersource": {"enabled": True}}}
+    return shopper.client.post("/api/checkout/complete-deferred-payment/", body, content_type="application/json")
+
+
+def test_a_declined_order_that_is_paid_without_being_placed_again_takes_its_goods_again(shopper, shelf):
+    order = shelf.buy(shopper)
+    post_reply(shopper.reply(**DECLINE))
+    assert pay_later(shopper, order).status_code == 200
+    assert shelf.allocated == 1
+    allocations_are_sound()
+    shopper.pay()
+    assert status(order) == "Authorized"
+    assert shelf.allocated == 1
+    allocations_are_sound()
+
+
+def test_a_declined_order_whose_goods_are_gone_cannot_be_paid_without_being_placed_again(shopper, shelf):
+    order = shelf.buy(shopper)
+    post_reply(shopper.reply(**DECLINE))
+    shelf.buy(Shopper())
+    refused = pay_later(shopper, order)
+    assert refused.status_code == 406
+    assert shelf.product.title in refused.json()["order"][0]
+    assert status(order) == "Payment Declined"
+    assert shelf.allocated == 1
+    allocations_are_sound()
+
+
+def test_api_checkouts_own_view_begins_no_payment_for_goods_that_are_gone(shopper, shelf):
+    order = shelf.buy(shopper)
+    post_reply(shopper.reply(**DECLINE))
+    shelf.buy(Shopper())
+    request = RequestFactory().post("/")
+    request.session, request.user = shopper.client.session, AnonymousUser()
+    state = Cybersource().record_payment(request, Order.objects.get(pk=order.pk), "cybersource", order.total_incl_tax)
+    assert state.status == "Declined"
+    assert PaymentAttempt.objects.filter(order=order).count() == 1
+    assert shelf.allocated == 1
 
 
 # -- offers and vouchers -----------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Two shoppers, few goods, a voucher for one order and an offer with a budget, in any order of events: and the laws.
+"""Two shoppers, a last piece, a voucher for one order and an offer with a budget, in any order of events: and the laws.
 
 Orders are placed, declined, retried, expire, go to review, are paid late and are cancelled; api-checkout declines some
 by itself. After each event stock, offers and vouchers count what the orders take that were not declined, each order
@@ -19,8 +19,16 @@ from django.db.models import F
 from django.test import RequestFactory
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from oscar.core.loading import get_model
+from oscarapicheckout.serializers import OrderTokenField
 from oscarapicheckout.utils import _set_order_payment_declined
 
 from cybersource.models import AttentionItem, PaymentAttempt, ReleasedAllocation
@@ -29,13 +37,15 @@ from tests.laws.rows import THOROUGH, Moment
 from tests.shop import DECLINE, Shopper, customer, post_notification, post_reply, two_cards, voucher
 from tests.stock import Shelf, allocations_are_sound, offer
 
-Line = get_model("order", "Line")
+Basket = get_model("basket", "Basket")
 Order = get_model("order", "Order")
 Transaction = get_model("payment", "Transaction")
 Voucher = get_model("voucher", "Voucher")
 
 JSON: dict[str, Any] = {"content_type": "application/json"}
 WHICH = st.integers(0, 9)
+COUPON = st.sampled_from((True, True, False))
+SHELVES = st.sampled_from(("scarce", "scarce", "scarce", "plenty", "free"))
 REVIEW = {"decision": "REVIEW", "reason_code": "480"}
 ANSWERS = st.sampled_from(({}, {}, DECLINE, DECLINE, REVIEW))
 CARDS = st.sampled_from(({"payment": {"cybersource": {"enabled": True}}}, {"payment": two_cards("5.00")}))
@@ -45,7 +55,7 @@ class World:
     """What is the same in every example."""
 
     def __init__(self) -> None:
-        self.scarce, self.plenty = Shelf.with_stock(2), Shelf.with_stock(50, title="Pencil")
+        self.scarce, self.plenty = Shelf.with_stock(1), Shelf.with_stock(50, title="Pencil")
         self.free = Shelf.with_stock(0, title="Score to download", track_stock=False)
         self.code = voucher("ONCE")
         Voucher.objects.update(usage=Voucher.SINGLE_USE)
@@ -69,27 +79,56 @@ class Shop(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         world.first_day.come_back()
-        self.shoppers = [Shopper(), Shopper()]
-        self.shoppers[1].client.force_login(world.user)
+        self.shoppers = [self.come(False), self.come(True)]
 
-    @rule(
-        which=WHICH,
-        shelf=st.sampled_from(("scarce", "scarce", "plenty", "free")),
-        quantity=st.integers(1, 2),
-        coupon=st.booleans(),
-        add=st.booleans(),
-        how=CARDS,
-    )
-    def check_out(self, which: int, shelf: str, quantity: int, coupon: bool, add: bool, how: dict[str, Any]) -> None:
-        """A first try or a retry, with the same goods or with more. The shop may say that they are gone."""
+    def come(self, known: bool) -> Shopper:
+        shopper = Shopper()
+        if known:
+            shopper.client.force_login(world.user)
+        return shopper
+
+    @initialize(coupon=COUPON, how=CARDS)
+    def the_first_order(self, coupon: bool, how: dict[str, Any]) -> None:
+        self.check_out(0, "scarce", 1, coupon, how)
+
+    @rule(which=WHICH, shelf=SHELVES, quantity=st.integers(1, 2), coupon=COUPON, how=CARDS)
+    def check_out(self, which: int, shelf: str, quantity: int, coupon: bool, how: dict[str, Any]) -> None:
+        """A first try or a retry, perhaps with more goods. The shop may say that they are gone: then another comes."""
         shopper = self.pick(self.shoppers, which)
-        if add:
+        if quantity > 1 or not shopper.client.get(shopper.client.get("/api/basket/").json()["lines"]).json():
             getattr(world, shelf).fill(shopper, quantity)
         if coupon:
             shopper.client.post("/api/basket/add-voucher/", {"vouchercode": world.code}, **JSON)
         placed = shopper.client.post("/api/checkout/", shopper.payload(**how), **JSON)
         assert placed.status_code in (200, 406), placed.content
         counted[f"check-out {placed.status_code}"] += 1
+        if placed.status_code == 406:
+            Basket.open.filter(owner=world.user).delete()
+            self.shoppers[self.shoppers.index(shopper)] = self.come(shopper is self.shoppers[1])
+
+    @precondition(lambda self: Order.objects.filter(status="Pending").exists())
+    @rule(which=WHICH, shelf=SHELVES, coupon=COUPON, how=CARDS)
+    def another_gets_it_and_then_the_charge_comes(
+        self, which: int, shelf: str, coupon: bool, how: dict[str, Any]
+    ) -> None:
+        """The card is declined, a shopper buys what there is, and the form was posted once more after all."""
+        order = self.pick(list(Order.objects.filter(status="Pending").order_by("pk")), which)
+        attempts = list(PaymentAttempt.objects.filter(order=order))
+        for attempt in attempts:
+            post_reply(self.shoppers[0].reply(attempt, **DECLINE))
+        self.check_out(1, shelf, 1, coupon, how)
+        for attempt in attempts:
+            post_reply(self.shoppers[0].reply(attempt))
+
+    @precondition(lambda self: Order.objects.exists())
+    @rule(which=WHICH)
+    def pay_without_placing_it_again(self, which: int) -> None:
+        """With the link that a shop sends for an order that is not paid."""
+        order = self.pick(list(Order.objects.filter(status="Payment Declined")) or list(Order.objects.all()), which)
+        body = {"order": OrderTokenField.get_order_token(order), "payment": {"cybersource": {"enabled": True}}}
+        posted = self.shoppers[0].client.post("/api/checkout/complete-deferred-payment/", body, **JSON)
+        assert posted.status_code in (200, 406), posted.content
+        counted[f"deferred {posted.status_code}"] += 1
 
     @precondition(lambda self: PaymentAttempt.objects.exists())
     @rule(which=WHICH, answer=ANSWERS, again=st.booleans())
@@ -193,4 +232,5 @@ def test_what_orders_take_is_what_the_shop_counts_whatever_happens(committed_db,
     if THOROUGH:
         with capsys.disabled():
             print(f"\n{dict(counted)}")
-    assert counted["check-out 200"] > 10, counted
+    for what in ("check-out 200", "oversold", *(["voucher twice"] if THOROUGH else [])):
+        assert counted[what], counted
