@@ -171,6 +171,7 @@ GOODS = (
         picture="clock",
         category="Home",
         description="<p>Oak, glass and a movement that makes no sound at all. Thirty centimetres across.</p>",
+        stock=1,  # for whoever wants to see what becomes of the last one when its order is declined
     ),
     Item(
         sku="FF-THROW",
@@ -209,6 +210,9 @@ COUNTRIES = (
 )
 
 VOUCHER = "SLOWDOWN"
+
+#: Good for one order, until that is declined.
+VOUCHER_ONCE = "LASTCALL"
 
 #: Throwaway passwords of a shop that exists on one machine for one afternoon.
 STAFF = ("staff@example.com", "letmein-staff")

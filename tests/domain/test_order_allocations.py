@@ -431,9 +431,8 @@ def test_a_declined_order_that_is_deleted_takes_its_record_with_it(shopper, shel
 # -- retries that fail, and what api-checkout does by itself -----------------------------------------------------------
 
 
-def test_what_a_failed_retry_took_is_released_in_the_end(shopper, shelf):
-    """api-checkout refuses a retry whose voucher is spent after it froze the basket, and tells nobody."""
-    shelf.restock(5)
+def test_a_refused_retry_keeps_nothing(shopper, shelf):
+    """api-checkout refuses a retry whose voucher is spent after it froze the basket."""
     code = voucher("ONCE")
     shelf.fill(shopper)
     assert shopper.client.post("/api/basket/add-voucher/", {"vouchercode": code}).status_code == 200
@@ -444,6 +443,15 @@ def test_what_a_failed_retry_took_is_released_in_the_end(shopper, shelf):
     Voucher.objects.update(end_datetime=F("start_datetime"))
     refused = shopper.client.post("/api/checkout/", payload, content_type="application/json")
     assert refused.status_code == 406
+    assert shelf.allocated == 0
+    allocations_are_sound()
+
+
+def test_what_a_refused_retry_took_in_api_checkouts_own_view_is_released_in_the_end(shopper, shelf):
+    """That view tells nobody, and leaves the basket frozen."""
+    order = shelf.buy(shopper)
+    post_reply(shopper.reply(**DECLINE))
+    Order.objects.get(pk=order.pk).basket.freeze()
     assert shelf.allocated == 1
     allocations_are_sound()
     expire()

@@ -1,4 +1,4 @@
-"""Fill the shop: goods with pictures, countries, an offer, a voucher and two people. May be run again and again."""
+"""Fill the shop: goods with pictures, countries, an offer, vouchers and two people. May be run again and again."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -46,7 +46,10 @@ class Command(BaseCommand):
         self.shelves(staff)
         self.offers()
         shown = Product.objects.browsable().count()
-        self.stdout.write(f"The shop has {shown} products, two people, an offer and the voucher {goods.VOUCHER}.")
+        self.stdout.write(
+            f"The shop has {shown} products, two people, an offer and the vouchers {goods.VOUCHER} and "
+            f"{goods.VOUCHER_ONCE}."
+        )
 
     def countries(self):
         for order, (code, code3, number, name) in enumerate(goods.COUNTRIES):
@@ -161,17 +164,18 @@ class Command(BaseCommand):
             Condition.objects.get_or_create(range=everything, type=Condition.VALUE, value=Decimal("30.00"))[0],
             Benefit.objects.get_or_create(range=everything, type=Benefit.FIXED, value=Decimal("10.00"))[0],
         )
-        voucher, created = Voucher.objects.get_or_create(
-            code=goods.VOUCHER,
-            defaults={
-                "name": "Ten dollars off",
-                "usage": Voucher.MULTI_USE,
-                "start_datetime": timezone.now() - timedelta(days=1),
-                "end_datetime": timezone.now() + timedelta(days=3650),
-            },
-        )
-        if created:
-            voucher.offers.add(offer)
+        for code, usage in ((goods.VOUCHER, Voucher.MULTI_USE), (goods.VOUCHER_ONCE, Voucher.SINGLE_USE)):
+            voucher, created = Voucher.objects.get_or_create(
+                code=code,
+                defaults={
+                    "name": f"Ten dollars off, {usage.lower()}",
+                    "usage": usage,
+                    "start_datetime": timezone.now() - timedelta(days=1),
+                    "end_datetime": timezone.now() + timedelta(days=3650),
+                },
+            )
+            if created:
+                voucher.offers.add(offer)
 
     def offer(self, name, kind, condition, benefit):
         return ConditionalOffer.objects.get_or_create(
