@@ -79,6 +79,10 @@ def steps_of(order: Any, session: Any) -> list[PaymentAttempt]:
     return [step for step in steps if step is not None]
 
 
+def of_order(order: Any, session: Any) -> UnpaidOrder:
+    return UnpaidOrder(order=order, steps=steps_of(order, session))
+
+
 def of_session(session: Any) -> list[PaymentAttempt]:
     """The newest attempt of each order of the session that awaits payment, the newest order first."""
     known = shopper.known_hash(session)
@@ -94,6 +98,12 @@ def of_session(session: Any) -> list[PaymentAttempt]:
 def newest_attempt(session: Any) -> PaymentAttempt | None:
     known = shopper.known_hash(session)
     return PaymentAttempt.objects.filter(session_hash=known).order_by("-pk").first() if known else None
+
+
+def only_waits(order: Any, session: Any) -> bool:
+    """Whether nobody knows yet how a payment of the order ended, and the shopper has nothing to do meanwhile."""
+    nexts = {next_of(step) for step in steps_of(order, session)}
+    return Next.WAIT in nexts and not nexts & {Next.CARD, Next.CONTINUE}
 
 
 def to_lead_to(session: Any, basket: Any = None) -> list[PaymentAttempt]:

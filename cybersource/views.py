@@ -459,7 +459,12 @@ def finish(request: HttpRequest, handle: UUID) -> HttpResponse:
     if step is None:
         return stranger(request)
     back = reverse("cybersource-return", args=[handle])
-    found = unpaid.UnpaidOrder(order=step.order, steps=unpaid.steps_of(step.order, request.session))
+    found = unpaid.of_order(step.order, request.session)
+    behind = next((other for other in found.steps if other.has_stored_answer), None)
+    if behind is not None:
+        replies.catch_up(behind)
+        step = checkout.latest_step(step.pk) or step
+        found = unpaid.of_order(step.order, request.session)
     if not orders.awaits_payment(step.order) or found.is_declined:
         return HttpResponseRedirect(back)
     card, stored, waiting = (found.waiting(what) for what in (Next.CARD, Next.CONTINUE, Next.WAIT))
@@ -487,6 +492,7 @@ def finish(request: HttpRequest, handle: UUID) -> HttpResponse:
             else "",
             "return_url": back,
             "checkout_url": resolve_url(conf.redirect_fail),
+            "refresh_seconds": LATER if waiting and next_step is None else None,
         },
     )
 

@@ -154,6 +154,7 @@ def cybersource_unpaid_orders(
             {
                 "number": attempt.order.number,
                 "is_declined": orders.is_declined(attempt.order),
+                "is_checked": unpaid.only_waits(attempt.order, session),
                 "url": reverse("cybersource-finish", args=[attempt.transaction_uuid]),
             }
             for attempt in found

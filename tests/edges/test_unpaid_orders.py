@@ -105,6 +105,15 @@ def test_a_payment_in_doubt_is_not_offered_a_card_form_but_its_waiting_page(shop
     assert finish(shopper)["Location"] == f"/api/cybersource/pending/{handle(shopper=shopper)}/"
 
 
+@pytest.mark.parametrize("path", ["/basket/", "/checkout/"])
+def test_the_basket_and_the_checkout_do_not_ask_to_pay_what_is_being_checked(shopper, path):
+    order = shopper.check_out()
+    post_reply(shopper.reply(**UNKNOWN))
+    page = shopper.client.get(path, follow=True).content.decode()
+    assert f'The payment of order <bdi translate="no">{order.number}</bdi> is still being checked' in page
+    assert "Finish paying" not in page
+
+
 def test_a_session_without_any_order_reads_that_there_is_nothing_to_pay(db):
     page = Client().get(NEWEST).content.decode()
     assert "Nothing to pay" in page and 'href="/"' in page

@@ -208,3 +208,12 @@ def test_the_return_page_tells_a_stranger_nothing_and_leads_home(page, shop):
     assert "refresh" not in html and "script" not in html and "<form" not in html
     page.wait_for_timeout(200)
     assert page.url == f"{shop.url}/return/"
+
+
+@pytest.mark.parametrize("answer", [Answer("", 302, headers={"Location": "/login/"}), Answer.json({}, 401)])
+def test_a_login_in_the_place_of_the_states_is_told_as_what_it_is(page, shop, answer):
+    shop.routes["GET", "/login/"] = Answer("<h1>Sign in</h1>")
+    shop.routes[STATES] = answer
+    show(page, shop, refresh_seconds=0.1)
+    page.get_by_text("The shop asks you to sign in").wait_for()
+    assert page.get_by_role("link", name="Check now").is_visible()

@@ -18,7 +18,7 @@ for (const form of document.querySelectorAll("form[data-free-order]")) {
             });
             location.assign(nextUrl);
         } catch (refused) {
-            problem.textContent = refused.messages?.map(({ text }) => text).join(" ") || unknown;
+            problem.textContent = refused.messages?.map(({ text }) => text).join(" ") || (refused.unsure ? problem.dataset.unsure : unknown);
             problem.hidden = false;
             button.disabled = false;
         }

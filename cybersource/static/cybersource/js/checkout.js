@@ -1414,7 +1414,7 @@ class PendingPage {
         try {
             answer = await continuePayment({ statesUrl: this.statesUrl, methodKey: this.methodKey, onLeaving: () => this.leaving() });
         } catch (problem) {
-            answer = "unreachable";
+            answer = ["redirected", "session"].includes(problem.code) ? "signed-out" : "unreachable";
             patience = problem.seconds ?? null;
         }
         const first = this.first;
@@ -1434,7 +1434,7 @@ class PendingPage {
 
     stamp(answer) {
         const place = this.root.querySelector("[data-cybersource-checked]");
-        if (!place || answer === "unreachable") return;
+        if (!place || answer === "unreachable" || answer === "signed-out") return;
         place.querySelector("time").textContent = new Date().toLocaleTimeString(languageOf(this.root));
         place.hidden = false;
     }
