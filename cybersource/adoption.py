@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -166,7 +166,8 @@ def settle_order(
     fresh = [each for each in charges if each.id not in known and (has_ended(each, at) or not each.applications)]
     if dry_run:
         return Became.WOULD_BE_SETTLED if fresh else Became.NOTHING
-    taken = [settle_one(order_id, each, at) for each in fresh]
+    seen = looked_up_before(charges)
+    taken = [settle_one(order_id, each, at, seen) for each in fresh]
     if Taken.UNCLEAR in taken:
         return Became.UNCLEAR
     if Taken.SETTLED in taken:
@@ -175,7 +176,7 @@ def settle_order(
     if any(one.state == AttemptState.OPEN for one in in_doubt):
         for each in open_ends:
             if fate_of(each) is Fate.UNKNOWN and each.id not in known:
-                settle_one(order_id, each, at)
+                settle_one(order_id, each, at, seen)
     # A transaction that CyberSource itself cannot tell the end of is still in doubt.
     if open_ends or not give_up(in_doubt, at):
         return Became.NOTHING
@@ -212,8 +213,20 @@ class Taken(StrEnum):
     NOTHING = "nothing is held by it, whichever attempt it was"
 
 
-def settle_one(order_id: int, found: Answer, at: datetime) -> Taken:
-    """Look one payment up and settle it. Unclear also where the look-up does not know it yet."""
+def looked_up_before(found: Iterable[Answer]) -> set[str]:
+    told = CyberSourceReply.objects.filter(
+        transaction_id__in=[each.id for each in found], reply_type=ReplyType.REST, result=Result.SENT
+    )
+    return set(told.values_list("transaction_id", flat=True))
+
+
+def settle_one(order_id: int, found: Answer, at: datetime, seen: Set[str]) -> Taken:
+    """Look one payment up and settle it. Unclear also where the look-up does not know it yet.
+
+    One that was looked up before, and fits no attempt by what its row says, tells nothing new.
+    """
+    if found.id in seen and found.applications and match(order_id, found) is None:
+        return Taken.UNCLEAR
     looked = enquiries.look_up(found.id, order=Order(pk=order_id))
     return settle_found(order_id, looked, at) if looked else Taken.UNCLEAR
 

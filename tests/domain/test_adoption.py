@@ -148,6 +148,9 @@ def test_a_charge_that_fits_two_attempts_is_given_to_none_and_listed(desk):
     answer = shopper.submit(key="a")
     assert adopt(desk) == {"a charge found that fits no attempt, or several": 1}
     assert transactions(order) == [] and fresh(order).status == "Pending"
+    looked = len(desk.calls_of_look_ups())
+    assert adopt(desk) == {"a charge found that fits no attempt, or several": 1}
+    assert len(desk.calls_of_look_ups()) == looked == 1, "a second look tells nothing new"
     drift.compare(at=desk.rest.now())
     item = AttentionItem.objects.get()
     assert (item.kind, item.detail, item.order) == (Attention.DRIFT, "charge-not-here", order)

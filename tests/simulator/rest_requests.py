@@ -122,6 +122,11 @@ class Merchant:
     def look_up(self, id: str) -> tuple[int, dict[str, Any]]:
         return self.get(f"/tss/v2/transactions/{id}")
 
+    def rows(self, number: str) -> list[dict[str, Any]]:
+        """What a search shows under a reference number."""
+        page = self.post("/tss/v2/searches", {"query": f"clientReferenceInformation.code:{number}"})[1]
+        return page["_embedded"]["transactionSummaries"]
+
     def found(self, query: str, **more: Any) -> list[str]:
         status, page = self.post("/tss/v2/searches", {"query": query, "sort": "submitTimeUtc:desc", **more})
         assert status == 201, page

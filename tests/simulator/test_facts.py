@@ -12,6 +12,7 @@ from cybersource.simulator.settings import CardMask, NotLoopback
 from tests.protocol import vectors
 from tests.protocol.vectors import SECRET_KEY
 from tests.simulator.forms import Clock, card, create_token, form, gateway, pay, pay_by_token, signed, told, verified
+from tests.simulator.rest_requests import Merchant
 
 # ------------------------------------------------------------------------------------------------ 1. the signature
 
@@ -375,3 +376,50 @@ def test_a_server_side_message_goes_to_this_machine_only(url):
         Profile(merchant_post_url=url)
     with pytest.raises(NotLoopback):
         Profile(notification_url=url)
+
+
+# ------------------------------------------------------------------------------------------ 10. the rows of a search
+
+#: The services of a sale that payer authentication ended, as a search of the real service told them.
+ENROLMENT = [
+    {"name": "ics_bill"},
+    {"name": "ics_auth"},
+    {"name": "ics_arc"},
+    {"name": "ics_pa_enroll", "reasonCode": "475", "rCode": "0", "rFlag": "DAUTHENTICATE", "returnCode": "1052000"},
+]
+
+
+def test_a_sale_that_payer_authentication_ended_has_the_recorded_rows():
+    at = gateway()
+    merchant = Merchant(at)
+    merchant.paid(number=cards.NOT_AUTHENTICATED, transaction_type="sale", reference_number="TG25")
+    setup, row = merchant.rows("TG25")
+    told = row["applicationInformation"]
+    known = [{name: value for name, value in each.items() if name in ENROLMENT[-1]} for each in told["applications"]]
+    assert known == ENROLMENT
+    assert {name: told[name] for name in ("reasonCode", "rCode", "rFlag")} == {
+        "reasonCode": "475",
+        "rCode": "0",
+        "rFlag": "DAUTHENTICATE",
+    }
+    assert row["orderInformation"]["amountDetails"] == setup["orderInformation"]["amountDetails"] == {}
+    assert [each["name"] for each in setup["applicationInformation"]["applications"]] == ["ics_pa_setup"]
+
+
+#: What a look-up of the real service told of an authorization, and of a capture of it: the names at the top.
+SUMMARY = {"authorization": {"reasonCode", "applications"}, "capture": {"status", "reasonCode", "applications"}}
+
+
+@pytest.mark.parametrize("kind", SUMMARY)
+def test_a_look_up_sums_up_what_was_done_like_the_recorded_one(kind):
+    merchant = Merchant(gateway())
+    id = root = merchant.paid()
+    if kind == "capture":
+        id = merchant.capture(id, "50.00")[1]["id"]
+    told = merchant.look_up(id)[1]
+    assert set(told["applicationInformation"]) == SUMMARY[kind] and told["applicationInformation"]["reasonCode"] == 100
+    assert told["rootId"] == told["reconciliationId"] == root
+    (service,) = told["applicationInformation"]["applications"]
+    assert (service["reasonCode"], service["rCode"], service["rFlag"]) == ("100", "1", "SOK")
+    assert service["returnCode"] == {"authorization": 1010000, "capture": 1260000}[kind]
+    assert service.get("status", "") == {"authorization": "", "capture": "PENDING"}[kind]

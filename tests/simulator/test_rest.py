@@ -541,11 +541,6 @@ def services(answer: dict[str, Any]) -> list[tuple[str, str]]:
     return [(each["name"], each.get("rCode", "")) for each in answer["applicationInformation"]["applications"]]
 
 
-def rows_of(merchant: Merchant, number: str) -> list[dict[str, Any]]:
-    found = merchant.post("/tss/v2/searches", {"query": f"clientReferenceInformation.code:{number}"})[1]
-    return found["_embedded"]["transactionSummaries"]
-
-
 @pytest.mark.parametrize(
     ("number", "by", "bill"),
     [
@@ -559,7 +554,7 @@ def test_payer_authentication_that_ends_a_payment_leaves_the_banks_services_with
 ):
     kind = "sale" if bill else "authorization"
     id = merchant.paid("50.00", number=number, transaction_type=kind, reference_number="OSC-3")
-    setup, row = rows_of(merchant, "OSC-3")
+    setup, row = merchant.rows("OSC-3")
     assert services(row) == [*([("ics_bill", "")] if bill else []), ("ics_auth", ""), ("ics_arc", ""), (by, "0")]
     assert row["applicationInformation"]["rCode"] == "0" and row["orderInformation"]["amountDetails"] == {}
     assert services(setup) == [("ics_pa_setup", "1")] and setup["id"] != row["id"] == id
@@ -598,14 +593,14 @@ def test_a_capture_has_its_authorizations_reconciliation_id_and_relates_to_it(me
 
 def test_return_codes_are_numbers_in_a_look_up_and_text_in_a_search(merchant):
     id = merchant.paid("50.00", transaction_type="sale", reference_number="OSC-4")
-    told, (row,) = merchant.look_up(id)[1], rows_of(merchant, "OSC-4")
+    told, (row,) = merchant.look_up(id)[1], merchant.rows("OSC-4")
     codes = [[each["returnCode"] for each in one["applicationInformation"]["applications"]] for one in (told, row)]
     assert codes == [[1010000, 1260000], ["1010000", "1260000"]]
 
 
 def test_a_row_of_a_search_tells_nothing_that_only_a_look_up_knows(merchant):
     merchant.paid("50.00", transaction_type="authorization,create_payment_token", reference_number="OSC-6")
-    (row,) = rows_of(merchant, "OSC-6")
+    (row,) = merchant.rows("OSC-6")
     assert row["paymentInformation"] == {"card": {"suffix": "1111", "type": "001"}}
     assert row["orderInformation"]["amountDetails"] == {"totalAmount": "50.00", "currency": "USD"}
     assert not {"rootId", "tokenInformation", "processorInformation", "errorInformation"} & row.keys()
