@@ -51,6 +51,7 @@ from .protocol import (
     InvalidRequest,
     LineItem,
     PaymentRequest,
+    ProtocolError,
     TransactionType,
     reference_number_for,
 )
@@ -473,10 +474,15 @@ def form_for(attempt: PaymentAttempt, *, at: datetime | None = None) -> Form | N
     """
     now = at or timezone.now()
     credentials = profiles.for_signing(attempt.hostname, profile_id=attempt.profile_id)
+    is_fresh = timedelta(0) <= now - attempt.date_signed < FRESH_FOR
+    # Before anything is written: where it cannot be made, no form was shown.
+    signed = request_for(attempt, attempt.order).sign(
+        credentials, at=attempt.date_signed if is_fresh else now, transaction_uuid=attempt.transaction_uuid
+    )
     changed: dict[str, Any] = {}
     if attempt.date_shown is None:
         changed["date_shown"] = now
-    if not timedelta(0) <= now - attempt.date_signed < FRESH_FOR:
+    if not is_fresh:
         if attempt.token is None:
             limits.take(limits.Who.of(attempt, user_id=attempt.order.user_id))
         changed["date_signed"] = now
@@ -487,9 +493,6 @@ def form_for(attempt: PaymentAttempt, *, at: datetime | None = None) -> Form | N
             return None
         for name, value in changed.items():
             setattr(attempt, name, value)
-    signed = request_for(attempt, attempt.order).sign(
-        credentials, at=attempt.date_signed, transaction_uuid=attempt.transaction_uuid
-    )
     creates_token = attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN
     return Form(
         name=FORM_NAMES[attempt.transaction_type],
@@ -507,14 +510,42 @@ def has_another_form(attempt: PaymentAttempt) -> bool:
 
 
 def form_to_show(attempt: PaymentAttempt) -> Form | None:
-    """The attempt's form, or None, with an error in the log, while the shop has no key to sign it with."""
+    """The attempt's form, or None, with an error in the log, while the shop has no key to sign it with.
+
+    None, too, where the order has become one that CyberSource would refuse; see :func:`give_up_form`.
+    """
     if attempt.door == PaymentAttempt.Door.REST:
         return form_of_the_shop(attempt)
     try:
         return form_for(attempt)
     except profiles.NothingToSignWith as problem:
         logger.error("No form can be shown for order %s: %s", attempt.reference_number, problem)
-        return None
+    except ProtocolError as problem:
+        logger.error("No form can be made any more for order %s: %s", attempt.reference_number, problem)
+        give_up_form(attempt, problem)
+    return None
+
+
+@transaction.atomic
+def give_up_form(attempt: PaymentAttempt, problem: ProtocolError) -> None:
+    """End an attempt whose form cannot be made any more: an address was edited, or an account lost its e-mail.
+
+    The order is declined, so that the shopper can check out again. Not where an earlier form may have been posted and
+    charged the card: the attempt waits for its answer, and staff are told.
+    """
+    order = orders.locked(attempt.order_id)
+    with orders.in_the_shops_language():
+        may_be_charged = attempt.transaction_type != TransactionType.CREATE_PAYMENT_TOKEN and attempt.date_shown
+        ended = not may_be_charged and PaymentAttempt.objects.filter(pk=attempt.pk, state=AttemptState.OPEN).update(
+            state=AttemptState.FAILED, date_settled=timezone.now()
+        )
+        orders.note_once(order, _("The card form could not be made: %(why)s") % {"why": problem.explanation})
+        if not ended:
+            return
+        attempt.state = AttemptState.FAILED
+        if orders.fails_with(order, attempt):
+            orders.decline(order, hostname=attempt.hostname)
+    attempt.order = order
 
 
 def form_of_the_shop(attempt: PaymentAttempt) -> Form | None:

@@ -54,6 +54,11 @@ def why_not_paid(step: PaymentAttempt) -> str:
         ) % {"number": number}
     if reply is not None and reply.decision == Decision.CANCEL:
         return _("You cancelled the payment of order %(number)s. Nothing was charged.") % {"number": number}
+    if step.state == AttemptState.FAILED and reply is None:
+        return _(
+            "Order %(number)s has changed since you checked out, and can no longer be paid as it is. Nothing was "
+            "charged. Please check your address and e-mail address, and check out again."
+        ) % {"number": number}
     wrong = named_fields(reply.data) if reply is not None else []
     if wrong:
         return _("Please check the %(fields)s and try again. Order %(number)s was not charged.") % {

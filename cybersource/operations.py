@@ -767,12 +767,23 @@ def told(operation: PaymentOperation) -> dict[str, Any]:
 def quantities_of(operation: PaymentOperation) -> dict[int, int] | None:
     """The lines of an operation; None, which is all of them, when it took all that a payment of all the order had.
 
-    Of which lines a card was that paid a part of the order nobody knows.
+    Of which lines a card was that paid a part of the order nobody knows. A retry of the order replaces its lines: money
+    that moved for lines which are gone is recorded by its amount, and staff are told.
     """
-    if operation.lines:
-        return lines_of(operation)
-    is_whole = operation.kind == Kind.CAPTURE and operation.amount == operation.transaction.amount
-    return None if is_whole and operation.amount >= operation.order.total_incl_tax else {}
+    if not operation.lines:
+        is_whole = operation.kind == Kind.CAPTURE and operation.amount == operation.transaction.amount
+        return None if is_whole and operation.amount >= operation.order.total_incl_tax else {}
+    wanted = lines_of(operation)
+    left = set(operation.order.lines.filter(pk__in=wanted).values_list("pk", flat=True))
+    if left != set(wanted):
+        message = _("%(kind)s %(amount)s: lines that it was for are gone from the order, so it is recorded by amount.")
+        orders.note(operation.order, message % in_short(operation))
+    return {line: quantity for line, quantity in wanted.items() if line in left}
+
+
+def in_short(operation: PaymentOperation) -> dict[str, str]:
+    amount = f"{format_amount(operation.amount, operation.currency)} {operation.currency}"
+    return {"kind": str(operation.get_kind_display()), "amount": amount}
 
 
 def left_of(operation: PaymentOperation) -> Decimal:

@@ -95,6 +95,11 @@ def note(order: Any, message: str, *, user: Any = None) -> None:
     notes([OrderNote(order=order, note_type=NOTE_TYPE, message=message, user=user)])
 
 
+def note_once(order: Any, message: str) -> None:
+    if not order.notes.filter(message=message).exists():
+        note(order, message)
+
+
 def notes(written: Sequence[Any]) -> None:
     """Store notes of ours, and that they are ours."""
     OrderNote.objects.bulk_create(written)

@@ -387,6 +387,8 @@ def pending(request: HttpRequest, handle: UUID, step: PaymentAttempt) -> HttpRes
         and orders.awaits_payment(step.order)
     )
     form = checkout.form_to_show(step) if goes_on else None
+    if whereabouts(step.order, step) != Where.PENDING:  # its form could not be made any more
+        return HttpResponseRedirect(reverse("cybersource-return", args=[handle]))
     return render(
         request,
         "cybersource/pending.html",
@@ -453,11 +455,9 @@ def finish_newest(request: HttpRequest) -> HttpResponse:
 @require_GET
 @never_cache
 @transaction.non_atomic_requests
-def finish(request: HttpRequest, handle: UUID) -> HttpResponse:
+@by_whoever_began_it
+def finish(request: HttpRequest, handle: UUID, step: PaymentAttempt) -> HttpResponse:
     """What is paid of an order, and the form of the payment that comes next."""
-    step = own_step(request, handle)
-    if step is None:
-        return stranger(request)
     back = reverse("cybersource-return", args=[handle])
     found = unpaid.of_order(step.order, request.session)
     behind = next((other for other in found.steps if other.has_stored_answer), None)

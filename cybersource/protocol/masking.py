@@ -30,6 +30,7 @@ _UUID = (
     re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{24}|[0-9a-f]{32}"),
 )
 _SHAPED = (_AMOUNT, _MOMENT, _UUID)
+_ANY_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _CARD_FIELD = re.compile(r"(?:req_)?card_(?:number|cvn)")
 
 # A run of digits as people type card numbers: up to three blanks, dashes, dots and the like between them. What was
@@ -78,7 +79,7 @@ def mask_card_numbers(field_name: str, value: str, *, ours: Collection[str] = ()
     """
     if _CARD_FIELD.fullmatch(field_name):
         return re.sub(r"\d", "x", value) if field_name.endswith("cvn") else mask_card_number(value)
-    if len(value) < 13 or _ISSUED.fullmatch(field_name):
+    if len(value) < 13 or _ISSUED.fullmatch(field_name) or _ANY_UUID.fullmatch(value):
         return value
     if any(name.fullmatch(field_name) and shape.fullmatch(value) for name, shape in _SHAPED):
         return value
