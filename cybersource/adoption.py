@@ -20,12 +20,11 @@ from functools import partial
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from oscar.core.loading import get_model
 
-from . import enquiries, ledger, orders, patience, replies, settlement, worklist
+from . import clock, enquiries, ledger, orders, patience, replies, settlement, worklist
 from .conf import conf
 from .enquiries import Found, NoAnswer
 from .models import (
@@ -88,7 +87,7 @@ def adopt_lost(*, at: datetime | None = None, days: int = 3, dry_run: bool = Fal
 
     Safe at any time and on several machines at once: what is settled twice is settled once.
     """
-    at = at or timezone.now()
+    at = clock.at_or_now(at)
     waiting = attempts_in_doubt(at, at - timedelta(days=days))
     return enquiries.go_round(
         searched(waiting, at), lambda asked: settle_order(asked.attempts, asked.found(), at, dry_run=dry_run)
@@ -233,7 +232,7 @@ def settle_one(order_id: int, found: Answer, at: datetime, seen: Set[str]) -> Ta
 
 def adopt_found(looked: Found) -> bool:
     """Settle a payment that was looked up, if it is this shop's and new. False: nobody knows yet how it ended."""
-    now = timezone.now()
+    now = clock.now()
     if not has_ended(looked.answer, now):
         return False
     attempts = PaymentAttempt.objects.filter(reference_number=looked.answer.reference_number)
@@ -391,7 +390,7 @@ def _give_up(order_id: int, attempts: Sequence[int]) -> bool:
     with orders.in_the_shops_language():
         reason = _("CyberSource knows no payment under this reference number: nothing was charged.")
         AttentionItem.objects.filter(pk__in=[one.pk for one in asked]).update(
-            date_cleared=timezone.now(), reason=reason[:255]
+            date_cleared=clock.now(), reason=reason[:255]
         )
         for item in asked:
             orders.note(order, f"{item.reference_number}: {reason}")

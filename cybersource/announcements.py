@@ -18,12 +18,12 @@ from django.db import connection, transaction
 from django.db.models import Model, Q, prefetch_related_objects
 from django.dispatch import Signal
 from django.http import HttpRequest
-from django.utils import timezone, translation
+from django.utils import translation
 from oscar.core.loading import get_model
 from oscarapicheckout import handlers
 from oscarapicheckout.signals import order_payment_authorized, order_payment_declined
 
-from . import patience, signals
+from . import clock, patience, signals
 from .models import OrderConfirmation, PaymentAttempt
 
 Order = get_model("order", "Order")
@@ -140,7 +140,7 @@ def take_claim(order: Any) -> tuple[bool, str]:
     Raises OperationalError when the order or its owner stays locked for longer than :mod:`~cybersource.patience` lets
     us wait.
     """
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         with connection.cursor() as cursor:
             tables = {"table": confirmations(), "attempts": quoted(PaymentAttempt)}
@@ -178,7 +178,7 @@ def mark_sent(order_id: int) -> None:
 def mark(order_id: int) -> None:
     limits, told = patience.limits_in_sql()
     with connection.cursor() as cursor:
-        cursor.execute(MARK.format(table=confirmations(), limits=limits), [timezone.now(), *told, order_id])
+        cursor.execute(MARK.format(table=confirmations(), limits=limits), [clock.now(), *told, order_id])
 
 
 def confirm_once(sender: Any, order: Any, request: Any, **kwargs: Any) -> None:
@@ -220,7 +220,7 @@ def language_of(order: Any) -> str:
 
 def unsent_confirmations() -> list[Any]:
     """Orders that were authorized and whose confirmation nobody is sending."""
-    stale = Q(date_claimed=None) | Q(date_claimed__lt=timezone.now() - LEASE)
+    stale = Q(date_claimed=None) | Q(date_claimed__lt=clock.now() - LEASE)
     unsent = OrderConfirmation.objects.filter(stale, date_sent=None)
     return list(Order.objects.filter(pk__in=unsent.values("order_id")).select_related("user").order_by("pk"))
 

@@ -12,12 +12,11 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from oscar.core.loading import get_model
 
-from . import orders, patience, signals
+from . import clock, orders, patience, signals
 from .announcements import announce
 from .models import (
     WAITS_FOR_STAFF,
@@ -247,7 +246,7 @@ def is_open(attempt: PaymentAttempt | None, transaction_id: str) -> bool:
 
 def clear(items: QuerySet[AttentionItem], reason: str) -> None:
     """Clear what needs nobody any more."""
-    items.filter(date_cleared=None).update(date_cleared=timezone.now(), reason=reason[:255])
+    items.filter(date_cleared=None).update(date_cleared=clock.now(), reason=reason[:255])
 
 
 # -- money that belongs to no attempt ------------------------------------------------------------------------------
@@ -324,6 +323,6 @@ def list_what_was_missed() -> int:
         # Refused, or stored for an order that was deleted before the reply took effect.
         Q(result=CyberSourceReply.Result.REFUSED) | Q(result=CyberSourceReply.Result.RECEIVED, attempt=None),
         decision__in=HOLD_MONEY,
-        date_created__gt=timezone.now() - LOOKED_BACK,
+        date_created__gt=clock.now() - LOOKED_BACK,
     )
     return sum(unowned(entry) for entry in missed.select_related("order", "attempt").order_by("pk"))

@@ -17,12 +17,11 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from oscarapicheckout import settings as checkout_settings
 
-from . import gateway, intents, ledger, operations, orders, patience, rules, settlement
+from . import clock, gateway, intents, ledger, operations, orders, patience, rules, settlement
 from .checkout import SERVER_FLOW
 from .conf import conf
 from .models import (
@@ -190,7 +189,7 @@ def authorize_step(attempt: PaymentAttempt) -> PaymentOperation:
 
 def authorize_waiting(*, at: datetime | None = None) -> int:
     """Authorize the stored cards of shoppers who pressed "pay" and whose browser never came back. Returns how many."""
-    now = at or timezone.now()
+    now = clock.at_or_now(at)
     asked = PaymentOperation.objects.filter(attempt=OuterRef("pk")).exclude(state__in=NOTHING_DONE)
     waiting = PaymentAttempt.objects.filter(
         ~Exists(asked),
@@ -271,12 +270,12 @@ def begin(
         currency=attempt.currency,
         attempt=attempt,
         is_sale=attempt.transaction_type in ledger.SALES,
-        date_sent=timezone.now(),
+        date_sent=clock.now(),
         asked=wanted or {},
         **asked,
     )
     if attempt.date_shown is None:  # from here on the card may be charged
-        attempt.date_shown = timezone.now()
+        attempt.date_shown = clock.now()
         attempt.save(update_fields=["date_shown"])
     call = calls.authorize(
         token=attempt.token.token,

@@ -21,7 +21,6 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -32,7 +31,7 @@ from rest_framework.fields import BooleanField
 from rest_framework.serializers import ValidationError
 
 from . import attention as needs
-from . import card_numbers, fingerprints, limits, orders, profiles, shopper, signals
+from . import card_numbers, clock, fingerprints, limits, orders, profiles, shopper, signals
 from .client_address import client_address
 from .conf import FLOWS, conf
 from .models import (
@@ -267,7 +266,7 @@ def as_text(value: Any) -> str | None:
 def check_form(form: PaymentRequest, credentials: Credentials, attempt: PaymentAttempt, added: ExtraFields) -> None:
     """Make the form for nobody. Raises InvalidRequest, or ReceiverMistake where a receiver brought the wrong field."""
     try:
-        form.sign(credentials, at=timezone.now(), transaction_uuid=attempt.transaction_uuid)
+        form.sign(credentials, at=clock.now(), transaction_uuid=attempt.transaction_uuid)
     except InvalidRequest as problem:
         if problem.field in added.by:
             raise ReceiverMistake(added.by[problem.field], f"spoils the form. {problem.explanation}") from None
@@ -472,7 +471,7 @@ def form_for(attempt: PaymentAttempt, *, at: datetime | None = None) -> Form | N
     A freshly dated form that takes a card is one more try and counts as an attempt: raises
     :class:`~cybersource.limits.Refused`. One that goes on with a stored card tests none.
     """
-    now = at or timezone.now()
+    now = clock.at_or_now(at)
     credentials = profiles.for_signing(attempt.hostname, profile_id=attempt.profile_id)
     is_fresh = timedelta(0) <= now - attempt.date_signed < FRESH_FOR
     # Before anything is written: where it cannot be made, no form was shown.
@@ -506,7 +505,7 @@ def has_another_form(attempt: PaymentAttempt) -> bool:
     others = PaymentAttempt.objects.filter(
         order=attempt.order_id, session_hash=attempt.session_hash, state=AttemptState.OPEN
     ).exclude(method_key=attempt.method_key)
-    return others.filter(Q(token__isnull=False) | Q(date_signed__gt=timezone.now() - FRESH_FOR)).exists()
+    return others.filter(Q(token__isnull=False) | Q(date_signed__gt=clock.now() - FRESH_FOR)).exists()
 
 
 def form_to_show(attempt: PaymentAttempt) -> Form | None:

@@ -14,11 +14,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import router, transaction
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, Resolver404, resolve, reverse
-from django.utils import timezone
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
-from . import deliveries, gateway, limits
+from . import clock, deliveries, gateway, limits
 from .conf import AUTO_REVERSALS, FLOWS, HOSTS, REST_HOSTS, conf
 from .models import SecureAcceptanceProfile, TransactionMixin
 from .protocol import (
@@ -165,7 +164,7 @@ def choices() -> Iterator[CheckMessage]:
 def timeout() -> Iterator[CheckMessage]:
     given = getattr(settings, "CYBERSOURCE_ATTEMPT_TIMEOUT", None)
     try:
-        timezone.now() - conf.attempt_timeout  # overflows for what is no time in practice
+        clock.now() - conf.attempt_timeout  # overflows for what is no time in practice
         usable = not isinstance(given, bool) and conf.attempt_timeout > timedelta(0)
     except (TypeError, ValueError, OverflowError):
         usable = False
@@ -346,7 +345,7 @@ def webhooks() -> Iterator[CheckMessage]:
         )
     age = getattr(settings, "CYBERSOURCE_WEBHOOK_MAX_AGE", None)
     try:
-        timezone.now() - conf.webhook_max_age  # overflows for what is no time in practice
+        clock.now() - conf.webhook_max_age  # overflows for what is no time in practice
         usable = not isinstance(age, bool) and conf.webhook_max_age > timedelta(0)
     except (TypeError, ValueError, OverflowError):
         usable = False

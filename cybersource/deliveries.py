@@ -14,11 +14,10 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from oscar.core.loading import get_model
 
-from . import card_numbers, evidence, gateway, patience
+from . import card_numbers, clock, evidence, gateway, patience
 from .conf import conf
 from .models import PaymentOperation, PaymentToken, WebhookDelivery, clipped
 from .protocol import ProtocolError
@@ -95,7 +94,7 @@ def receive(body: bytes, signature: str, *, remote_address: str | None = None) -
             body,
             header=signature,
             keys=keys(),
-            now=timezone.now(),
+            now=clock.now(),
             max_age=conf.webhook_max_age,
             response_key=response_key(),
         )
@@ -118,7 +117,7 @@ def keep_refused(problem: ProtocolError, remote_address: str | None) -> None:
     """Keep that something was refused, and why; of what it said nothing, since nobody vouches for it."""
     if evidence.room_left(WebhookDelivery.objects.filter(state=State.REFUSED)):
         WebhookDelivery.objects.create(
-            state=State.REFUSED, problem=problem.rule[:64], remote_address=remote_address, date_handled=timezone.now()
+            state=State.REFUSED, problem=problem.rule[:64], remote_address=remote_address, date_handled=clock.now()
         )
 
 
@@ -201,7 +200,7 @@ def mark(rows: Iterable[WebhookDelivery]) -> None:
     for row in rows:
         row.state, row.problem = what_to_do(row, earlier)
         if row.state not in PENDING:
-            row.date_handled = timezone.now()
+            row.date_handled = clock.now()
         earlier.append(row)
 
 

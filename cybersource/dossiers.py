@@ -16,7 +16,7 @@ from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
-from . import paging, payments, rules, standing
+from . import clock, paging, payments, rules, standing
 from .models import CyberSourceReply, PaymentOperation
 from .protocol import CARD_TYPES
 from .rules import InvalidOperation, Problem
@@ -133,7 +133,7 @@ class Payment:
     @property
     def date(self) -> datetime:
         """When it was authorized."""
-        return self.standing.authorization.date_created  # type: ignore[no-any-return]
+        return clock.aware(self.standing.authorization.date_created)  # type: ignore[no-any-return]
 
     @property
     def locale(self) -> str:

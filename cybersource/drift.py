@@ -20,12 +20,11 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
 from . import attention as needs
-from . import enquiries, orders, standing
+from . import clock, enquiries, orders, standing
 from .conf import conf
 from .differences import Difference
 from .enquiries import Found
@@ -99,7 +98,7 @@ def compare(
     Safe at any time and on several machines at once. Raises :class:`~cybersource.enquiries.NoAnswer` when a day could
     not be read.
     """
-    at = at or timezone.now()
+    at = clock.at_or_now(at)
     counts = enquiries.go_round(open_items(), lambda item: review(item, dry_run=dry_run))
     seen: set[str] = set()
     for start, end in enquiries.days_back(at, days):
@@ -383,7 +382,7 @@ def finding(kind: Difference, *, row: Any = None, answer: Answer | None = None, 
             "amount": str(row.amount),
             "currency": row.source.currency,
             "status": row.status,
-            "date": row.date_created.isoformat(timespec="seconds"),
+            "date": clock.aware(row.date_created).isoformat(timespec="seconds"),
         }
         if row is not None
         else {}

@@ -8,10 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import card_numbers
+from . import card_numbers, clock
 from .models import RefusedPost, ReplyType
 
 ROWS_AN_HOUR = 200
@@ -61,7 +60,7 @@ def keep(
 
 def room_left(refused: QuerySet[Any]) -> bool:
     """Whether this hour's evidence has not reached its ceiling, among rows that have a ``date_created``."""
-    recent = refused.filter(date_created__gt=timezone.now() - timedelta(hours=1)).order_by()
+    recent = refused.filter(date_created__gt=clock.now() - timedelta(hours=1)).order_by()
     return recent[:ROWS_AN_HOUR].count() < ROWS_AN_HOUR
 
 

@@ -15,13 +15,12 @@ from typing import Any
 
 from django.db import OperationalError, transaction
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
 from . import attention as needs
-from . import orders, standing
+from . import clock, orders, standing
 from .conf import conf
 from .models import (
     UNSETTLED_STATES,
@@ -65,7 +64,7 @@ def expire(*, at: datetime | None = None, dry_run: bool = False) -> Counter[Endi
     Returns how many orders ended how. Safe at any time and on several machines at once: an order that another process
     holds is passed over, and one that ended is not due again. ``dry_run`` counts the same and changes nothing.
     """
-    cutoff = (at or timezone.now()) - conf.attempt_timeout
+    cutoff = clock.at_or_now(at) - conf.attempt_timeout
     counts: Counter[Ending] = Counter()
     for order_id in orders_due(cutoff):
         try:
@@ -249,7 +248,7 @@ def record_end(order: Any, waiting: Sequence[PaymentAttempt], *, dry_run: bool =
     """The attempts end; so does the order, unless a charge may exist or other money is held for it."""
     kept_for_it = orders.awaits_payment(order) and not orders.is_declined(order)
     PaymentAttempt.objects.filter(pk__in=[attempt.pk for attempt in waiting]).update(
-        state=AttemptState.EXPIRED, date_settled=timezone.now()
+        state=AttemptState.EXPIRED, date_settled=clock.now()
     )
     # An order that does not wait for a form that nobody answered is not asked about; an unknown outcome always is.
     doubtful = [

@@ -13,8 +13,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils import timezone
 
+from . import clock
 from .conf import conf
 from .protocol import profiling_url
 
@@ -51,7 +51,7 @@ def begin(request: HttpRequest) -> Fingerprint | None:
     if not switched_on():
         return None
     session_id = str(uuid.uuid4())
-    request.session[SESSION_KEY] = {"id": session_id, "at": timezone.now().timestamp()}
+    request.session[SESSION_KEY] = {"id": session_id, "at": clock.now().timestamp()}
     return Fingerprint(session_id=session_id)
 
 
@@ -65,7 +65,7 @@ def known(request: HttpRequest) -> Fingerprint | None:
     held: Any = request.session.get(SESSION_KEY)
     if not switched_on() or not held:
         return None
-    age = timezone.now().timestamp() - held["at"]
+    age = clock.now().timestamp() - held["at"]
     return Fingerprint(session_id=held["id"]) if 0 <= age < LIFETIME.total_seconds() else None
 
 

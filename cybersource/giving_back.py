@@ -16,11 +16,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
-from . import intents, operations, patience, plans, rules, standing
+from . import clock, intents, operations, patience, plans, rules, standing
 from .models import OperationState, PaymentOperation, new_idempotency_id
 from .protocol import format_amount
 from .standing import Payment, Standing
@@ -86,8 +85,8 @@ def back_from(payment: Payment, taken: standing.Taken, amount: Decimal | None, *
 
 
 def is_young(transaction: Any) -> bool:
-    at = transaction.processed_datetime or transaction.date_created
-    return timezone.now() - at < VOIDABLE_FOR  # type: ignore[no-any-return]
+    at = transaction.processed_datetime or clock.aware(transaction.date_created)
+    return clock.now() - at < VOIDABLE_FOR  # type: ignore[no-any-return]
 
 
 def step(kind: Kind, payment: Payment, on: Any, amount: Decimal) -> Step:

@@ -20,6 +20,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from oscar.apps.payment.abstract_models import AbstractTransaction
 
+from .clock import MomentField, local
 from .conf import conf
 from .encryption import EncryptedTextField, Unreadable
 from .protocol import AmountNotRepresentable, format_amount
@@ -45,7 +46,7 @@ class SecureAcceptanceProfile(models.Model):
         default=True,
         help_text=_("An inactive key neither signs forms nor verifies replies. Keep a replaced key active for a day."),
     )
-    date_created = models.DateTimeField(_("Created"), default=timezone.now)
+    date_created = MomentField(_("Created"), default=timezone.now)
 
     class Meta:
         verbose_name = _("Secure Acceptance profile")
@@ -206,12 +207,12 @@ class PaymentAttempt(models.Model):
         related_name="+",
         verbose_name=_("Settled by"),
     )
-    date_created = models.DateTimeField(_("Created"), default=timezone.now, db_index=True)
-    date_signed = models.DateTimeField(_("Signed"), default=timezone.now)
-    date_shown = models.DateTimeField(
+    date_created = MomentField(_("Created"), default=timezone.now, db_index=True)
+    date_signed = MomentField(_("Signed"), default=timezone.now)
+    date_shown = MomentField(
         _("Shown"), null=True, blank=True, help_text=_("When the form first left the shop; empty if it never did.")
     )
-    date_settled = models.DateTimeField(_("Settled"), null=True, blank=True)
+    date_settled = MomentField(_("Settled"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("Payment attempt")
@@ -323,7 +324,7 @@ class CyberSourceReply(models.Model):
     card_number = models.CharField(_("Card"), max_length=20, blank=True)
     card_type = models.CharField(_("Card type"), max_length=3, blank=True)
     card_expiry_date = models.CharField(_("Card expiry"), max_length=7, blank=True)
-    signed_date_time = models.DateTimeField(_("Signed"), null=True, blank=True)
+    signed_date_time = MomentField(_("Signed"), null=True, blank=True)
 
     outcome = models.CharField(_("Outcome"), max_length=16, choices=RestOutcome.choices, blank=True)
     http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
@@ -337,8 +338,8 @@ class CyberSourceReply(models.Model):
 
     result = models.CharField(_("Result"), max_length=16, choices=Result.choices, default=Result.RECEIVED)
     refused_because = models.CharField(_("Refused because"), max_length=64, blank=True)
-    date_created = models.DateTimeField(_("Received"), default=timezone.now)
-    date_processed = models.DateTimeField(_("Acted on"), null=True, blank=True)
+    date_created = MomentField(_("Received"), default=timezone.now)
+    date_processed = MomentField(_("Acted on"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("CyberSource reply")
@@ -375,7 +376,7 @@ class RefusedPost(models.Model):
     rule = models.CharField(_("Rule broken"), max_length=64)
     remote_address = models.GenericIPAddressField(_("Sender"), null=True, blank=True)
     summary = models.JSONField(_("Summary"), default=dict, blank=True)
-    date_created = models.DateTimeField(_("Received"), default=timezone.now, db_index=True)
+    date_created = MomentField(_("Received"), default=timezone.now, db_index=True)
 
     class Meta:
         verbose_name = _("Refused post")
@@ -419,8 +420,8 @@ class PaymentToken(models.Model):
         related_name="cybersource_tokens",
         verbose_name=_("Owner"),
     )
-    date_created = models.DateTimeField(_("Created"), default=timezone.now)
-    date_gone = models.DateTimeField(
+    date_created = MomentField(_("Created"), default=timezone.now)
+    date_gone = MomentField(
         _("Gone"), null=True, blank=True, help_text=_("When CyberSource was found not to keep the card any more.")
     )
 
@@ -464,7 +465,7 @@ class TransactionMixin(models.Model):
         verbose_name=_("Payment token"),
     )
     request_token = models.CharField(_("Request token"), max_length=256, blank=True, default="")
-    processed_datetime = models.DateTimeField(_("Processed"), null=True, blank=True)
+    processed_datetime = MomentField(_("Processed"), null=True, blank=True)
 
     class Meta(AbstractTransaction.Meta):  # a fork that names the mixin first inherits Oscar's order and names
         abstract = True
@@ -487,7 +488,7 @@ class ReviewNotification(models.Model):
     remote_address = models.GenericIPAddressField(_("Sender"), null=True, blank=True)
     state = models.CharField(_("State"), max_length=16, choices=State.choices, default=State.RECEIVED)
     problem = models.CharField(_("Problem"), max_length=64, blank=True)
-    date_created = models.DateTimeField(_("Received"), default=timezone.now, db_index=True)
+    date_created = MomentField(_("Received"), default=timezone.now, db_index=True)
 
     class Meta:
         verbose_name = _("Review notification")
@@ -496,7 +497,7 @@ class ReviewNotification(models.Model):
         indexes = [models.Index(fields=["state", "id"], name="cybersource_notified_state")]
 
     def __str__(self) -> str:
-        date = date_format(timezone.localtime(self.date_created), "DATETIME_FORMAT")
+        date = date_format(local(self.date_created), "DATETIME_FORMAT")
         return _("Review notification of %(date)s") % {"date": date}
 
 
@@ -530,7 +531,7 @@ class ReviewNotificationUpdate(models.Model):
         related_name="+",
         verbose_name=_("Transaction"),
     )
-    date_handled = models.DateTimeField(_("Handled"), null=True, blank=True)
+    date_handled = MomentField(_("Handled"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("Review update")
@@ -561,7 +562,7 @@ class FollowonResult(models.Model):
     decision = models.CharField(_("Decision"), max_length=32, blank=True)
     reason_code = models.CharField(_("Reason code"), max_length=16, blank=True)
     message = models.CharField(_("Message"), max_length=255, blank=True)
-    date_created = models.DateTimeField(_("Recorded"), default=timezone.now)
+    date_created = MomentField(_("Recorded"), default=timezone.now)
 
     class Meta:
         verbose_name = _("Follow-on result")
@@ -721,12 +722,12 @@ class PaymentOperation(models.Model):
         related_name="+",
         verbose_name=_("Settled by"),
     )
-    date_created = models.DateTimeField(_("Asked"), default=timezone.now, db_index=True)
-    date_sent = models.DateTimeField(_("Sent"), null=True, blank=True)
+    date_created = MomentField(_("Asked"), default=timezone.now, db_index=True)
+    date_sent = MomentField(_("Sent"), null=True, blank=True)
     look_ups = models.PositiveSmallIntegerField(_("Times looked up"), default=0)
-    date_looked_up = models.DateTimeField(_("Last looked up"), null=True, blank=True)
+    date_looked_up = MomentField(_("Last looked up"), null=True, blank=True)
     is_being_looked_up = models.BooleanField(_("Being looked up"), default=False, editable=False)
-    date_settled = models.DateTimeField(_("Ended"), null=True, blank=True)
+    date_settled = MomentField(_("Ended"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("Payment operation")
@@ -799,8 +800,8 @@ class WebhookDelivery(models.Model):
         related_name="cybersource_webhooks",
         verbose_name=_("Order"),
     )
-    date_created = models.DateTimeField(_("Received"), default=timezone.now, db_index=True)
-    date_handled = models.DateTimeField(_("Handled"), null=True, blank=True)
+    date_created = MomentField(_("Received"), default=timezone.now, db_index=True)
+    date_handled = MomentField(_("Handled"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("Webhook delivery")
@@ -871,8 +872,8 @@ class AttentionItem(models.Model):
         related_name="+",
         verbose_name=_("Cleared by operation"),
     )
-    date_created = models.DateTimeField(_("Found"), default=timezone.now)
-    date_cleared = models.DateTimeField(_("Cleared"), null=True, blank=True)
+    date_created = MomentField(_("Found"), default=timezone.now)
+    date_cleared = MomentField(_("Cleared"), null=True, blank=True)
     cleared_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -931,9 +932,9 @@ class OrderConfirmation(models.Model):
     order = models.OneToOneField(
         "order.Order", on_delete=models.CASCADE, related_name="cybersource_confirmation", verbose_name=_("Order")
     )
-    date_created = models.DateTimeField(_("Authorized"), default=timezone.now)
-    date_claimed = models.DateTimeField(_("Claimed"), null=True, blank=True)
-    date_sent = models.DateTimeField(_("Sent"), null=True, blank=True)
+    date_created = MomentField(_("Authorized"), default=timezone.now)
+    date_claimed = MomentField(_("Claimed"), null=True, blank=True)
+    date_sent = MomentField(_("Sent"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("Order confirmation")
@@ -969,8 +970,8 @@ class ReleasedAllocation(models.Model):
         blank=True,
         help_text=_("Quantities allocated for a retry to cancel, by the id of each stock record."),
     )
-    date_created = models.DateTimeField(_("Released"), default=timezone.now, db_index=True)
-    date_retried = models.DateTimeField(_("Retry began"), null=True, blank=True)
+    date_created = MomentField(_("Released"), default=timezone.now, db_index=True)
+    date_retried = MomentField(_("Retry began"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("Released allocation")

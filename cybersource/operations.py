@@ -18,13 +18,13 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, router, transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
 from . import attention as needs
 from . import (
     card_numbers,
+    clock,
     gateway,
     intents,
     ledger,
@@ -279,7 +279,7 @@ def write_down(
         payment_id=on.reference,
         is_last=is_last or parts.amount == rules.limit(kind, payment, on),
         lines=in_json(parts.recorded),
-        date_sent=timezone.now(),
+        date_sent=clock.now(),
         asked=wanted,
         **about,
     )
@@ -494,7 +494,7 @@ def _take_up(operation_id: int) -> Begun | None:
     operation.amount = parts.amount
     operation.lines = in_json(parts.recorded)
     operation.key = operation.key or plans.key_of(operation)
-    operation.date_sent = timezone.now()
+    operation.date_sent = clock.now()
     operation.environment, operation.endpoint = environment_now(), endpoint_now()
     operation.look_ups = 0
     operation.save()
@@ -568,7 +568,7 @@ def tell_decision(operation: PaymentOperation, ending: Ending) -> Ending:
         profile="",
         followon=None,
     )
-    told = Notification(merchant_id=conf.merchant_id, name="", sent_at=timezone.now(), updates=(update,))
+    told = Notification(merchant_id=conf.merchant_id, name="", sent_at=clock.now(), updates=(update,))
     reviews.take(json.dumps(update.as_json()).encode(), told)
     return replace(ending, state=State.DONE if stands == asked else State.DECLINED)
 
@@ -609,7 +609,7 @@ def _conclude(operation_id: int, ending: Ending, entry: CyberSourceReply | None)
     if entry is not None:
         operation.log = entry
     if state not in UNDER_WAY:
-        operation.date_settled = timezone.now()
+        operation.date_settled = clock.now()
     with orders.in_the_shops_language():
         if state in standing.ENDED_WELL:
             record(operation)
@@ -761,7 +761,7 @@ RECORDED_ELSEWHERE = (Kind.AUTHORIZE, *DECISIONS)
 def told(operation: PaymentOperation) -> dict[str, Any]:
     """Under which id, when and by which log row a step is recorded."""
     reference = operation.request_id or operation.reference_number
-    return {"reference": reference[:100], "at": timezone.now(), "log": operation.log}
+    return {"reference": reference[:100], "at": clock.now(), "log": operation.log}
 
 
 def quantities_of(operation: PaymentOperation) -> dict[int, int] | None:

@@ -24,13 +24,12 @@ from django.core import serializers
 from django.db import transaction
 from django.db.models import F, Model, Q, Value
 from django.db.models.functions import Greatest
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_class, get_model
 from oscarapicheckout import settings as checkout_settings
 
 from . import attention as needs
-from . import orders, patience
+from . import clock, orders, patience
 from .conf import conf
 from .models import Attention, AttentionItem, PaymentAttempt, ReleasedAllocation
 
@@ -268,7 +267,7 @@ def allocate_for_retry(order_id: int) -> None:
             quantity = max(line.quantity - allocated(line), 0)
             change_allocation(record, quantity)
             released.for_retry[str(record.pk)] = released.for_retry.get(str(record.pk), 0) + quantity
-    released.date_retried = timezone.now()
+    released.date_retried = clock.now()
     released.save(update_fields=["for_retry", "date_retried"])
 
 
@@ -306,7 +305,7 @@ def put_right(at: datetime | None = None) -> None:
     api-checkout's view tells nobody that a retry failed; a status that was written without Oscar's signal neither.
     Safe at any time and on several machines at once.
     """
-    now = at or timezone.now()
+    now = clock.at_or_now(at)
     since, cutoff = now - needs.LOOKED_BACK, now - conf.attempt_timeout
     failed = Q(date_retried__gt=since, date_retried__lt=cutoff)
     paid = Q(date_created__gt=since) & ~Q(order__status__in=UNPAID)

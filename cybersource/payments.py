@@ -16,7 +16,7 @@ from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
 from django.utils import timezone
 from oscar.core.loading import get_model
 
-from . import standing
+from . import clock, standing
 from .conf import conf
 from .models import PaymentOperation
 from .standing import Standing
@@ -128,4 +128,4 @@ def under_review() -> QuerySet[Any]:
 
 def hold_ends(hold: Any) -> datetime:
     """When the bank is likely to give up a hold. A doubt: see :attr:`~cybersource.conf.Settings.hold_days`."""
-    return (hold.processed_datetime or hold.date_created) + timedelta(days=conf.hold_days)  # type: ignore[no-any-return]
+    return (hold.processed_datetime or clock.aware(hold.date_created)) + timedelta(days=conf.hold_days)  # type: ignore[no-any-return]

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
 from . import attention as needs
-from . import intents, orders, standing
+from . import clock, intents, orders, standing
 from .models import UNDER_WAY, Attention, OperationState, PaymentOperation
 from .standing import ENDED_WELL
 
@@ -110,7 +109,7 @@ def refund_instead(void: PaymentOperation) -> None:
 def drop_after(operation: PaymentOperation, reason: str) -> None:
     """Drop the steps that wait for this one."""
     later = PaymentOperation.objects.filter(plan=operation.plan, position__gt=operation.position, state=State.QUEUED)
-    later.update(state=State.DROPPED, rest_reason=reason, date_settled=timezone.now())
+    later.update(state=State.DROPPED, rest_reason=reason, date_settled=clock.now())
 
 
 def failed(steps: Sequence[PaymentOperation]) -> list[PaymentOperation]:

@@ -24,7 +24,7 @@ from django.utils import translation
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy, to_locale
 
-from . import dossiers, payments
+from . import clock, dossiers, payments
 from .dossiers import Payment
 from .payments import Wanted
 from .protocol import currency_exponent
@@ -91,7 +91,12 @@ class Receipt:
     @property
     def refunds(self) -> Sequence[Refund]:
         return [
-            Refund(date=one.date_created, amount=one.amount, currency=self.currency, text=self.text(one.amount))
+            Refund(
+                date=clock.aware(one.date_created),
+                amount=one.amount,
+                currency=self.currency,
+                text=self.text(one.amount),
+            )
             for one in self.payment.standing.refunds
             if one.status != VOIDED
         ]

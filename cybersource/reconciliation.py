@@ -15,11 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
-from . import adoption, authorizations, drift, enquiries, recovery, reviews, webhooks
+from . import adoption, authorizations, clock, drift, enquiries, recovery, reviews, webhooks
 from .conversions import poll_conversions
 from .enquiries import NoAnswer, OutOfReach
 from .models import UNDER_WAY, ReviewNotificationUpdate
@@ -61,7 +60,7 @@ def reconcile(
     ``dry_run`` asks and changes nothing: no operation is sent, no order settled, nothing listed. Callers must not hold
     a transaction open. Raises :class:`~django.core.exceptions.ImproperlyConfigured` without REST credentials.
     """
-    at = at or timezone.now()
+    at = clock.at_or_now(at)
     report = Report()
     if not dry_run:
         recovery.list_in_doubt(at=at)
@@ -102,7 +101,7 @@ def decisions(at: datetime, days: int, dry_run: bool, tell: Tell) -> Counter[str
         return Counter({"would be asked about": begun.count()})
     counts = Counter({"applied": reviews.apply_waiting()})
     if oldest is not None:
-        polled = poll_conversions(max(oldest - OVERLAP, at - timedelta(days=days)), at)
+        polled = poll_conversions(max(clock.aware(oldest) - OVERLAP, at - timedelta(days=days)), at)
         counts["found"] = polled.new
         counts[enquiries.NO_ANSWER] = len(polled.unread)
         counts[enquiries.FAILED] = polled.states[ReviewNotificationUpdate.State.FAILED]

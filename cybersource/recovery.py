@@ -25,11 +25,10 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from . import attention as needs
-from . import authorizations, enquiries, gateway, operations, orders, reasons
+from . import authorizations, clock, enquiries, gateway, operations, orders, reasons
 from .conf import conf
 from .conversions import poll_conversions
 from .enquiries import Found, NoAnswer, OutOfReach
@@ -155,7 +154,7 @@ def recover(*, at: datetime | None = None, dry_run: bool = False) -> Counter[str
 
     Safe at any time and on several machines at once: each operation is claimed by one of them.
     """
-    at = at or timezone.now()
+    at = clock.at_or_now(at)
     counts = enquiries.go_round(in_state(State.QUEUED), lambda one: send(one, dry_run=dry_run))
     sought = in_state(State.SENT, State.UNKNOWN)
     counts += enquiries.go_round(sought, lambda one: look_for(one, at, dry_run=dry_run))
@@ -193,7 +192,7 @@ def send(operation: PaymentOperation, *, dry_run: bool = False) -> Became:
 
 
 def send_claimed(operation: PaymentOperation) -> PaymentOperation | None:
-    now = timezone.now()
+    now = clock.now()
     waiting = PaymentOperation.objects.filter(pk=operation.pk, state=State.QUEUED)
     where = {"environment": environment_now(), "endpoint": endpoint_now()}
     if not waiting.update(state=State.SENT, date_sent=now, look_ups=0, **where):
@@ -478,7 +477,7 @@ def list_in_doubt(*, at: datetime | None = None) -> int:
     ).exclude(plan="")
     overdue = (
         PaymentOperation.objects.annotate(began=Coalesce("date_sent", "date_created"))
-        .filter(~Exists(asked), ~Exists(earlier), state__in=UNDER_WAY, began__lte=(at or timezone.now()) - LISTED_AFTER)
+        .filter(~Exists(asked), ~Exists(earlier), state__in=UNDER_WAY, began__lte=clock.at_or_now(at) - LISTED_AFTER)
         .select_related(*WITH)
         .order_by("pk")
     )

@@ -13,10 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Case, Count, F, IntegerField, When
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from . import attention, card_numbers, evidence, patience, profiles, reviews, settlement
+from . import attention, card_numbers, clock, evidence, patience, profiles, reviews, settlement
 from .models import CyberSourceReply, PaymentAttempt, ReplyType, clipped
 from .protocol import Decision, Outcome, OutcomeKind, ProtocolError, Reply
 
@@ -194,7 +193,7 @@ def log(
         auth_amount=reply.auth_amount,
         signed_date_time=reply.signed_at,
         result=Result.REFUSED if refused_because else Result.RECEIVED,
-        date_processed=timezone.now() if refused_because else None,
+        date_processed=clock.now() if refused_because else None,
         **columns,
     )
 

@@ -19,13 +19,12 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Case, F, QuerySet, Value, When
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
 from . import attention as needs
-from . import card_numbers, intents, ledger, orders, patience, signals, standing
+from . import card_numbers, clock, intents, ledger, orders, patience, signals, standing
 from .announcements import announce
 from .conf import conf
 from .models import (
@@ -213,14 +212,14 @@ def keep_foreign(content: bytes, told: Notification, remote_address: str | None)
         ),
     )
     ReviewNotificationUpdate.objects.bulk_create(
-        row_for(notification, position, masked(update), state=State.FOREIGN, date_handled=timezone.now())
+        row_for(notification, position, masked(update), state=State.FOREIGN, date_handled=clock.now())
         for position, update in enumerate(told.updates[:REFUSED_UPDATES])
     )
 
 
 def room_left() -> bool:
     """Whether this hour's evidence of refused notifications has not reached its ceiling."""
-    an_hour_ago = timezone.now() - timedelta(hours=1)
+    an_hour_ago = clock.now() - timedelta(hours=1)
     refused = ReviewNotification.objects.filter(date_created__gt=an_hour_ago).exclude(problem="").order_by()
     return refused[:REFUSED_AN_HOUR].count() < REFUSED_AN_HOUR
 
@@ -487,7 +486,7 @@ class Desk:
         still_pending([row for row, _state, _reviewed in self.closed]).update(
             state=Case(*[When(pk=row.pk, then=Value(state.value)) for row, state, _reviewed in self.closed]),
             transaction=Case(*[When(pk=row.pk, then=Value(reviewed.pk)) for row, _state, reviewed in self.closed]),
-            date_handled=timezone.now(),
+            date_handled=clock.now(),
         )
 
     def move(self, attempt: PaymentAttempt | None, reviewed: Any, state: str, attention: str = "") -> None:
@@ -703,7 +702,7 @@ def record_followon(order: Any, reviewed: Any, row: ReviewNotificationUpdate, up
         if reviewed.source.amount_debited + reviewed.amount > reviewed.source.amount_allocated:
             message += " " + _("It had been captured before. Look whether the money was taken twice.")
         else:
-            ledger.record_capture(order, reviewed, reference=followon.request_id, at=timezone.now())
+            ledger.record_capture(order, reviewed, reference=followon.request_id, at=clock.now())
             message += " " + _("It is recorded as captured; do not capture it again.")
     orders.note(order, message)
 

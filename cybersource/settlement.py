@@ -12,13 +12,12 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from oscar.core.loading import get_model
 
 from . import attention as needs
-from . import intents, ledger, limits, orders, reasons, signals, standing
+from . import clock, intents, ledger, limits, orders, reasons, signals, standing
 from .announcements import announce
 from .checkout import begin_next_step
 from .conf import conf
@@ -81,7 +80,7 @@ def settle(entry: CyberSourceReply, outcome: Outcome) -> Result:
     with orders.in_the_shops_language():
         result = EFFECTS[outcome.kind](order, attempt, outcome, entry)
     entry.result = result
-    entry.date_processed = timezone.now()
+    entry.date_processed = clock.now()
     # Only the first to act on a row says what it did: it may be acted on again while, or after, it takes effect.
     unprocessed = CyberSourceReply.objects.filter(pk=entry.pk, result=Result.RECEIVED)
     unprocessed.update(result=entry.result, date_processed=entry.date_processed)
@@ -399,7 +398,7 @@ def end(attempt: PaymentAttempt, entry: CyberSourceReply, *, state: str, attenti
     if attempt.attention != Attention.KEPT_AUTHORIZATION:  # what was set aside stays so, whatever else arrives
         attempt.attention = attention or attempt.attention
     attempt.settling_reply = entry
-    attempt.date_settled = timezone.now()
+    attempt.date_settled = clock.now()
     attempt.save(update_fields=["state", "attention", "settling_reply", "date_settled", "source"])
 
 

@@ -14,9 +14,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import F
-from django.utils import timezone
 
-from . import gateway
+from . import clock, gateway
 from .conversions import poll_conversions
 from .deliveries import PENDING, About, State
 from .models import PaymentToken, ReviewNotificationUpdate, WebhookDelivery, clipped
@@ -73,14 +72,14 @@ def is_due(row: WebhookDelivery) -> bool:
     """Whether it was not tried, or is to be tried again by now."""
     if not row.tries:
         return True
-    return timezone.now() - (row.date_handled or row.date_created) >= FIRST_WAIT * 2 ** (row.tries - 1)
+    return clock.now() - (row.date_handled or row.date_created) >= FIRST_WAIT * 2 ** (row.tries - 1)
 
 
 def claim(row: WebhookDelivery) -> bool:
     """Say that this process looks into it, unless another one was quicker."""
     mine = WebhookDelivery.objects.filter(pk=row.pk, state__in=PENDING, tries=row.tries)
     row.tries += 1
-    return mine.update(tries=F("tries") + 1, date_handled=timezone.now()) == 1
+    return mine.update(tries=F("tries") + 1, date_handled=clock.now()) == 1
 
 
 def look_into(row: WebhookDelivery, adopt: Adopt) -> bool:
@@ -104,7 +103,7 @@ def finish(row: WebhookDelivery, *, found: bool) -> str:
     else:
         state, problem = State.NOTED, "never-found"
     mine = WebhookDelivery.objects.filter(pk=row.pk, state__in=PENDING)
-    mine.update(state=state, problem=problem, date_handled=timezone.now())
+    mine.update(state=state, problem=problem, date_handled=clock.now())
     return state.value
 
 
@@ -113,7 +112,7 @@ def poll_for(decisions: Sequence[WebhookDelivery]) -> int:
     untold = [row for row in decisions if not is_decided(row.request_id)]
     if not untold:
         return 0
-    now = timezone.now()
+    now = clock.now()
     first = max(min(happened(row) for row in untold), now - LONGEST_LOOK_BACK)
     return poll_conversions(first - BEFORE, now).new
 
@@ -150,5 +149,5 @@ def refresh(card: PaymentToken) -> bool:
         return False
     # Not found may also mean that the token is of another kind; only of one that was found before it means gone.
     if outcome.http_status == 410 or card.kind == PaymentToken.Kind.CUSTOMER:
-        row.filter(date_gone=None).update(date_gone=timezone.now())
+        row.filter(date_gone=None).update(date_gone=clock.now())
     return True

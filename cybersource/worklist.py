@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from . import attention, card_numbers, differences, orders, paging
+from . import attention, card_numbers, clock, differences, orders, paging
 from .expiry import decline_unless_charged, is_forgotten
 from .models import Attention, AttentionItem, PaymentAttempt, PaymentOperation
 
@@ -113,7 +112,7 @@ def both_sides(item: AttentionItem) -> list[Side]:
 def in_books(name: str, told: Mapping[str, str]) -> str:
     text = str(told.get(name) or "")
     if name == "date" and (moment := parse_datetime(text)):
-        return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+        return date_format(clock.local(moment), "DATETIME_FORMAT")
     return text
 
 
@@ -140,7 +139,7 @@ def clear(item_id: int, *, user: Any, reason: str, no_charge: bool = False) -> C
     no_charge = no_charge and can_be_given_up(item, order)
     name, reason = user.get_username()[:150], card_numbers.mask("message", reason)[:255]
     if item.date_cleared is None:
-        item.date_cleared, item.cleared_by, item.cleared_by_name, item.reason = timezone.now(), user, name, reason
+        item.date_cleared, item.cleared_by, item.cleared_by_name, item.reason = clock.now(), user, name, reason
         item.save(update_fields=["date_cleared", "cleared_by", "cleared_by_name", "reason"])
     elif not no_charge:
         return Cleared(item=item, by_us=False)

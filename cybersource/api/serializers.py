@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import reduce
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
@@ -31,6 +32,13 @@ PAGE = 50
 
 #: How a payment stands, for programs and for people.
 STATES = [(name, rules.STANDINGS[standing]) for name, standing in STANDING_BY_WORD.items()]
+
+
+class MomentField(serializers.DateTimeField):
+    """A point in time, with its offset also in a shop with ``USE_TZ = False``."""
+
+    def default_timezone(self) -> Any:
+        return timezone.get_current_timezone()
 
 
 class Asked(serializers.Serializer):
@@ -190,8 +198,8 @@ class PaymentQuery(PageQuery):
 
     order = Text(required=False, default="", allow_blank=True, max_length=128, help_text="The order's number.")
     state = serializers.ChoiceField(choices=STATES, required=False, default="", allow_blank=True)
-    since = serializers.DateTimeField(required=False, default=None, help_text="Authorized then or later.")
-    until = serializers.DateTimeField(required=False, default=None, help_text="Authorized before then.")
+    since = MomentField(required=False, default=None, help_text="Authorized then or later.")
+    until = MomentField(required=False, default=None, help_text="Authorized before then.")
     card = serializers.RegexField(
         r"^[0-9]{4}\Z", required=False, default="", allow_blank=True, help_text="The card's last four digits."
     )
@@ -328,8 +336,8 @@ class OperationOut(serializers.Serializer):
     gateway_status = serializers.CharField(source="rest_status")
     gateway_reason = serializers.CharField(source="rest_reason")
     message = serializers.CharField()
-    created = serializers.DateTimeField(source="date_created")
-    settled = serializers.DateTimeField(source="date_settled", allow_null=True)
+    created = MomentField(source="date_created")
+    settled = MomentField(source="date_settled", allow_null=True)
 
 
 class OperationPage(serializers.Serializer):
@@ -351,7 +359,7 @@ class TransactionOut(serializers.Serializer):
     amount = Money("transaction.amount")
     left = Money("left", allow_null=True, help_text="What can still be captured or refunded of it.")
     reference = serializers.CharField(source="transaction.reference", help_text="CyberSource's id of it.")
-    created = serializers.DateTimeField(source="transaction.date_created")
+    created = MomentField(source="transaction.date_created")
     allowed = serializers.ListField(child=serializers.ChoiceField(choices=PaymentOperation.Kind.choices))
 
 
@@ -390,7 +398,7 @@ class PaymentSummary(serializers.Serializer):
     version = serializers.CharField(
         source="standing.version", help_text="Changes with every step; send it as seen with what you decided on it."
     )
-    created = serializers.DateTimeField(source="date")
+    created = MomentField(source="date")
 
 
 class PaymentPage(serializers.Serializer):
@@ -434,7 +442,7 @@ class StatusOut(serializers.Serializer):
     reference_number = serializers.CharField()
     amount = serializers.SerializerMethodField(help_text="Null where it was not said.")
     currency = serializers.CharField()
-    submitted = serializers.DateTimeField(source="submitted_at", allow_null=True)
+    submitted = MomentField(source="submitted_at", allow_null=True)
 
     def get_amount(self, looked: Any) -> str | None:
         return None if looked["amount"] is None else money(looked["amount"], looked["currency"])
@@ -497,7 +505,7 @@ class ReceiptSummary(serializers.Serializer):
 
     number = serializers.CharField()
     order = serializers.CharField(source="order.number")
-    date = serializers.DateTimeField(source="payment.date")
+    date = MomentField(source="payment.date")
     state = serializers.ChoiceField(source="payment.state", choices=STATES)
     status = serializers.CharField(help_text="In words, in the language of whoever asks.")
     card = Card(source="payment")
@@ -517,7 +525,7 @@ class ReceiptPage(serializers.Serializer):
 
 
 class RefundOut(serializers.Serializer):
-    date = serializers.DateTimeField()
+    date = MomentField()
     amount = Money("amount")
     amount_text = serializers.CharField(source="text")
 

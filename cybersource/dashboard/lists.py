@@ -11,13 +11,12 @@ from django import forms
 from django.core.validators import RegexValidator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from .. import intents, paging, payments, rules
+from .. import clock, intents, paging, payments, rules
 from ..models import UNDER_WAY, OperationState, PaymentOperation
 from ..navigation import may_see_payments
 from ..order_panel.looks import STANDING_TONES, TONES
@@ -152,7 +151,7 @@ def cells(row: Any) -> Iterable[str]:
     source = row.source
     amounts = (row.amount, source.amount_debited, source.amount_refunded)
     return (
-        timezone.localtime(row.date_created).strftime("%Y-%m-%d %H:%M:%S"),
+        clock.local(row.date_created).strftime("%Y-%m-%d %H:%M:%S"),
         source.order.number,
         row.reference,
         source.label,
@@ -184,7 +183,7 @@ def review_list(request: HttpRequest) -> HttpResponse:
     """Payments that wait for a reviewer, those that wait longest last, with the day on which their hold may end."""
     form = ListForm(request.GET)
     page = paging.page(payments.under_review(), **form.place)
-    now = timezone.now()
+    now = clock.now()
     rows = []
     for row in page.items:
         ends = payments.hold_ends(row)

@@ -11,10 +11,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from .. import profiles
+from .. import clock, profiles
 from ..models import SecureAcceptanceProfile
 from ..protocol import Credentials, InvalidRequest, PaymentRequest, SignedForm, TransactionType, verify
 from .findings import Area, Finding, Reporter
@@ -91,7 +90,7 @@ def sample(credentials: Credentials, *, answered_to: str = "") -> SignedForm:
         receipt_page=answered_to,
         backoffice_post_url=answered_to,
     )
-    return request.sign(credentials, at=timezone.now(), transaction_uuid=str(uuid4()))
+    return request.sign(credentials, at=clock.now(), transaction_uuid=str(uuid4()))
 
 
 def fit(key: Key) -> Iterator[Finding]:
@@ -128,7 +127,7 @@ def fit(key: Key) -> Iterator[Finding]:
 
 def ages(rows: Iterable[SecureAcceptanceProfile]) -> Iterator[Finding]:
     for row in rows:
-        age = timezone.now() - row.date_created
+        age = clock.now() - row.date_created
         if age > KEY_LIVES - WARNED_BEFORE:
             yield report.warning(
                 "D034",
@@ -145,7 +144,7 @@ def rotations(rows: Iterable[SecureAcceptanceProfile]) -> Iterator[Finding]:
             groups[profiles.bare_hostname(row.hostname) if row.hostname else ""].append(row)
     for host, group in groups.items():
         newest = max(row.date_created for row in group)
-        if len(group) > 1 and timezone.now() - newest > ROTATION_TAKES:
+        if len(group) > 1 and clock.now() - newest > ROTATION_TAKES:
             yield report.warning(
                 "D035",
                 _("%(count)s keys are active for %(host)s, and only the newest signs.")

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from .. import gateway
+from .. import clock, gateway
 from ..conf import conf
 from ..protocol.rest import AuthMode, NotSent, PrivateKey, Processed, Refused, Unknown, Why, search
 from .findings import Area, Finding, Reporter
@@ -55,11 +54,11 @@ def certificates() -> Iterator[Finding]:
     for name, end in ends.items():
         if end is None:
             continue
-        told = {"name": name, "date": date_format(timezone.localtime(end), "DATE_FORMAT")}
+        told = {"name": name, "date": date_format(clock.local(end), "DATE_FORMAT")}
         hint = _("Make or download a new one in the Business Center, and replace the file; no restart is needed.")
-        if end <= timezone.now():
+        if end <= clock.now():
             yield report.error("D050", _("%(name)s ended on %(date)s.") % told, hint)
-        elif end - timezone.now() < CERTIFICATE_ENDS_SOON:
+        elif end - clock.now() < CERTIFICATE_ENDS_SOON:
             yield report.warning("D051", _("%(name)s ends on %(date)s.") % told, hint)
         else:
             yield report.good(_("%(name)s is valid until %(date)s.") % told)
@@ -70,7 +69,7 @@ def health() -> Iterator[Finding]:
     outcome, ahead = exchange.outcome, exchange.clock_ahead
     disbelieved = isinstance(outcome, Refused) and outcome.is_not_authenticated
     if ahead is not None and abs(ahead) > DOUBTFUL_CLOCK:
-        yield clock(ahead, is_wrong=disbelieved or abs(ahead) > WRONG_CLOCK)
+        yield clock_differs(ahead, is_wrong=disbelieved or abs(ahead) > WRONG_CLOCK)
         if disbelieved:
             return  # with such a clock that says nothing about the keys
     told = {"host": gateway.access().host, "milliseconds": exchange.entry.milliseconds}
@@ -85,7 +84,7 @@ def health() -> Iterator[Finding]:
         yield from encryption()
 
 
-def clock(ahead: timedelta, *, is_wrong: bool) -> Finding:
+def clock_differs(ahead: timedelta, *, is_wrong: bool) -> Finding:
     seconds = round(abs(ahead).total_seconds())
     what = (
         _("This machine's clock is %(seconds)s seconds ahead of CyberSource's.")

@@ -12,12 +12,11 @@ from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connections, models, router
 from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
-from .. import limits
+from .. import clock, limits
 from ..announcements import LEASE
 from ..conf import conf
 from ..models import (
@@ -106,7 +105,7 @@ def columns_missing(connection: Any) -> list[str]:
 
 def backlog() -> Iterator[Finding]:
     """What waits longer than a scheduled command would let it."""
-    overdue = timezone.now() - OVERDUE
+    overdue = clock.now() - OVERDUE
     replies = CyberSourceReply.objects.filter(
         result=CyberSourceReply.Result.RECEIVED, attempt__isnull=False, date_created__lt=overdue
     )
@@ -147,7 +146,7 @@ def backlog() -> Iterator[Finding]:
     if last := last_expired():
         yield report.note(
             _("cybersource_expire_attempts last ended an attempt on %(date)s.")
-            % {"date": date_format(timezone.localtime(last), "DATETIME_FORMAT")}
+            % {"date": date_format(clock.local(last), "DATETIME_FORMAT")}
         )
 
 

@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from .. import orders, reasons, worklist
+from .. import clock, orders, reasons, worklist
 from ..conf import conf
 from ..models import AttemptState, Attention, AttentionItem, CyberSourceReply, PaymentAttempt, ReviewNotificationUpdate
 from .looks import amount_of
@@ -171,7 +170,7 @@ def waiting(order: Any, review: Review) -> Alarm:
 
 def not_acted_on(entries: Sequence[CyberSourceReply], reviews: Sequence[Review]) -> Iterable[Alarm]:
     """What arrived, is kept, and could not be recorded."""
-    overdue = timezone.now() - ACTED_ON_WITHIN
+    overdue = clock.now() - ACTED_ON_WITHIN
     stuck = [entry for entry in entries if entry.result == Result.RECEIVED and entry.date_created < overdue]
     failed = [told for review in reviews for told in review.told if told.state == UpdateState.FAILED]
     if stuck or failed:

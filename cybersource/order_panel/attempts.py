@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from .. import reasons, worklist
+from .. import clock, reasons, worklist
 from ..models import AttemptState, CyberSourceReply, PaymentAttempt, ReplyType
 from ..protocol import CARD_TYPES, TransactionType, avs_meaning, cvn_meaning
 from .looks import TONES
@@ -128,7 +127,7 @@ def step(attempt: PaymentAttempt, charges: Sequence[Any], entries: Sequence[Cybe
 
 def remark(attempt: PaymentAttempt) -> str:
     """What an attempt without an answer may mean."""
-    waits = attempt.state == AttemptState.OPEN and timezone.now() - attempt.date_signed >= GIVEN_UP_AFTER
+    waits = attempt.state == AttemptState.OPEN and clock.now() - attempt.date_signed >= GIVEN_UP_AFTER
     if not waits and attempt.state != AttemptState.EXPIRED:
         return ""
     if attempt.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from oscar.core.loading import get_model
 
-from .. import endings, rules, standing
+from .. import clock, endings, rules, standing
 from ..models import OperationState, PaymentOperation
 from ..standing import WhyNot
 from .looks import STANDING_TONES, TONES
@@ -219,7 +219,7 @@ def movement(payment: standing.Payment, transaction: Any) -> Movement:
         pk=transaction.pk,
         what=str(names.get(transaction.txn_type, transaction.txn_type)),
         amount=transaction.amount,
-        at=transaction.processed_datetime or transaction.date_created,
+        at=transaction.processed_datetime or clock.aware(transaction.date_created),
         reference=transaction.reference,
         standing=str(rules.STANDINGS[stands]) if shown else "",
         tone=STANDING_TONES.get(stands, "secondary"),

@@ -10,6 +10,7 @@ from typing import Any
 
 from oscar.core.loading import get_model
 
+from .. import clock
 from ..models import FollowonResult, ReviewNotificationUpdate
 from ..protocol import ReviewDecision
 from .looks import TONES
@@ -116,7 +117,7 @@ def reviewed(
                 transaction_id=charge.reference,
                 amount=charge.amount,
                 currency=order.currency,
-                since=charge.processed_datetime or charge.date_created,
+                since=charge.processed_datetime or clock.aware(charge.date_created),
                 status=charge.status,
                 tone=TONES.get(charge.status, "secondary"),
                 told=tuple(told(update) for update in about),

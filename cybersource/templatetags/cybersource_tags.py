@@ -11,10 +11,9 @@ from django import template
 from django.conf import settings
 from django.template import Context
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.translation import get_language, to_locale
 
-from cybersource import fingerprints, orders, shopper, unpaid
+from cybersource import clock, fingerprints, orders, shopper, unpaid
 
 register = template.Library()
 
@@ -111,7 +110,7 @@ def cybersource_card_form(
     return {
         "nonce": nonce or cybersource_nonce(context),
         # Midnight may pass while the page stands open, so the module counts on from here.
-        "now": timezone.localtime().isoformat(timespec="seconds"),
+        "now": clock.local(clock.now()).isoformat(timespec="seconds"),
         "placed_url": url_or_empty("cybersource-placed"),
         "finish_url": url_or_empty("cybersource-finish-newest"),
         "csrf_token": context.get("csrf_token", ""),
