@@ -536,7 +536,7 @@ def give_up_form(attempt: PaymentAttempt, problem: ProtocolError) -> None:
     with orders.in_the_shops_language():
         may_be_charged = attempt.transaction_type != TransactionType.CREATE_PAYMENT_TOKEN and attempt.date_shown
         ended = not may_be_charged and PaymentAttempt.objects.filter(pk=attempt.pk, state=AttemptState.OPEN).update(
-            state=AttemptState.FAILED, date_settled=timezone.now()
+            state=AttemptState.FAILED, date_settled=clock.now()
         )
         orders.note_once(order, _("The card form could not be made: %(why)s") % {"why": problem.explanation})
         if not ended:
