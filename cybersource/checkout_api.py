@@ -22,6 +22,7 @@ from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
 from . import card_numbers, checkout, limits, order_allocations, orders
 from .conf import conf
@@ -51,9 +52,7 @@ class CardSerializer:
     """What both of api-checkout's serializers learn: how many cards, which amounts, what an address lacks."""
 
     def to_internal_value(self, data: Any) -> Any:
-        typed = card_numbers.refusals(data)
-        if typed:
-            raise ValidationError(typed)  # Oscar would store the address, and the card with it
+        refuse_card_numbers(data)
         payment = data.get("payment") if isinstance(data, Mapping) else None
         if isinstance(payment, Mapping) and not all(isinstance(entry, Mapping) for entry in payment.values()):
             raise ValidationError({"payment": [gettext("Each payment method is an object.")]})
@@ -165,6 +164,16 @@ def raise_if_missing(order: Any) -> None:
         raise ValidationError(
             {"order": [gettext("Not available any more: %(missing)s") % {"missing": ", ".join(missing)}]}
         )
+
+
+def refuse_card_numbers(data: Any) -> None:
+    """Raise an error of each field that holds one: Oscar would store the address, and the card with it."""
+    try:
+        found = card_numbers.refusals(data)
+    except RecursionError:
+        raise ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [gettext("This is nested too deeply.")]}) from None
+    if found:
+        raise ValidationError(found if isinstance(found, Mapping) else {api_settings.NON_FIELD_ERRORS_KEY: found})
 
 
 def raise_problems(

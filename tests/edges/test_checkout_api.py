@@ -228,6 +228,25 @@ def test_what_is_no_payment_is_406(shopper, payment):
     assert_nothing_happened(shopper)
 
 
+@pytest.mark.parametrize(
+    "posted",
+    [
+        '{"4111111111111111": 1}',
+        '["4111111111111111"]',
+        '"4111111111111111"',
+        "[]",
+        "null",
+        "7",
+        '{"payment": []}',
+        '{"payment": null}',
+        '{"basket": ' + 900 * "[" + 900 * "]" + "}",
+    ],
+)
+def test_what_is_no_checkout_is_406_whatever_it_is(shopper, posted):
+    for path in ("/api/checkout/", "/api/checkout/complete-deferred-payment/"):
+        assert shopper.client.post(path, posted, content_type="application/json").status_code == 406
+
+
 def test_a_card_in_the_query_is_not_logged_with_the_refusal(shopper, caplog):
     shopper.fill_basket()
     for query, logged in (("card_number=4111%201111%2011111111", False), ("format=json", True)):

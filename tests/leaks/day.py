@@ -129,6 +129,7 @@ def _(world: World) -> None:
         payload = {**shopper.payload(payment={"cybersource": payment}), **card(number), "card": card(number)}
         query = urlencode(card(number))
         shopper.client.post(f"/api/checkout/?{query}", payload, content_type="application/json")
+        shopper.check_out()
         shopper.client.get(f"/api/checkout/payment-states/?{query}")
 
 
