@@ -1,6 +1,7 @@
 # make sandbox   a shop on http://localhost:8000 with a CyberSource on this machine, until Ctrl-C
 # make test      the whole test suite; make test ARGS="-k reply -x" for a part of it
 #
+# make prove     the whole suite once more on the oldest, middle and newest versions, browser and packages included
 # make benchmark what it costs, against its budgets, with up to a million log rows; twenty minutes on a quiet machine
 #
 # All do their own set-up in .venv and .sandbox. They need Python 3.11 or newer, make and a package index.
@@ -8,7 +9,7 @@
 VENV := .venv/bin/python
 INSTALL = python="$$(sandbox/find-python)" && "$$python" sandbox/environment.py
 
-.PHONY: sandbox test benchmark lint mutants clean
+.PHONY: sandbox test prove benchmark lint mutants clean
 
 sandbox:
 	@$(INSTALL) sandbox && exec $(VENV) -m sandbox
@@ -21,6 +22,16 @@ test:
 	if [ -n "$$chromium" ]; then export CHROMIUM="$$chromium"; echo "Browser tests run in $$chromium."; \
 	else echo "No Chromium was found, so the browser tests are SKIPPED. Install chromium, or set CHROMIUM."; fi; \
 	exec $(VENV) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# Hours; needs Python 3.11, 3.12 and 3.13 and a Chromium. One pair: make prove PAIRS=oldest; a part: ARGS="tests/browser"
+PAIRS ?= oldest,middle,newest
+prove:
+	@$(INSTALL) test
+	@[ -x .tox/tools/bin/tox ] || { $(VENV) -m venv .tox/tools && .tox/tools/bin/python -m pip install -q "tox>=4.20"; }
+	@chromium="$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome \
+		|| command -v google-chrome-stable)}"; \
+	REQUIRE_BROWSER=1 CHROMIUM="$$chromium" exec .tox/tools/bin/tox run --skip-missing-interpreters false \
+		-e $(PAIRS) $(if $(ARGS),-- $(ARGS))
 
 # A part of it: make benchmark ARGS="-k review"
 benchmark:

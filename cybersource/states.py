@@ -10,6 +10,7 @@ import math
 from decimal import Decimal
 from typing import Any
 
+from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from oscarapicheckout.states import COMPLETE, CONSUMED, DECLINED, PENDING, PaymentStatus
 from oscarapicheckout.utils import CHECKOUT_PAYMENT_STEPS, list_payment_method_states
@@ -136,7 +137,10 @@ class AttemptStatus(PaymentStatus):
                 return None
             raise TooManyTries(refused.wait, may_be_paid=attempt.date_shown is not None) from None
         # Whose form it is: the session may speak of a newer order than the page that asks.
-        return {**form.as_required_action(), "order_number": attempt.order.number} if form else None
+        if form is None:
+            return None
+        state_url = reverse("cybersource-state", args=[attempt.transaction_uuid])
+        return {**form.as_required_action(), "order_number": attempt.order.number, "state_url": state_url}
 
 
 def forget_other_orders(sender: Any, order: Any, request: Any = None, **kwargs: Any) -> None:

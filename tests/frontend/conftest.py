@@ -44,6 +44,7 @@ ENGINE = Engine(
     libraries={
         "i18n": "django.templatetags.i18n",
         "static": "django.templatetags.static",
+        "currency_filters": "oscar.templatetags.currency_filters",
         "cybersource_tags": "cybersource.templatetags.cybersource_tags",
     },
 )

@@ -182,3 +182,37 @@ def test_a_shop_without_fingerprinting_draws_nothing_and_remembers_nothing(reque
     assert fingerprint(request_with_session).strip() == ""
     assert request_with_session.session == {}
     assert render(FINGERPRINT).strip() == ""
+
+
+def nonces(html):
+    found = Elements(html)
+    return {element.get("nonce") for element in (*found.of("script"), *found.of("link"))}
+
+
+PAGES = ["pending.html", "finish.html"]
+TAGS = ["{% cybersource_card_form %}", "{% cybersource_fingerprint %}"]
+
+
+@override_settings(CYBERSOURCE_ORG_ID="1snn5n9w", CYBERSOURCE_MERCHANT_ID="acme_shop")
+@pytest.mark.parametrize("source", [f"{{% load cybersource_tags %}}{tag}" for tag in TAGS])
+def test_django_s_own_nonce_is_written_although_nobody_has_written_it_before(request_with_session, source):
+    csp = pytest.importorskip("django.utils.csp")
+    lazy = csp.LazyNonce()
+    html = render(source, csp_nonce=lazy, request=request_with_session)
+    assert nonces(html) == {str(lazy)}
+
+
+def test_a_nonce_on_the_request_is_found_as_well_and_an_option_comes_first(request_with_session):
+    request_with_session.csp_nonce = "of-the-request"
+    assert nonces(render("{% load cybersource_tags %}{% cybersource_card_form %}", request=request_with_session)) == {
+        "of-the-request"
+    }
+    named = "{% load cybersource_tags %}{% cybersource_card_form nonce='named' %}"
+    assert nonces(render(named, request=request_with_session)) == {"named"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_script_and_style_of_ours_on_a_page_has_the_nonce(page):
+    html = render(f"{{% extends 'cybersource/{page}' %}}", csp_nonce="r4nd0m", refresh_url="/")
+    ours = [e for e in Elements(html).found if "cybersource/" in (e[1].get("src") or e[1].get("href") or "")]
+    assert ours and {attrs.get("nonce") for _tag, attrs in ours} == {"r4nd0m"}

@@ -644,7 +644,7 @@ export async function pay({
     const action = formAction(state);
     if (!action) throw new PaymentProblem("checking");
     // The shop goes on with a card it has a token for: never let that pass for the card just typed.
-    if (!wantsCard(action)) throw new PaymentProblem("other-card");
+    if (!wantsCard(action)) throw new PaymentProblem("other-card", { stateUrl: action.state_url });
 
     const asked = action.fields.filter((field) => field.editable && field.key.startsWith("bill_to_") && field.key !== "bill_to_phone");
     const address = billingOf(Object.fromEntries(asked.map(({ key, value }) => [key, billing[key] || value || ""])));
@@ -1144,6 +1144,7 @@ class CardForm {
 
     showPaymentProblem(problem) {
         const { code } = problem;
+        this.otherCard = absolute(problem.stateUrl);
         if (code === "invalid") return this.showFieldProblems(problem.fields);
         if (code === "billing") return this.askBilling(problem);
         const values = { status: problem.status ?? "" };
@@ -1296,7 +1297,7 @@ class CardForm {
         this.say("preparing");
         try {
             const { methodKey } = this.form.dataset;
-            const answer = await continuePayment({ statesUrl: this.statesUrl, methodKey: methodKey || undefined, onLeaving: () => this.leaving() });
+            const answer = await continuePayment({ statesUrl: this.otherCard || this.statesUrl, methodKey: methodKey || undefined, onLeaving: () => this.leaving() });
             if (answer === "posted") return;
             this.fail(new PaymentProblem({ waiting: "checking", "card-needed": "unreadable" }[answer] ?? "paid"));
         } catch (error) {
