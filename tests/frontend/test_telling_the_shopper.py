@@ -130,7 +130,7 @@ def test_an_error_of_a_field_that_the_page_has_stands_at_that_field(checkout, sh
     assert checkout.field("State or province").get_attribute("aria-invalid") == "true"
     assert checkout.summary.locator("li").all_inner_texts() == [
         "Billing address, State or province: Enter your state.",
-        "Billing address, Line3: Too long.",
+        "Billing address, Third line of the address: Too long.",
         "E-mail address: Enter your e-mail address.",
         "Your account: Your account needs an e-mail address.",
     ]

@@ -18,6 +18,7 @@ export const CARD_TYPES = Object.freeze({
     "060": "mada", "061": "RuPay", "062": "UnionPay",
 });
 
+const PRIVATE_LABEL = "055";
 const FOURS = [4, 4, 4, 4, 3];
 const MASTERCARD = ["51-55", "2221-2720"];
 
@@ -161,7 +162,10 @@ export function numberProblem(number, { accepted, type } = {}) {
     if (!digits) return "number-required";
     const told = brandOf(digits, accepted);
     const scheme = schemeOf(digits);
-    const refused = told || (scheme?.elsewhere && !codes(accepted).length) ? null : scheme;
+    const allowed = codes(accepted);
+    // A card of the shop's own may have any number.
+    const mayBe = scheme && NATIONAL.includes(scheme) && (allowed.length ? allowed.includes(PRIVATE_LABEL) : scheme.elsewhere);
+    const refused = told || mayBe ? null : scheme;
     const chosen = ofCode(type);
     const brand = told ?? refused ?? (chosen?.shares ? null : chosen) ?? UNKNOWN_BRAND;
     if (!brand.lengths.includes(digits.length)) {
