@@ -96,8 +96,9 @@ def release(order_id: int) -> bool:
     deleted = rows_a_decline_deletes(order, discounts)
     change_usage(discounts, sign=-1)
     ReleasedAllocation.objects.create(order=order, lines=release_stock(lines), deleted=deleted)
-    again = AttentionItem.objects.filter(order=order, kind=Attention.SHORT)
-    needs.clear(again, _("The order was declined again."))
+    listed = AttentionItem.objects.filter(order=order, kind=Attention.SHORT)
+    with orders.in_the_shops_language():
+        needs.clear(listed, _("The order was declined again."))
     return True
 
 

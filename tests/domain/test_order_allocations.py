@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from oscar.core.loading import get_model
 from oscarapicheckout.serializers import OrderTokenField
 from oscarapicheckout.utils import _set_order_payment_declined
 
+from cybersource import signals, worklist
 from cybersource.methods import Cybersource
 from cybersource.models import AttentionItem, PaymentAttempt, ReleasedAllocation
 from cybersource.simulator import cards
@@ -134,6 +136,7 @@ def test_a_late_charge_for_goods_that_are_gone_is_told_to_staff(shopper, shelf):
     item = AttentionItem.objects.get(kind="short")
     assert item.order == order
     assert item.evidence == {"missing": [f"1 × {shelf.product.title} ({shelf.record.partner_sku})"]}
+    assert worklist.detail_in_words(item) == f"Missing: 1 × {shelf.product.title} ({shelf.record.partner_sku})"
     assert order.notes.filter(message__contains=shelf.record.partner_sku).count() == 1
     allocations_are_sound()
 
@@ -157,19 +160,33 @@ def test_a_rejected_review_releases_what_its_order_took(shopper, shelf):
     allocations_are_sound()
 
 
-def test_a_form_that_cannot_be_made_releases_what_its_order_took(shopper, shelf, settings):
-    shelf.fill(shopper)
-    payload = shopper.payload()
-    payload["billing_address"] = {**payload["billing_address"], "postcode": "9" * 20}
-    for _again in range(2):
-        placed = shopper.client.post("/api/checkout/", payload, content_type="application/json")
-        if placed.status_code == 406:
-            break
-        order = Order.objects.get(number=placed.json()["number"])
-        assert status(order) == "Payment Declined"
-        assert not PaymentAttempt.objects.exists()
-    assert shelf.allocated == 0
+@pytest.mark.parametrize("signal", ["pre_build_get_token_request", "pre_build_auth_request"])
+def test_a_form_that_cannot_be_made_releases_what_its_order_took(shopper, shelf, settings, signal):
+    """No attempt remains of it. A visitor whose orders are all declined at once empties no shelf."""
+    settings.CYBERSOURCE_FLOW = "two-step"
+
+    def raises(**kwargs):
+        raise RuntimeError("the shop's own code")
+
+    with connected(getattr(signals, signal), raises):
+        for visitor in (shopper, Shopper(), Shopper()):
+            shelf.fill(visitor)
+            refused = visitor.client.post("/api/checkout/", visitor.payload(), content_type="application/json")
+            assert refused.status_code == 406
+            assert shelf.allocated == 0
+    assert set(Order.objects.values_list("status", flat=True)) == {"Payment Declined"}
+    assert Order.objects.count() == 3
+    assert not PaymentAttempt.objects.exists()
     allocations_are_sound()
+
+
+@contextmanager
+def connected(signal, receiver):
+    signal.connect(receiver)
+    try:
+        yield
+    finally:
+        signal.disconnect(receiver)
 
 
 def test_the_order_of_another_method_is_left_as_api_checkout_leaves_it(shopper, shelf):
