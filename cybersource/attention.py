@@ -76,6 +76,10 @@ ADVICE = {
     Attention.UNKNOWN_OPERATION: gettext_lazy(
         "Look its reference number up in the CyberSource Business Center, and do there or here what is missing."
     ),
+    Attention.WAITING_OPERATION: gettext_lazy(
+        "Tell whoever runs the shop to look at the REST key and at cybersource_reconcile. It is done then: do not "
+        "do it by hand."
+    ),
     Attention.GIVEN_BACK_IN_PART: gettext_lazy("Look at the payment, and give back what is left of it."),
     Attention.DRIFT: gettext_lazy(
         "Compare both sides, and put right the one that is wrong. The shop's books were not changed."
@@ -244,9 +248,17 @@ def is_open(attempt: PaymentAttempt | None, transaction_id: str) -> bool:
     return bool(transaction_id) and open_items.exists()
 
 
-def clear(items: QuerySet[AttentionItem], reason: str) -> None:
-    """Clear what needs nobody any more."""
-    items.filter(date_cleared=None).update(date_cleared=clock.now(), reason=reason[:255])
+def clear(items: QuerySet[AttentionItem], reason: str, *, operation: PaymentOperation | None = None) -> None:
+    """Clear what needs nobody any more, since an operation settled it where one is named."""
+    items.filter(date_cleared=None).update(
+        date_cleared=clock.now(), reason=reason[:255], cleared_by_operation=operation
+    )
+
+
+def list_again(items: QuerySet[AttentionItem]) -> None:
+    """List again what an operation had settled that was undone since. What staff cleared stays cleared."""
+    settled = items.filter(date_cleared__isnull=False, cleared_by_operation__isnull=False)
+    settled.update(date_cleared=None, reason="", cleared_by_operation=None)
 
 
 # -- money that belongs to no attempt ------------------------------------------------------------------------------

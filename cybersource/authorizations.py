@@ -21,9 +21,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from oscarapicheckout import settings as checkout_settings
 
-from . import clock, gateway, intents, ledger, operations, orders, patience, rules, settlement
+from . import clock, gateway, intents, ledger, operations, orders, patience, reasons, rules, settlement
 from .checkout import SERVER_FLOW
 from .conf import conf
+from .enquiries import OutOfReach
 from .models import (
     UNDER_WAY,
     UNSETTLED_STATES,
@@ -202,7 +203,9 @@ def authorize_waiting(*, at: datetime | None = None) -> int:
     done = 0
     for attempt in waiting.select_related("order", "token").order_by("pk"):
         try:
-            authorize_step(attempt)
+            ended = authorize_step(attempt)
+            if ended.rest_reason == reasons.NOT_BELIEVED:
+                raise OutOfReach(f"operation {ended.reference_number}: CyberSource does not believe our key")
             done += 1
         except InvalidOperation as refused:
             logger.warning("The card stored for attempt %s was not authorized: %s", attempt.pk, refused)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from oscar.core.loading import get_model
 
-from . import giving_back, operations, rules, standing
+from . import giving_back, operations, orders, rules, standing
 from .conf import conf
 from .models import AttentionItem, PaymentOperation
 from .rules import Problem
@@ -83,6 +83,7 @@ class Way:
 
     transaction: int
     act: Act
+    permissions: tuple[str, ...]  #: what whoever presses it needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +110,14 @@ class Desk:
             held = standing.NOTHING if self.payment.has_ended else self.payment.held
             return self.payment.left_to_refund + held
         return rules.limit(self.kind, self.payment, self.transaction)
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """What whoever asks for it needs, by its effect."""
+        if self.act == Act.GIVE_BACK:
+            steps = giving_back.plan(self.payment, on=self.transaction)
+            return giving_back.permissions(self.payment, self.transaction, steps)
+        return rules.permissions(self.kind, self.payment, self.transaction)
 
     @property
     def is_whole_payment(self) -> bool:
@@ -177,11 +186,17 @@ class Desk:
         if self.act != Act.GIVE_BACK:
             explain = giving_back.explain
             told = explain(self.kind, self.payment, self.transaction, amount, is_last=wish.is_last)
-            return [told, *self.of_the_hold()]
+            return [*self.of_the_order(), told, *self.of_the_hold()]
         said: list[str] = []
         for step in giving_back.plan(self.payment, on=self.transaction, **self.part(wish)):
             said += filter(None, (step.says, step.otherwise))
         return said
+
+    def of_the_order(self) -> list[str]:
+        """What speaks against taking money for the order as it stands."""
+        if self.act == Act.CAPTURE and orders.is_cancelled(self.order):
+            return [gettext("The order is cancelled. The shopper would pay for what is not sent.")]
+        return []
 
     def of_the_hold(self) -> list[str]:
         """What becomes of the hold of a payment that is rejected."""
@@ -262,7 +277,7 @@ def line(order_line: Any, act: Act, quantities: standing.Quantities, currency: s
 
 
 def asked_before(key: str, payment: standing.Payment) -> PaymentOperation | None:
-    """The last operation of the payment that was asked under a form's key: giving back takes several."""
+    """The operation of the payment that was asked under a form's key; of a plan its last step that was sent."""
     asked = [one for one in payment.operations if one.key and one.key.partition(".")[0] == key]
     return asked[-1] if asked else None
 
@@ -272,8 +287,8 @@ def ways_back(items: Iterable[AttentionItem]) -> dict[int, Way]:
     charges = {(one.order_id, one.transaction_id): one.pk for one in items if one.order_id and one.transaction_id}
     if not charges:
         return {}
-    orders, references = zip(*charges, strict=True)
-    sources = Source.objects.filter(order__in=orders, reference__in=references).select_related("source_type")
+    order_ids, references = zip(*charges, strict=True)
+    sources = Source.objects.filter(order__in=order_ids, reference__in=references).select_related("source_type")
     found = {}
     for payment in standing.read(list(sources)).values():
         item = charges.get((payment.source.order_id, payment.source.reference))
@@ -288,7 +303,8 @@ def way_back(payment: standing.Payment) -> Way | None:
     if hold is None or not payment.is_ours:
         return None
     if Kind.REVERSE in rules.allowed(payment, hold) and not payment.captures:
-        return Way(transaction=hold.pk, act=Act.REVERSE)
-    if payment.under_way or not giving_back.plan(payment, on=hold):
+        needed = rules.permissions(Kind.REVERSE, payment, hold)
+        return Way(transaction=hold.pk, act=Act.REVERSE, permissions=needed)
+    if payment.under_way or not (steps := giving_back.plan(payment, on=hold)):
         return None
-    return Way(transaction=hold.pk, act=Act.GIVE_BACK)
+    return Way(transaction=hold.pk, act=Act.GIVE_BACK, permissions=giving_back.permissions(payment, hold, steps))

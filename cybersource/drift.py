@@ -28,7 +28,15 @@ from . import clock, enquiries, orders, standing
 from .conf import conf
 from .differences import Difference
 from .enquiries import Found
-from .models import UNDER_WAY, Attention, AttentionItem, CyberSourceReply, PaymentOperation
+from .models import (
+    UNDER_WAY,
+    Attention,
+    AttentionItem,
+    CyberSourceReply,
+    PaymentOperation,
+    environment_now,
+    merchant_now,
+)
 from .protocol import Decision
 from .protocol.rest import Act, Answer, Fate, act_of, fate_of, is_for_details
 from .protocol.vocabulary import RULE_REASONS
@@ -194,7 +202,12 @@ def unseen(start: datetime, end: datetime, seen: set[str]) -> Iterator[str]:
     ours = Q(source__source_type__name=conf.source_type) | Q(log__isnull=False)
     rows = (
         Transaction.objects.filter(
-            ours, date_created__gte=start, date_created__lt=end, txn_type__in=list(MISSING_THERE), reference__regex=IDS
+            ours,
+            made_here(),
+            date_created__gte=start,
+            date_created__lt=end,
+            txn_type__in=list(MISSING_THERE),
+            reference__regex=IDS,
         )
         .filter(status__in=standing.MONEY_STATUSES)
         .exclude(status=LAPSING)
@@ -211,6 +224,12 @@ def unseen(start: datetime, end: datetime, seen: set[str]) -> Iterator[str]:
         if len(batch) < PAGE:
             return
         last = batch[-1][0]
+
+
+def made_here() -> Q:
+    """Of Transactions: those of the merchant and the environment that are asked. Others' are missing there by right."""
+    merchant = Q(log__merchant_id__in=("", merchant_now()), log__environment__in=("", environment_now()))
+    return Q(log=None) | merchant
 
 
 # -- one transaction ---------------------------------------------------------------------------------------------------
@@ -462,7 +481,10 @@ def open_items() -> list[AttentionItem]:
 
 
 def review(item: AttentionItem, *, dry_run: bool = False) -> str:
-    """Clear an item whose two sides agree by now."""
+    """Clear an item whose two sides agree by now, where the other side can be asked."""
+    rows = Transaction.objects.filter(reference=item.transaction_id)
+    if rows.exists() and not rows.filter(made_here()).exists():
+        return "made for another merchant"
     row = next(recorded([item.transaction_id]), None)
     found = examine(row, enquiries.look_up(item.transaction_id))
     if found is None:

@@ -128,7 +128,8 @@ def why_not(operation: PaymentOperation) -> reasons.Words | None:
     """Why CyberSource did not do it, where it said so."""
     if operation.state == State.DROPPED and operation.message:
         return reasons.Words(operation.message, ENDINGS[State.DROPPED].advice)
-    answered = operation.state in (State.DECLINED, State.REFUSED, State.DROPPED) and operation.rest_reason
+    waits = operation.state == State.QUEUED and operation.rest_reason in reasons.NOT_LOOKED_AT
+    answered = waits or (operation.state in (State.DECLINED, State.REFUSED, State.DROPPED) and operation.rest_reason)
     return reasons.of_rest(operation.rest_reason) if answered else None
 
 

@@ -9,7 +9,7 @@ Source: payments guides on voids, reversals and credits; an integrator's order o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -71,6 +71,13 @@ def plan(
     if held + freed:
         steps.append(step(Kind.REVERSE, payment, payment.authorization, held + freed))
     return tuple(steps)
+
+
+def permissions(payment: Payment, on: Any, steps: Sequence[Step]) -> tuple[str, ...]:
+    """The permissions that a plan needs: those of all its steps."""
+    asked = [(one.kind, one.transaction) for one in steps] or [(kind_for(on), on)]
+    found = [name for kind, each in asked for name in rules.permissions(kind, payment, each)]
+    return tuple(dict.fromkeys(found))
 
 
 def back_from(payment: Payment, taken: standing.Taken, amount: Decimal | None, *, is_part: bool = False) -> list[Step]:

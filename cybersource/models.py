@@ -127,6 +127,7 @@ class Attention(models.TextChoices):
     UNRECORDED = "unrecorded", _("An answer came and could not be recorded")
     HOLD_LEFT = "hold-left", _("A payment was rejected after the bank had approved it, so its hold may remain")
     UNKNOWN_OPERATION = "unknown-operation", _("Nobody could find out whether money was moved")
+    WAITING_OPERATION = "waiting-operation", _("What is to be done waits: it could not be sent yet")
     GIVEN_BACK_IN_PART = "given-back-in-part", _("Only a part of what was to go back went back")
     DRIFT = "drift", _("CyberSource's books and the shop's differ")
     SHORT = "short", _("Taken up again after a decline, and others have got what it had released")

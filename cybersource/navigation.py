@@ -6,6 +6,7 @@ permission and without being staff, sees nothing of the money.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -38,6 +39,11 @@ def may_move_money(user: Any) -> bool:
 def may_decide(user: Any) -> bool:
     """Whether a user may accept and reject payments under review."""
     return may_see_payments(user) and bool(user.has_perm("cybersource.decide_review"))
+
+
+def may_all(user: Any, permissions: Iterable[str]) -> bool:
+    """Whether a user may do what needs all of these: see :func:`cybersource.rules.permissions`."""
+    return may_see_payments(user) and all(user.has_perm(f"cybersource.{name}") for name in permissions)
 
 
 def may_see_log(user: Any) -> bool:

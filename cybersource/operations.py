@@ -18,6 +18,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, router, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
@@ -714,6 +715,7 @@ def record_void(operation: PaymentOperation) -> None:
     """A capture leaves its hold behind, which nobody is there to reverse where nobody asked for the void."""
     operation.made = ledger.record_void(operation.order, operation.transaction, **told(operation))
     settle_attention(operation)
+    list_again(operation)
     if operation.is_automatic and operation.transaction.txn_type == Transaction.DEBIT:
         queue_reversal(operation)
 
@@ -845,10 +847,20 @@ def settle_attention(operation: PaymentOperation) -> None:
     """
     if left_of(operation):
         return
-    items = AttentionItem.objects.filter(order=operation.order, transaction_id=payment_id_of(operation))
-    items = items.exclude(kind=Attention.DRIFT)
     words = {"what": operation.get_state_display(), "number": operation.reference_number}
-    needs.clear(items, _("%(what)s by operation %(number)s.") % words)
+    needs.clear(items_about(operation), _("%(what)s by operation %(number)s.") % words, operation=operation)
+
+
+def list_again(operation: PaymentOperation) -> None:
+    """What staff were asked to do about a charge, and was done, is to be done again: a void undid what did it."""
+    if left_of(operation):
+        needs.list_again(items_about(operation))
+
+
+def items_about(operation: PaymentOperation) -> QuerySet[AttentionItem]:
+    """What staff were asked about the payment of an operation, apart from what only another look can tell."""
+    items = AttentionItem.objects.filter(order=operation.order, transaction_id=payment_id_of(operation))
+    return items.exclude(kind=Attention.DRIFT)
 
 
 def payment_id_of(operation: PaymentOperation) -> str:

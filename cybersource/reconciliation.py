@@ -110,7 +110,7 @@ def decisions(at: datetime, days: int, dry_run: bool, tell: Tell) -> Counter[str
 
 def announced(at: datetime, days: int, dry_run: bool, tell: Tell) -> Counter[str]:
     """Look into what webhooks announced."""
-    return Counter() if dry_run else webhooks.handle_pending(adopt_if_answered)
+    return Counter() if dry_run else webhooks.handle_pending(adopt)
 
 
 def stored_cards(at: datetime, days: int, dry_run: bool, tell: Tell) -> Counter[str]:
@@ -155,10 +155,3 @@ def adopt(request_id: str) -> bool:
         return False
     drift.look_into(request_id, looked=looked)
     return True
-
-
-def adopt_if_answered(request_id: str) -> bool:
-    try:
-        return adopt(request_id)
-    except NoAnswer:
-        return False

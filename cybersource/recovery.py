@@ -187,6 +187,7 @@ def send(operation: PaymentOperation, *, dry_run: bool = False) -> Became:
     if sent is None:
         return Became.NOT_DUE
     if sent.state == State.QUEUED and sent.rest_reason == reasons.NOT_BELIEVED:
+        list_unknown(sent)
         raise OutOfReach(f"operation {sent.reference_number}: CyberSource does not believe our key")
     return Became.SENT
 
@@ -322,12 +323,16 @@ def fits(operation: PaymentOperation, answer: Answer) -> bool:
 
 def has_its_token(operation: PaymentOperation, answer: Answer) -> bool:
     """Whether a charge was made with the operation's stored card. On an account of one shop it may be left unsaid."""
-    token = operation.attempt.token.token if operation.attempt and operation.attempt.token else ""
+    if operation.attempt is None:
+        return not conf.account_is_shared  # its order was deleted, and which card it was with it
+    token = operation.attempt.token.token if operation.attempt.token else ""
     return answer.token == token if answer.token else not conf.account_is_shared
 
 
 def acts_on_its_payment(operation: PaymentOperation, answer: Answer) -> bool:
     payment = operation.source.reference if operation.source else operation.payment_id
+    if operation.source is None and operation.kind in (Kind.REFUND, Kind.VOID) and not conf.account_is_shared:
+        return True  # its Source was deleted, and of which payment the capture was with it
     return bool(answer.root_id) and answer.root_id in (payment, operation.payment_id)
 
 
@@ -471,7 +476,8 @@ def list_in_doubt(*, at: datetime | None = None) -> int:
 
     Of a plan the step that the others wait for.
     """
-    asked = AttentionItem.objects.filter(kind=Attention.UNKNOWN_OPERATION, operation=OuterRef("pk"))
+    kinds = (Attention.UNKNOWN_OPERATION, Attention.WAITING_OPERATION)
+    asked = AttentionItem.objects.filter(kind__in=kinds, operation=OuterRef("pk"), date_cleared=None)
     earlier = PaymentOperation.objects.filter(
         plan=OuterRef("plan"), position__lt=OuterRef("position"), state__in=UNDER_WAY
     ).exclude(plan="")
@@ -485,10 +491,11 @@ def list_in_doubt(*, at: datetime | None = None) -> int:
 
 
 def list_unknown(operation: PaymentOperation) -> bool:
-    """Ask staff about an operation of which nobody can find out how it ended. Once."""
+    """Ask staff about an operation of which nobody can find out how it ended, or that cannot be sent. Once."""
+    kind = Attention.WAITING_OPERATION if operation.state == State.QUEUED else Attention.UNKNOWN_OPERATION
     with orders.in_the_shops_language():
         new = needs.flag(
-            Attention.UNKNOWN_OPERATION,
+            kind,
             operation.order,
             operation.attempt,
             operation=operation,
@@ -503,8 +510,8 @@ def list_unknown(operation: PaymentOperation) -> bool:
             words = {
                 "what": operation.get_kind_display(),
                 "number": operation.reference_number,
-                "why": Attention.UNKNOWN_OPERATION.label,
-                "advice": needs.ADVICE[Attention.UNKNOWN_OPERATION],
+                "why": kind.label,
+                "advice": needs.ADVICE[kind],
             }
             if operation.order is not None:
                 orders.note(operation.order, message % words)
@@ -516,3 +523,5 @@ def clear_known() -> None:
     asked = AttentionItem.objects.filter(kind=Attention.UNKNOWN_OPERATION, operation__isnull=False)
     known = asked.exclude(operation__state__in=(State.QUEUED, State.SENT, State.UNKNOWN))
     needs.clear(known, _("How it ended was found out."))
+    waiting = AttentionItem.objects.filter(kind=Attention.WAITING_OPERATION, operation__isnull=False)
+    needs.clear(waiting.exclude(operation__state=State.QUEUED), _("It was sent."))

@@ -167,6 +167,22 @@ def allowed(payment: Payment, transaction: Any) -> tuple[Kind, ...]:
     return tuple(found)
 
 
+#: What whoever asks for an operation needs: permissions of the app, by their codenames.
+MOVE_MONEY, DECIDE_REVIEW = "move_money", "decide_review"
+
+
+def permissions(kind: str, payment: Payment, transaction: Any) -> tuple[str, ...]:
+    """The permissions that an operation needs, by its effect: what ends a review is for those who decide reviews.
+
+    The table of ``docs/operations.rst`` says the same.
+    """
+    if kind in (Kind.ACCEPT_REVIEW, Kind.REJECT_REVIEW):
+        return (DECIDE_REVIEW,)
+    if kind == Kind.REVERSE and payment.standing(transaction) == Standing.UNDER_REVIEW:
+        return (MOVE_MONEY, DECIDE_REVIEW)
+    return (MOVE_MONEY,)
+
+
 def blocked(kind: str, payment: Payment, transaction: Any) -> PaymentOperation | None:
     """The operation under way that this one has to wait for.
 

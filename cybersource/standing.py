@@ -351,7 +351,7 @@ def read(sources: Sequence[Any]) -> dict[int, Payment]:
 def without(payment_: Payment, leave_out: Callable[[PaymentOperation], bool]) -> Payment:
     """The same payment as if these operations had not been asked."""
     left = [one for one in payment_.operations if not leave_out(one)]
-    return payment(payment_.source, payment_.transactions, left)
+    return payment(payment_.source, payment_.transactions, left, is_set_aside=payment_.is_set_aside)
 
 
 def payment(

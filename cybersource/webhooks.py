@@ -18,6 +18,7 @@ from django.db.models import F
 from . import clock, gateway
 from .conversions import poll_conversions
 from .deliveries import PENDING, About, State
+from .enquiries import NO_ANSWER, SILENCES, NoAnswer, OutOfReach
 from .models import PaymentToken, ReviewNotificationUpdate, WebhookDelivery, clipped
 from .protocol import ReviewDecision
 from .protocol.rest import Processed, Refused, StoredCard, read_customer
@@ -54,9 +55,23 @@ def handle_pending(adopt: Adopt) -> Counter[str]:
     due = [row for row in waiting[:TOGETHER] if is_due(row) and claim(row)]
     polled = poll_for([row for row in due if About.of(row.event_type) is About.DECISION])
     counts: Counter[str] = Counter()
-    for row in due:
+    silent = 0
+    for place, row in enumerate(due):
         try:
             found = look_into(row, adopt)
+            silent = 0
+        except NoAnswer as problem:
+            if problem.is_silence:
+                # Nobody looked at it: no try of its is used up. After a few of them nobody asks on.
+                silent += 1
+                counts[NO_ANSWER] += 1
+                hand_back(row)
+                if silent < SILENCES:
+                    continue
+                for left in due[place + 1 :]:
+                    hand_back(left)
+                raise OutOfReach(str(problem)) from None
+            found = False
         except Exception:
             logger.exception(
                 "Webhook delivery %s could not be looked into. It is kept and will be tried again.", row.pk
@@ -80,6 +95,12 @@ def claim(row: WebhookDelivery) -> bool:
     mine = WebhookDelivery.objects.filter(pk=row.pk, state__in=PENDING, tries=row.tries)
     row.tries += 1
     return mine.update(tries=F("tries") + 1, date_handled=clock.now()) == 1
+
+
+def hand_back(row: WebhookDelivery) -> None:
+    """Leave a delivery as it was before it was claimed."""
+    mine = WebhookDelivery.objects.filter(pk=row.pk, state__in=PENDING, tries=row.tries)
+    mine.update(tries=row.tries - 1, date_handled=row.date_handled)
 
 
 def look_into(row: WebhookDelivery, adopt: Adopt) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -11,6 +13,12 @@ LOOK = "cybersource.view_paymentoperation"
 MOVE_MONEY = "cybersource.move_money"
 DECIDE_REVIEW = "cybersource.decide_review"
 TEST_CONNECTION = "cybersource.view_attentionitem"
+
+
+def require(user: Any, names: Iterable[str]) -> None:
+    """Refuse whoever lacks a permission that the effect asks for, besides the one that the verb does."""
+    if not all(user.has_perm(f"cybersource.{name}") for name in names):
+        raise PermissionDenied
 
 
 class MayByVerb(BasePermission):

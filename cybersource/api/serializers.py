@@ -384,6 +384,9 @@ class PaymentSummary(serializers.Serializer):
 
     id = serializers.IntegerField(source="pk")
     order = serializers.CharField(source="order.number")
+    order_status = serializers.CharField(
+        source="order.status", help_text="Look at it before you capture: the order may be cancelled."
+    )
     reference = serializers.CharField(source="standing.source.reference", help_text="CyberSource's id of it.")
     state = serializers.ChoiceField(choices=STATES)
     card = Card(source="*")

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from .. import diagnosis, dossiers, enquiries, giving_back, intents, operations, paging, payments, plans
+from .. import diagnosis, dossiers, enquiries, giving_back, intents, operations, paging, payments, plans, rules
 from ..dossiers import Payment
 from ..error_reports import discreet
 from ..models import UNDER_WAY, OperationState, PaymentOperation
@@ -203,6 +203,7 @@ class Moving(StaffView):
         assert self.kind is not None
         about = {name: value for name, value in told.items() if name != "transaction"}
         on = dossiers.meant(self.kind, payment.standing, told.get("transaction"))
+        permissions.require(self.request.user, rules.permissions(self.kind, payment.standing, on))
         return [operations.ask(self.kind, on, key=key, user=self.request.user, **about)]
 
     def answered(self, done: list[PaymentOperation], *, again: bool) -> Response:
@@ -255,6 +256,8 @@ class GiveBack(Moving):
     def do(self, payment: Payment, key: str, told: Mapping[str, Any]) -> list[PaymentOperation]:
         about = {name: value for name, value in told.items() if name != "transaction"}
         on = self.meant(payment, told)
+        steps = giving_back.plan(payment.standing, on=on, amount=told["amount"], lines=told.get("lines"))
+        permissions.require(self.request.user, giving_back.permissions(payment.standing, on, steps))
         return giving_back.give_back(on, key=key + idempotency.OF_PLAN, user=self.request.user, **about)
 
     def gone_on(self, before: list[PaymentOperation]) -> list[PaymentOperation]:

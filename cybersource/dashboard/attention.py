@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -17,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from .. import desk, worklist
 from ..models import Attention, AttentionItem
-from ..navigation import may_clear, may_look
+from ..navigation import may_all, may_clear, may_look
 from .access import can_move_money, for_those_who
 
 OPEN, DONE = "open", "done"
@@ -78,7 +79,7 @@ def attention_list(request: HttpRequest) -> HttpResponse:
     done = wanted.get("state") == DONE
     kind = wanted.get("kind") or ""
     page = worklist.page(done=done, kind=kind, before=wanted.get("before"), after=wanted.get("after"))
-    back = desk.ways_back(page.items) if not done and can_move_money(request.user) else {}
+    back = ways_back(request.user, page.items) if not done else {}
     shown = FilterForm(initial={"state": DONE if done else OPEN, "kind": kind})
     return render(
         request,
@@ -94,13 +95,19 @@ def attention_list(request: HttpRequest) -> HttpResponse:
     )
 
 
+def ways_back(user: Any, items: Iterable[AttentionItem]) -> dict[int, desk.Way]:
+    """How the charges can be given back by this user."""
+    found = desk.ways_back(items) if can_move_money(user) else {}
+    return {item: way for item, way in found.items() if may_all(user, way.permissions)}
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @for_those_who(may_look)
 def attention_item(request: HttpRequest, pk: int) -> HttpResponse:
     """One item; posted to by those who may clear it."""
     item = get_object_or_404(AttentionItem.objects.select_related("order", "attempt"), pk=pk)
-    back = desk.ways_back([item]) if item.date_cleared is None and can_move_money(request.user) else {}
+    back = ways_back(request.user, [item]) if item.date_cleared is None else {}
     can_be_given_up = worklist.can_be_given_up(item, item.order)
     offer = {"offer_to_give_up": can_be_given_up}
     form = ClearForm(**offer)

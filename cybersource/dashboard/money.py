@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from .. import desk, endings, plans
 from ..desk import Act, Desk
 from ..models import CyberSourceReply, PaymentOperation
-from ..navigation import may_decide, may_move_money, may_see_log, may_see_payments
+from ..navigation import may_all, may_decide, may_move_money, may_see_log, may_see_payments
 from ..protocol import currency_exponent
 from ..rules import InvalidOperation, Problem
 from .access import for_those_who
@@ -39,6 +39,8 @@ def ask(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     on = desk.look(pk, Act(act)) if act in {one.value for one in Act} else None
     if on is None or not on.payment.is_ours:
         raise Http404
+    if not may_all(request.user, on.permissions):
+        raise PermissionDenied
     if request.method != "POST":
         return shown(request, on, AskForm.fresh(on))
     if asked := desk.asked_before(request.POST.get("key", ""), on.payment):

@@ -16,7 +16,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
-from .. import clock, limits
+from .. import clock, limits, reasons
 from ..announcements import LEASE
 from ..conf import conf
 from ..models import (
@@ -133,6 +133,14 @@ def backlog() -> Iterator[Finding]:
             _("Schedule manage.py cybersource_expire_attempts every few minutes."),
         )
     operations = PaymentOperation.objects.filter(state__in=UNDER_WAY, date_looked_up=None, date_created__lt=overdue)
+    disbelieved = PaymentOperation.objects.filter(state__in=UNDER_WAY, rest_reason=reasons.NOT_BELIEVED)
+    if waiting_operations := some(disbelieved):
+        yield report.warning(
+            "D080",
+            _("CyberSource does not believe the REST key, so operations wait: %(count)s.")
+            % {"count": waiting_operations},
+            _("Look at the key, the host and the server's clock. The next run of cybersource_reconcile sends them."),
+        )
     hints = WebhookDelivery.objects.filter(state__in=("received", "failed"), date_created__lt=overdue)
     unknown = said({_("operations"): some(operations), _("webhook deliveries"): some(hints)})
     if unknown:

@@ -95,6 +95,7 @@ class Movement:
     standing: str
     tone: str
     may: tuple[Kind, ...]
+    ends_review: bool  #: whether giving it back decides over a review
     gives_back: bool  #: whether money can be given back of it
 
 
@@ -224,6 +225,7 @@ def movement(payment: standing.Payment, transaction: Any) -> Movement:
         standing=str(rules.STANDINGS[stands]) if shown else "",
         tone=STANDING_TONES.get(stands, "secondary"),
         may=may,
+        ends_review=stands == standing.Standing.UNDER_REVIEW,
         gives_back=transaction.txn_type == Transaction.DEBIT and bool({Kind.REFUND, Kind.VOID} & {*may}),
     )
 

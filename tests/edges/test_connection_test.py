@@ -386,6 +386,11 @@ def operation_nobody_looked_up(shop: Shop) -> None:
     )
 
 
+def operation_that_waits_for_the_key(shop: Shop) -> None:
+    about = {"amount": "10.00", "currency": "USD", "reference_number": "1-X1", "rest_reason": "NOT_BELIEVED"}
+    PaymentOperation.objects.create(kind="reverse", state="queued", order=create_order(), **about)
+
+
 def webhook_nobody_looked_into(shop: Shop) -> None:
     WebhookDelivery.objects.create(date_created=hours_ago(1))
 
@@ -519,6 +524,7 @@ BROKEN: list[tuple[str, str, Callable[[Shop], None]]] = [
     ("D078", "stolen cards being tested", cards_are_being_tested),
     ("D079", "an operation that nobody looked up", operation_nobody_looked_up),
     ("D079", "a webhook that nobody looked into", webhook_nobody_looked_into),
+    ("D080", "an operation that waits for a key", operation_that_waits_for_the_key),
     ("D090", "a middleware that cannot be imported", with_settings(MIDDLEWARE=["no.such.Middleware"])),
 ]  # fmt: skip
 

@@ -1,0 +1,143 @@
+"""What undoing does to lines, to the staff's list, and to what was told before."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from oscar.core.loading import get_model
+
+from cybersource import desk as money_desk
+from cybersource import giving_back, operations
+from cybersource.models import Attention, AttentionItem
+from cybersource.rules import InvalidOperation
+from tests.calling import Caller, code, pk
+from tests.desk import events
+
+PaymentEventQuantity = get_model("order", "PaymentEventQuantity")
+
+D = Decimal
+
+
+def refunded(order) -> dict[int, int]:
+    found: dict[int, int] = {}
+    rows = PaymentEventQuantity.objects.filter(event__order=order)
+    for kind, line, quantity in rows.values_list("event__event_type__name", "line", "quantity"):
+        sign = {"Refund": 1, "Refund void": -1}.get(kind, 0)
+        found[line] = found.get(line, 0) + sign * quantity
+    return found
+
+
+# -- lines -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["operation", "api", "api give-back", "plan"])
+def test_a_whole_refund_takes_the_lines_of_its_capture_whoever_asks_it(desk, how):
+    order = desk.order("10.00", "20.00")
+    first, second = order.lines.order_by("pk")
+    hold = desk.authorization(order)
+    desk.do("capture", hold, lines={first.pk: 1}, is_last=False)
+    desk.do("capture", hold, lines={second.pk: 1}, is_last=False)
+    desk.rest.advance(hours=8)
+    debit = desk.debit(order, 0)
+    match how:
+        case "operation":
+            desk.do("refund", debit)
+        case "api":
+            told = Caller(desk.staff).post(
+                f"payments/{pk(order)}/refund/", {"transaction": debit.pk, "amount": "10.00"}
+            )
+            assert told.status_code == 201
+        case "api give-back":
+            told = Caller(desk.staff).post(f"payments/{pk(order)}/give-back/", {"transaction": debit.pk})
+            assert told.status_code == 201
+        case "plan":
+            giving_back.give_back(debit, user=desk.staff)
+    assert refunded(order) == {first.pk: 1, second.pk: 0}
+    with pytest.raises(InvalidOperation) as refused:
+        operations.refund(desk.debit(order, 1), lines={first.pk: 1})
+    assert refused.value.problems[0].code == "line-quantity"
+    giving_back.give_back(hold, user=desk.staff)
+    assert refunded(order) == {first.pk: 1, second.pk: 1}
+
+
+def test_the_rest_of_a_capture_takes_the_lines_that_are_left_of_it(desk):
+    order = desk.captured("10.00", "20.00")
+    first, second = order.lines.order_by("pk")
+    debit = desk.debit(order)
+    desk.do("refund", debit, lines={first.pk: 1})
+    desk.do("refund", debit)
+    assert refunded(order) == {first.pk: 1, second.pk: 1}
+
+
+def test_a_capture_by_amount_is_refunded_by_amount(desk):
+    order = desk.order("10.00", "20.00")
+    desk.do("capture", desk.authorization(order), amount=D("12.00"))
+    desk.do("refund", desk.debit(order))
+    assert events(order)[-1] == ("Refund", "12.00", [])
+
+
+# -- the staff's list --------------------------------------------------------------------------------------------------
+
+
+def test_what_a_refund_cleared_from_the_list_comes_back_when_the_refund_is_voided(desk):
+    order = desk.captured("64.50")
+    payment = desk.authorization(order).reference
+    for kind in (Attention.EXTRA_CHARGE, Attention.CLOSED_ORDER):
+        AttentionItem.objects.create(kind=kind, order=order, transaction_id=payment, amount=D("69.50"))
+    by_staff = AttentionItem.objects.get(kind=Attention.CLOSED_ORDER)
+    AttentionItem.objects.filter(pk=by_staff.pk).update(date_cleared=order.date_placed, cleared_by_name="omar")
+    item = AttentionItem.objects.get(kind=Attention.EXTRA_CHARGE)
+    desk.do("refund", desk.debit(order), amount=D("9.50"))
+    first = desk.payment(order).refunds[0]
+    item.refresh_from_db()
+    assert not item.date_cleared
+    done = desk.do("refund", desk.debit(order))
+    item.refresh_from_db()
+    assert item.date_cleared and item.cleared_by_operation == done
+    desk.do("void", first)  # any of them: money of the charge is taken again
+    item.refresh_from_db()
+    by_staff.refresh_from_db()
+    assert (item.date_cleared, item.reason, item.cleared_by_operation) == (None, "", None)
+    assert by_staff.date_cleared, "what staff cleared stays cleared"
+
+
+# -- what is said before -----------------------------------------------------------------------------------------------
+
+
+def test_capturing_for_a_cancelled_order_says_so_before(desk):
+    order = desk.order("64.50")
+    hold = desk.authorization(order)
+
+    def said() -> str:
+        on = money_desk.look(hold.pk, money_desk.Act.CAPTURE)
+        return " ".join(on.foretell(on.everything()))
+
+    assert "cancelled" not in said()
+    type(order).objects.filter(pk=order.pk).update(status="Canceled")
+    assert said().startswith("The order is cancelled.")
+    assert Caller(desk.staff).get(f"payments/{pk(order)}/").json()["order_status"] == "Canceled"
+
+
+@pytest.mark.parametrize(
+    ("changed", "to"),
+    [
+        ("amount", "9.00"),
+        ("currency", "EUR"),
+        ("is_last", True),
+        ("reason", "late"),
+        ("reference", "R2"),
+        ("seen", "1-0"),
+        ("lines", [{"line": 1, "quantity": 1}]),
+    ],
+)
+def test_a_key_stands_for_every_argument_that_was_sent_with_it(desk, changed, to):
+    staff = Caller(desk.staff)
+    at = f"payments/{pk(desk.order())}/capture/"
+    asked = {"amount": "10.00", "currency": "USD", "is_last": False, "reason": "sent", "reference": "R1"}
+    assert [staff.post(at, asked, key="k").status_code for _ in range(2)] == [201, 201]
+    assert code(staff.post(at, {**asked, changed: to}, key="k")) == (422, "key-reused")
+    if changed in asked:
+        left_out = {name: value for name, value in asked.items() if name != changed}
+        assert code(staff.post(at, left_out, key="k")) == (422, "key-reused")
+    assert len(desk.calls("captures")) == 1
