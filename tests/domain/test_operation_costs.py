@@ -13,7 +13,7 @@ from cybersource import operations, standing
 D = Decimal
 
 #: Statements of each operation, transactions' words and the two of the call's log row included.
-COSTS = {"capture": 28, "refund": 32, "void": 26, "reverse": 31}
+COSTS = {"capture": 28, "refund": 32, "void": 27, "reverse": 31}
 
 
 def statements(work) -> int:
