@@ -26,7 +26,12 @@ from tests.threads import in_threads
 D = Decimal
 
 #: Rows that a look-up may write, and the list itself.
-WRITTEN = ("cybersource_cybersourcereply", "cybersource_attentionitem", "order_ordernote")
+WRITTEN = (
+    "cybersource_cybersourcereply",
+    "cybersource_attentionitem",
+    "order_ordernote",
+    "cybersource_paymentnote",
+)
 
 
 def compare(desk, **later):
