@@ -78,7 +78,8 @@ def test_of_a_second_sale_nothing_is_left_in_the_books_or_on_the_list(desk, sett
     other.check_out("64.50")
     sale = dict(other.submit().reply)["transaction_id"]
     post_reply(shopper.reply(paid, transaction_id=sale))
-    assert recovery.recover() == {"sent": 2}
+    for _void_then_reversal in range(2):
+        assert recovery.recover() == {"sent": 1}
     assert list(PaymentOperation.objects.order_by("pk").values_list("kind", "state")) == [
         ("void", "done"),
         ("reverse", "done"),
