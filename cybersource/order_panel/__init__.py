@@ -14,7 +14,7 @@ from django.contrib.postgres.fields.hstore import KeyTransform
 from django.db.models import Case, F, When
 from oscar.core.loading import get_model
 
-from .. import orders, standing
+from .. import standing
 from ..models import (
     AttentionItem,
     CyberSourceReply,
@@ -78,7 +78,7 @@ def for_order(order: Any) -> OrderPanel | None:
     shown = sorted(entries[:DELIVERIES_SHOWN], key=lambda entry: entry.pk)
     steps = [step(attempt, charges, shown) for attempt in attempts]
     reviews = reviewed(order, charges, updates, followons)
-    balance = orders.balance(order)
+    balance = standing.balance(order)
     counted = balance.covered(order)
     stands = payments_of(sources, charges, operations)
     told = tuple(asked(operation) for operation in operations)

@@ -151,13 +151,15 @@ def money(order: Any, balance: standing.OrderBalance, counted: Decimal, stands: 
         if one.currency != balance.currency and one.kept:
             foreign[one.currency] += one.kept  # type: ignore[assignment]
     stands = [one for one in stands if one.currency == balance.currency]
+    # What somebody refunded in the Source's columns alone has gone too.
+    refunded = sum((max(one.refunded, one.source.amount_refunded) for one in own), NOTHING)
     return Money(
         currency=order.currency,
         total=order.total_incl_tax,
-        authorized=sum((one.kept + one.refunded for one in own), NOTHING),
+        authorized=sum((one.kept for one in own), refunded),
         under_review=sum((one.kept for one in own if one.under_review), NOTHING),
         debited=sum((one.captured for one in own), NOTHING),
-        refunded=sum((one.refunded for one in own), NOTHING),
+        refunded=refunded,
         other=counted - balance.counts,
         counted=counted,
         left_to_capture=sum((may_capture(one) for one in stands), NOTHING),

@@ -353,7 +353,7 @@ def test_an_authorization_that_was_kept_comes_with_advice(shopper, staff):
     with transaction.atomic():
         checkout.void(PaymentAttempt.objects.get())
     [alarm] = alarms(staff, order)
-    assert "What to do: Reverse it, here or in the CyberSource Business Center, if it is not wanted." in alarm
+    assert "It pays for nothing any more. Reverse or refund it, here or in the CyberSource Business Center." in alarm
 
 
 def test_an_accepted_payment_of_another_amount_is_not_believed_and_needs_eyes(shopper, staff):
