@@ -78,7 +78,7 @@ class Till(RuleBasedStateMachine):
         simulator = RunningSimulator(self.server)
         simulator.set_shop("http://localhost")
         self.gateway = simulator.gateway
-        self.gateway.configure(duplicate_window=timedelta(0))
+        self.gateway.configure(duplicate_window=timedelta(0), max_ahead=timedelta(days=60))
         self.rest = simulator.gateway.rest
         self.shop = override_settings(**simulator.shop_settings, CYBERSOURCE_FLOW=flow, CYBERSOURCE_LIMITS=None)
         self.shop.enable()
