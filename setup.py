@@ -6,26 +6,36 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 
+#: The newest patch of each line of Django that is taken. 4.2 has ended; nothing newer goes with Oscar 3.2.
+DJANGO = {"4.2": 30, "5.2": 19, "6.0": 10, "6.1": 3}
+#: Lines that have ended and that nothing here needs, and the older patches of those that go on.
+NO_DJANGO = [
+    "5.0.*",
+    "5.1.*",
+    *(f"{line}.{patch}" for line, newest in DJANGO.items() for patch in range(newest) if line != "4.2"),
+]
+
 # What a shop needs at run time. All of it but lxml and cryptography comes with django-oscar already;
 # it is named here because we import it ourselves. A PostgreSQL driver is the shop's choice: see the extras.
 RUNTIME = [
-    "Django>=4.2",
+    f"Django>=4.2.{DJANGO['4.2']}" + "".join(f",!={version}" for version in NO_DJANGO),
     "django-oscar>=3.2,<5",
     "django-oscar-api>=3.3,<4",
     # The floor keeps pip from answering a new Django with an api-checkout that is years old.
     "django-oscar-api-checkout>=3.5,<4",
     # api-checkout 3.7 and newer, which are for these Pythons, import it when they run and do not ask for it.
     'django-stubs-ext>=5; python_version >= "3.12"',
-    "djangorestframework>=3.15",
+    "djangorestframework>=3.15.2",  # CVE-2024-21520
     "babel>=2.12",  # currency exponents
-    "cryptography>=42",  # profile secrets, encrypted at rest
+    "cryptography>=48.0.1",  # profile secrets, encrypted at rest; older wheels bring an OpenSSL with known holes
     # Message-level encryption of the REST door. Before 1.7.1 it opened a message only if the header was spelled as it
     # would have spelled it itself (no blanks in the JSON).
     "joserfc>=1.7.1,<2",
     "lxml>=5",  # Decision Manager's XML
     "phonenumbers>=8.13",  # phone numbers in the shape CyberSource takes
-    # The REST door. 2.32 no longer keeps a connection unverified that was opened so once (CVE-2024-35195).
-    "requests>=2.32,<3",
+    # The REST API. Before: a connection kept unverified, credentials sent to another host, files in a guessable place
+    # (CVE-2024-35195, CVE-2024-47081, CVE-2026-25645).
+    "requests>=2.33,<3",
 ]
 
 SIMULATOR = ["Flask>=3"]

@@ -221,6 +221,7 @@ class PaymentAttempt(models.Model):
         ordering = ["-date_created", "-pk"]
         indexes = [
             models.Index(fields=["order", "method_key"], name="cybersource_attempt_method"),
+            models.Index(fields=["reference_number"], name="cybersource_attempt_reference"),
             models.Index(fields=["state", "-date_created", "-id"], name="cybersource_attempt_state"),
             models.Index(fields=["session_hash", "-id"], name="cybersource_attempt_session"),
             models.Index(
@@ -470,6 +471,11 @@ class TransactionMixin(models.Model):
 
     class Meta(AbstractTransaction.Meta):  # a fork that names the mixin first inherits Oscar's order and names
         abstract = True
+        # Oscar's columns, by which a charge is found and what waits for a reviewer is listed.
+        indexes = [
+            models.Index(fields=["reference"], name="cybersource_txn_reference"),
+            models.Index(fields=["status"], name="cybersource_txn_status"),
+        ]
 
     @property
     def is_pending_review(self) -> bool:
@@ -898,6 +904,7 @@ class AttentionItem(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["transaction_id"], name="cybersource_attention_charge"),
             models.Index(fields=["id"], name="cybersource_attention_open", condition=models.Q(date_cleared=None)),
             models.Index(
                 fields=["kind", "id"], name="cybersource_attention_kind", condition=models.Q(date_cleared=None)

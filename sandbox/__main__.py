@@ -20,8 +20,20 @@ from sandbox import goods, postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = Path(os.environ.get("SANDBOX_STATE") or ROOT / ".sandbox")
-SHOP_PORT = int(os.environ.get("SANDBOX_PORT") or 8000)
-SIMULATOR_PORT = int(os.environ.get("SANDBOX_SIMULATOR_PORT") or 8001)
+
+
+def _port(variable: str, default: int) -> int:
+    """Read a port from the environment; end with a sentence where it is none."""
+    text = os.environ.get(variable, "").strip() or str(default)
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise SystemExit(
+            f"{variable}={text} is no port: write a number from 1 to 65535, say {variable}={default + 100}."
+        )
+    return int(text)
+
+
+SHOP_PORT = _port("SANDBOX_PORT", 8000)
+SIMULATOR_PORT = _port("SANDBOX_SIMULATOR_PORT", 8001)
 #: Our own process id and those of what we started, one a line.
 PIDS = STATE / "sandbox.pid"
 SHOP = f"http://localhost:{SHOP_PORT}"
@@ -131,7 +143,13 @@ def stop_leftovers() -> None:
     """Stop what a sandbox that was killed outright could not stop itself. Its own pids are all that is looked at."""
     with contextlib.suppress(OSError, ValueError):
         parent, *children = (int(line) for line in PIDS.read_text().split())
-        if not _runs(parent, "sandbox"):
+        if _is_sandbox(parent):
+            raise Stop(
+                f"A sandbox that was started earlier still runs here: kill {parent} ends it. For a second one beside "
+                "it, give it a place and ports of its own: SANDBOX_STATE=/tmp/another SANDBOX_PORT=8100 "
+                "SANDBOX_SIMULATOR_PORT=8101 make sandbox"
+            )
+        if parent != os.getpid():
             for pid in children:
                 if _runs(pid, "cybersource.simulator") or _runs(pid, "runserver"):
                     os.kill(pid, signal.SIGTERM)
@@ -142,8 +160,18 @@ def stop_leftovers() -> None:
 
 def _runs(pid: int, argument: str) -> bool:
     """Tell whether that process is one of ours: by now the pid may be anybody's."""
-    said = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True).stdout
-    return sys.executable in said and argument in said.split()
+    said = _arguments(pid)
+    return sys.executable in said and argument in said
+
+
+def _is_sandbox(pid: int) -> bool:
+    """Tell whether that process is a sandbox, by whatever path its Python was named: `make` names it from here."""
+    said = _arguments(pid)
+    return pid != os.getpid() and "-m" in said and said[said.index("-m") + 1 :][:1] == ["sandbox"]
+
+
+def _arguments(pid: int) -> list[str]:
+    return subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True).stdout.split()
 
 
 def require_free(port: int, variable: str) -> None:

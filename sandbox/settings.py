@@ -18,8 +18,16 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Everything the sandbox writes: uploads, mails, logs, the database. `make clean` removes it.
 STATE = Path(os.environ.get("SANDBOX_STATE") or ROOT / ".sandbox")
 
-SHOP_PORT = int(os.environ.get("SANDBOX_PORT") or 8000)
-SIMULATOR_PORT = int(os.environ.get("SANDBOX_SIMULATOR_PORT") or 8001)
+
+def _port(variable: str, default: int) -> int:
+    text = os.environ.get(variable, "").strip() or str(default)
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise ImproperlyConfigured(f"{variable}={text} is no port: write a number from 1 to 65535.")
+    return int(text)
+
+
+SHOP_PORT = _port("SANDBOX_PORT", 8000)
+SIMULATOR_PORT = _port("SANDBOX_SIMULATOR_PORT", 8001)
 #: `localhost` and `127.0.0.1` are one machine but two *sites* to a browser, so cookies cross from one to the other
 #: only as they would between a real shop and the real CyberSource: SameSite=Lax keeps them off the posted reply.
 SHOP = f"http://localhost:{SHOP_PORT}"

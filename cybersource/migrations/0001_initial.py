@@ -1287,8 +1287,16 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddIndex(
+            model_name="attentionitem",
+            index=models.Index(fields=["transaction_id"], name="cybersource_attention_charge"),
+        ),
+        migrations.AddIndex(
             model_name="paymentattempt",
             index=models.Index(fields=["order", "method_key"], name="cybersource_attempt_method"),
+        ),
+        migrations.AddIndex(
+            model_name="paymentattempt",
+            index=models.Index(fields=["reference_number"], name="cybersource_attempt_reference"),
         ),
         migrations.AddIndex(
             model_name="paymentattempt",

@@ -43,4 +43,12 @@ class Migration(migrations.Migration):
                 verbose_name="Payment token",
             ),
         ),
+        migrations.AddIndex(
+            model_name="transaction",
+            index=models.Index(fields=["reference"], name="cybersource_txn_reference"),
+        ),
+        migrations.AddIndex(
+            model_name="transaction",
+            index=models.Index(fields=["status"], name="cybersource_txn_status"),
+        ),
     ]
