@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import router, transaction
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+from django.utils.module_loading import import_string
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
@@ -57,7 +58,15 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.models)
 def check_surroundings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    return [*database(), *transaction_model(), *order_statuses(), *order_page(), *navigation()]
+    return [
+        *database(),
+        *middleware(),
+        *session_age(),
+        *transaction_model(),
+        *order_statuses(),
+        *order_page(),
+        *navigation(),
+    ]
 
 
 @register(Tags.urls)
@@ -382,6 +391,44 @@ def database() -> Iterator[CheckMessage]:
             "The default database is not PostgreSQL.",
             hint="Replies are logged in a PostgreSQL HStore; no other database has one.",
             id="cybersource.E013",
+        )
+
+
+#: What must be among MIDDLEWARE, or a class that is based on it, and what does not work without.
+NEEDED_MIDDLEWARE = (
+    ("django.contrib.sessions.middleware.SessionMiddleware", "a shopper who comes back is not known", "E025"),
+    ("django.contrib.messages.middleware.MessageMiddleware", "a declined shopper cannot be told why", "E026"),
+)
+
+
+def middleware() -> Iterator[CheckMessage]:
+    used = []
+    for path in settings.MIDDLEWARE:
+        try:
+            used.append(import_string(path))
+        except ImportError:
+            return  # Django says so when it starts
+    for path, lost, number in NEEDED_MIDDLEWARE:
+        needed = import_string(path)
+        if not any(isinstance(each, type) and issubclass(each, needed) for each in used):
+            yield Error(
+                f"MIDDLEWARE lacks {path}: {lost}.",
+                hint=f"Add '{path}' to MIDDLEWARE.",
+                id=f"cybersource.{number}",
+            )
+
+
+def session_age() -> Iterator[CheckMessage]:
+    try:
+        longest = conf.attempt_timeout.total_seconds()
+    except (TypeError, ValueError, OverflowError):
+        return  # told above
+    if settings.SESSION_COOKIE_AGE < min(longest, 86400):
+        yield Warning(
+            "SESSION_COOKIE_AGE ends a session before CYBERSOURCE_ATTEMPT_TIMEOUT ends a payment: a shopper may come "
+            "back as a stranger.",
+            hint="Let sessions last at least as long as payments may wait for their answer.",
+            id="cybersource.W017",
         )
 
 

@@ -132,6 +132,7 @@ def run(started: contextlib.ExitStack) -> None:
     wait_for(simulator, f"{SIMULATOR}/")
     wait_for(shop, f"{SHOP}/catalogue/")
     place_first_orders()
+    child("schedule", "-m", "sandbox.schedule")
     print(invitation(), flush=True)
     while True:
         time.sleep(0.5)
@@ -151,7 +152,7 @@ def stop_leftovers() -> None:
             )
         if parent != os.getpid():
             for pid in children:
-                if _runs(pid, "cybersource.simulator") or _runs(pid, "runserver"):
+                if any(_runs(pid, each) for each in ("cybersource.simulator", "runserver", "sandbox.schedule")):
                     os.kill(pid, signal.SIGTERM)
                     print(f"Stopped process {pid}, left over from a sandbox that was killed.")
             PIDS.unlink()
@@ -289,6 +290,7 @@ def invitation() -> str:
   Two orders are there already: capture, refund or decide them in the dashboard, on the order's tab "Card payments".
   The simulator forgets its payments when it stops, so orders of an earlier start can only be looked at.
 
+  The scheduled commands run every minute, as cron runs them in a shop, and write {_shown(STATE / "schedule.log")}.
   Voucher {goods.VOUCHER} takes off ten dollars. Mails are in {_shown(STATE / "mail")}/, logs in {_shown(STATE)}/*.log.
   Ctrl-C stops everything.
 """

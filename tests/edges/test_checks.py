@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 from django.apps import apps
+from django.conf import settings as live
 from django.core.checks import run_checks
 from django.test import override_settings
 from django.urls import clear_url_caches, include, path
@@ -17,6 +18,11 @@ from cybersource.checkout_api import CheckoutView, CompleteDeferredPaymentView
 from cybersource.checks import checkout_views, database, order_page, transaction_model
 
 REST = {"CYBERSOURCE_REST_KEY_ID": "a-key", "CYBERSOURCE_REST_SHARED_SECRET": "dGhyb3dhd2F5"}
+
+
+def without(name: str) -> list[str]:
+    return [path for path in live.MIDDLEWARE if not path.endswith(name)]
+
 
 BROKEN = [
     ({"CYBERSOURCE_SECRET": ""}, "cybersource.E001"),
@@ -38,6 +44,9 @@ BROKEN = [
     ({"CYBERSOURCE_ATTEMPT_TIMEOUT": True}, "cybersource.E020"),
     ({"CYBERSOURCE_ATTEMPT_TIMEOUT": 10**12}, "cybersource.E020"),
     ({"CYBERSOURCE_ATTEMPT_TIMEOUT": 60}, "cybersource.W014"),
+    ({"SESSION_COOKIE_AGE": 600}, "cybersource.W017"),
+    ({"MIDDLEWARE": without("SessionMiddleware")}, "cybersource.E025"),
+    ({"MIDDLEWARE": without("MessageMiddleware")}, "cybersource.E026"),
     ({"CYBERSOURCE_HOLD_DAYS": "a week"}, "cybersource.E021"),
     ({"CYBERSOURCE_HOLD_DAYS": -7}, "cybersource.E021"),
     ({"CYBERSOURCE_HOLD_DAYS": float("nan")}, "cybersource.E021"),
