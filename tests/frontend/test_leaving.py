@@ -142,3 +142,23 @@ def test_a_waiting_page_whose_next_form_was_stopped_offers_it_again(page, shop, 
     show(page, shop)
     page.get_by_text("did not go on to our payment provider").wait_for()
     assert page.get_by_role("button", name="Continue").is_visible()
+
+
+def test_an_answer_that_never_comes_is_given_up_and_asked_after(checkout, page, shop):
+    page.clock.install()
+    working = shop.routes["POST", "/api/checkout/"]
+    shop.routes["POST", "/api/checkout/"] = replace(working, delay=3)
+    checkout.open(payload={"basket": "/api/baskets/1/", "total": "12.00"}).fill().press()
+    checkout.status.get_by_text("Placing your order").wait_for()
+    page.clock.fast_forward(76_000)
+    posted = checkout.posted()
+    assert dict(posted)["amount"] == "12.00", "what waits there is what the shopper agreed to pay"
+    assert len(shop.got("POST", "/api/checkout/")) == 1
+
+
+@pytest.mark.parametrize("total", ["13.00", None])
+def test_a_form_that_may_be_of_another_order_is_not_gone_on_with_unasked(checkout, shop, gateway, total):
+    shop.routes["POST", "/api/checkout/"] = Answer("<h1>Bad gateway</h1>", 502)
+    checkout.open(payload={"basket": "/api/baskets/1/", **({"total": total} if total else {})}).fill().pay()
+    checkout.summary.get_by_text("We do not know yet whether your order was placed").wait_for()
+    assert gateway.requests == []
