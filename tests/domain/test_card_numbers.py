@@ -241,3 +241,31 @@ def test_what_a_receiver_adds_to_the_form_is_masked(shopper):
         assert "41111111" not in digits(str(shopper.attempt().extra_fields))
     finally:
         signals.pre_build_get_token_request.disconnect(add)
+
+
+@pytest.mark.parametrize(
+    ("where", "field"),
+    [
+        *[("shipping_address", field) for field in (*FIELDS, "notes")],
+        *[("billing_address", field) for field in ("first_name", "line2", "state", "postcode")],
+        (None, "guest_email"),
+    ],
+)
+def test_a_checkout_with_a_card_number_in_a_field_is_406_and_leaves_nothing(committed_db, caplog, where, field):
+    caplog.set_level("DEBUG", "cybersource")
+    shopper = Shopper()
+    shopper.fill_basket("64.50")
+    typed = "4111 1111-1111.1111"
+    value = {"guest_email": "4111111111111111@example.com", "phone_number": "+4111111111111111"}.get(field, typed)
+    payload = shopper.payload()
+    (payload[where] if where else payload)[field] = value
+    answer = shopper.client.post("/api/checkout/", payload, content_type="application/json")
+    told = answer.json()[where] if where else answer.json()
+    assert (answer.status_code, told) == (406, {field: [card_numbers.sentence()]})
+    assert not Order.objects.exists() and not PaymentAttempt.objects.exists()
+    with connection.cursor() as cursor:
+        for name in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(name)}")
+            assert "4111111111111111" not in digits(repr(cursor.fetchall())), name
+    assert "4111111111111111" not in digits(caplog.text + answer.content.decode())
+    shopper.check_out()  # the very same basket, with the field mended
