@@ -25,7 +25,7 @@ from rest_framework.parsers import BaseParser
 
 from .. import card_numbers
 from ..error_reports import take_query_off
-from ..protocol import luhn_valid
+from ..protocol import luhn_valid, mask_card_numbers
 from .errors import Detail, Refusal, too_large
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ def screen(request: Any, kwargs: Mapping[str, Any]) -> None:
     try:
         look_through(request, kwargs)
     except Exception:
-        request.path = request.path_info = request.META["PATH_INFO"] = card_numbers.mask("", request.path)
+        request.path = request.path_info = request.META["PATH_INFO"] = mask_card_numbers("", request.path)
         take_query_off(request)
         raise
 

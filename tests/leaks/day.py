@@ -124,6 +124,7 @@ def _(world: World) -> None:
 def _(world: World) -> None:
     for number in list(CARDS.values())[: None if THOROUGH else 2]:
         shopper = world.shopper()
+        shopper.check_out()  # so that there are states to read
         shopper.fill_basket()
         payment = {"enabled": True, "pay_balance": True, **card(number), "cvn": CVN}
         payload = {**shopper.payload(payment={"cybersource": payment}), **card(number), "card": card(number)}
