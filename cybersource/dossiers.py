@@ -204,7 +204,9 @@ def read(authorizations: Sequence[Any]) -> list[Payment]:
     shown = shown.annotate(locale=KeyTransform("req_locale", "data"), language=F("attempt__language"))
     entries: Mapping[int, CyberSourceReply] = shown.in_bulk([one.log_id for one in authorizations if one.log_id])
     return [
-        Payment(standing=standings[one.source_id], stands=Standing(one.stands), entry=entries.get(one.log_id))
+        Payment(
+            standing=standings[one.source_id], stands=standings[one.source_id].stands, entry=entries.get(one.log_id)
+        )
         for one in authorizations
     ]
 

@@ -39,18 +39,19 @@ STATES = (
 
 DEBITED, REFUNDED, HELD = (f"source__amount_{column}" for column in ("debited", "refunded", "allocated"))
 
+#: The same word as :attr:`~cybersource.standing.Payment.stands`, which reads every row of a payment.
 STANDS = Case(
     When(status=Transaction.REVIEW, then=Value(Standing.UNDER_REVIEW.value)),
     When(status=standing.REJECT, then=Value(Standing.REJECTED.value)),
     When(status=standing.REVERSED, then=Value(Standing.RELEASED.value)),
     When(status=standing.VOIDED, then=Value(Standing.VOIDED.value)),
     When(~Q(status__in=standing.MONEY_STATUSES), then=Value(Standing.FAILED.value)),
-    When(**{f"{REFUNDED}__gt": 0, f"{REFUNDED}__gte": F(DEBITED)}, then=Value(Standing.REFUNDED.value)),
+    When(**{f"{HELD}__gt": F(DEBITED), f"{DEBITED}__gt": 0}, then=Value(Standing.PART_CAPTURED.value)),
+    When(**{f"{HELD}__gt": F(DEBITED)}, then=Value(Standing.HELD.value)),
+    When(**{f"{DEBITED}__lte": 0}, then=Value(Standing.RELEASED.value)),
+    When(**{f"{REFUNDED}__gte": F(DEBITED)}, then=Value(Standing.REFUNDED.value)),
     When(**{f"{REFUNDED}__gt": 0}, then=Value(Standing.PART_REFUNDED.value)),
-    When(**{f"{DEBITED}__gt": 0, f"{DEBITED}__gte": F(HELD)}, then=Value(Standing.CAPTURED.value)),
-    When(**{f"{DEBITED}__gt": 0}, then=Value(Standing.PART_CAPTURED.value)),
-    When(**{f"{HELD}__lte": 0}, then=Value(Standing.RELEASED.value)),
-    default=Value(Standing.HELD.value),
+    default=Value(Standing.CAPTURED.value),
     output_field=CharField(),
 )
 

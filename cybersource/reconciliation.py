@@ -62,23 +62,25 @@ def reconcile(
     """
     at = clock.at_or_now(at)
     report = Report()
-    if not dry_run:
-        recovery.list_in_doubt(at=at)
-    for name, step in STEPS.items():
-        tell(f"{name} ...")
-        try:
-            counts = step(at, days, dry_run, tell)
-        except (NoAnswer, OutOfReach) as problem:
-            report.problems.append(_("CyberSource gave no answer (%(what)s).") % {"what": problem})
-            tell(f"{name}: {report.problems[-1]}")
-            if isinstance(problem, OutOfReach) or problem.is_silence:
-                break
-            continue  # it answers, only not this
-        report.counts[name] = counts
-        for word in UNDONE:
-            if counts[word]:
-                report.problems.append(f"{name}: {word}: {counts[word]}")
-        tell(f"{name}: {in_words(counts)}")
+    try:
+        for name, step in STEPS.items():
+            tell(f"{name} ...")
+            try:
+                counts = step(at, days, dry_run, tell)
+            except (NoAnswer, OutOfReach) as problem:
+                report.problems.append(_("CyberSource gave no answer (%(what)s).") % {"what": problem})
+                tell(f"{name}: {report.problems[-1]}")
+                if isinstance(problem, OutOfReach) or problem.is_silence:
+                    break
+                continue  # it answers, only not this
+            report.counts[name] = counts
+            for word in UNDONE:
+                if counts[word]:
+                    report.problems.append(f"{name}: {word}: {counts[word]}")
+            tell(f"{name}: {in_words(counts)}")
+    finally:
+        if not dry_run:
+            recovery.list_in_doubt(at=at)  # also of what nobody could be asked about
     return report
 
 

@@ -309,6 +309,20 @@ class Payment:
         return Standing.PART_CAPTURED if self.held else Standing.CAPTURED
 
     @property
+    def stands(self) -> Standing:
+        """How the payment as a whole stands, in one word for wherever it is told: not refunded while some is held."""
+        if self.authorization is None:
+            return Standing.FOREIGN
+        first = self.standing(self.authorization)
+        if not self.captured or first not in (Standing.PART_CAPTURED, Standing.CAPTURED, Standing.RELEASED):
+            return first
+        if self.held:
+            return Standing.PART_CAPTURED
+        if not self.refunded:
+            return Standing.CAPTURED
+        return Standing.REFUNDED if self.refunded >= self.captured else Standing.PART_REFUNDED
+
+    @property
     def version(self) -> str:
         """Changes with every step of the payment: whoever acts on a page can say which state he saw.
 

@@ -188,7 +188,7 @@ def position(number: int, payment: standing.Payment, balance: standing.OrderBala
     counted = next((one for one in balance.payments if one.source.pk == payment.source.pk), payment)
     why_not = counted.why_not(balance.currency) if counted.kept else None
     hold = payment.authorization
-    stands = payment.standing(hold) if hold is not None else standing.Standing.FOREIGN
+    stands = payment.stands
     back = hold is not None and bool(payment.captures) and (payment.left_to_refund or payment.held)
     return Position(
         number=number,

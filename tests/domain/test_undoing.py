@@ -8,7 +8,7 @@ import pytest
 from oscar.core.loading import get_model
 
 from cybersource import desk as money_desk
-from cybersource import giving_back, operations
+from cybersource import dossiers, giving_back, operations, payments
 from cybersource.models import Attention, AttentionItem
 from cybersource.rules import InvalidOperation
 from tests.calling import Caller, code, pk
@@ -100,6 +100,46 @@ def test_what_a_refund_cleared_from_the_list_comes_back_when_the_refund_is_voide
     by_staff.refresh_from_db()
     assert (item.date_cleared, item.reason, item.cleared_by_operation) == (None, "", None)
     assert by_staff.date_cleared, "what staff cleared stays cleared"
+
+
+# -- one word for how a payment stands --------------------------------------------------------------------------------
+
+
+def words_of(desk, order) -> set[str]:
+    """What each place that tells how a payment stands says, as one word."""
+    payment = desk.payment(order)
+    row = payments.payments().get(source=payment.source)
+    api = Caller(desk.staff).get(f"payments/{pk(order)}/").json()["state"]
+    listed = [one.value for one in payments.STATES if payments.found(payments.Wanted(state=one.value)).exists()]
+    return {payment.stands.value, row.stands, *listed, dossiers.STATES[api].value}
+
+
+@pytest.mark.parametrize(
+    ("steps", "word"),
+    [
+        ([], "held"),
+        ([("capture", "30.00")], "captured in part"),
+        ([("capture", "30.00"), ("refund", "30.00")], "captured in part"),  # 39.50 are held, and may be captured
+        ([("capture", "30.00"), ("refund", "10.00")], "captured in part"),
+        ([("capture", None)], "captured"),
+        ([("capture", None), ("refund", "10.00")], "refunded in part"),
+        ([("capture", None), ("refund", None)], "refunded"),
+        ([("capture", "30.00"), ("reverse", None)], "captured"),
+        ([("capture", "30.00"), ("reverse", None), ("refund", "10.00")], "refunded in part"),
+        ([("capture", "30.00"), ("reverse", None), ("refund", None)], "refunded"),
+        ([("reverse", None)], "released"),
+    ],
+)
+def test_how_a_payment_stands_is_one_word_everywhere(desk, steps, word):
+    order = desk.order("64.50")
+    for kind, amount in steps:
+        on = desk.debit(order) if kind == "refund" else desk.authorization(order)
+        how = {"amount": D(amount)} if amount else {}
+        if kind == "capture":
+            how["is_last"] = amount is None
+        ended = getattr(operations, kind)(on, user=desk.staff, **how)
+        assert ended.state in ("done", "lapsing")
+    assert words_of(desk, order) == {word}
 
 
 # -- what is said before -----------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from hypothesis.stateful import (
 )
 from oscar.core.loading import get_model
 
-from cybersource import operations, reconciliation, standing
+from cybersource import operations, payments, reconciliation, standing
 from cybersource.models import AttentionItem, PaymentOperation
 from cybersource.rules import InvalidOperation
 from cybersource.simulator import Gateway, Settings
@@ -212,6 +212,8 @@ class Desk(RuleBasedStateMachine):
         assert source.amount_debited == payment.captured
         assert source.amount_refunded == payment.refunded
         assert source.amount_allocated == payment.authorized - payment.released
+        listed = payments.payments().get(source=source)
+        assert listed.stands == payment.stands, "one word for how a payment stands"
         captured, refunded = self.by_line()
         for line in self.order.lines.all():
             assert 0 <= captured[line.pk] <= line.quantity

@@ -27,11 +27,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, days: int = 3, dry_run: bool = False, **options: Any) -> None:
         if not 1 <= days <= 60:
             raise CommandError("--days is from 1 to 60.")
-        if not dry_run:
-            recovery.list_in_doubt()
         try:
             gateway.access()
         except ImproperlyConfigured as problem:
+            if not dry_run:
+                recovery.list_in_doubt()
             raise CommandError(str(problem)) from None
         report = reconcile(days=days, dry_run=dry_run, tell=self.tell)
         if dry_run:
