@@ -8,6 +8,8 @@ What moves money is never sent again. A capture or refund that cannot be found i
 sent under, which undoes it if it arrived and nothing else; an authorization is reversed so. Whether a void or a
 reversal arrived shows on what it was to undo, and whether a decision did in the report of all decisions. What is found
 under its number is believed to be it only where id, or amount, currency and payment, say so; else a person decides.
+So does one about a capture or a refund that shows nowhere and cannot be voided: "not voidable" is said of what went to
+the bank and of what never arrived.
 
 Source: REST response-code table (look a lost call up before anything else) and payments guides on time-out voids and
 reversals. When to look is not documented; the times are ours.
@@ -406,8 +408,9 @@ def take_back(operation: PaymentOperation, age: timedelta) -> str:
         answer = exchange.outcome.answer
         ending = Ending(state=State.UNDONE, request_id=answer.id, status=answer.status)
         return end_without_effect(operation, ending, exchange.entry)
-    if taking is Taking.ARRIVED or age < (LISTED_AFTER if taking is Taking.UNCLEAR else GIVEN_UP_AFTER):
-        # What arrived will be found one day. Else its own search once more, before it is believed that it did not.
+    if taking is not Taking.NOTHING_THERE or age < GIVEN_UP_AFTER:
+        # A refusal that may mean that it went through proves nothing, however long the search stays empty: a second
+        # refund would be real money. Else its own search once more, before it is believed that it did not arrive.
         return end(operation, Ending(state=State.UNKNOWN))
     return end_without_effect(operation, Ending(state=State.NOT_SENT, reason=NOT_FOUND), exchange.entry)
 

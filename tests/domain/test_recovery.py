@@ -20,6 +20,7 @@ from cybersource import (
     standing,
 )
 from cybersource.models import Attention, AttentionItem, PaymentOperation
+from cybersource.rules import InvalidOperation
 from cybersource.simulator import cards
 from cybersource.simulator.rest import RestAccess, reporting
 from tests.desk import Order, notes, source_of, transactions
@@ -117,20 +118,25 @@ def test_a_process_that_died_between_the_commit_and_the_answer_is_not_waited_for
 
 
 @pytest.mark.parametrize(("operation", "action"), [("capture", "captures"), ("refund", "refunds")])
-def test_what_never_arrived_is_asked_to_be_taken_back_and_then_may_be_tried_again(desk, operation, action):
+@pytest.mark.parametrize("fault", ["lost", "no-answer"])
+def test_what_shows_nowhere_and_cannot_be_voided_stays_in_doubt_and_is_listed(desk, operation, action, fault):
+    """Not voidable is what never arrived and what went to the bank, and an empty search proves nothing."""
+    desk.simulator.configure(rest=RestAccess(index_lag=timedelta(days=25), batch_after=timedelta(minutes=1)))
     order = desk.order("64.50") if operation == "capture" else desk.captured("64.50")
     on = desk.authorization(order) if operation == "capture" else desk.debit(order)
     before = source_of(order)
-    lost = lose(desk, "lost", action, operation, on)
-    assert recover(desk, minutes=16) == {"still unknown": 1}
-    # "Not voidable" may as well mean that it went to the bank: the next day's search is waited for.
-    assert recover(desk, minutes=45) == {"still unknown": 1}
-    assert recover(desk, days=1) == {"found out": 1}
-    assert (fresh(lost).state, fresh(lost).rest_reason) == ("not-sent", "NOT_FOUND")
-    assert "never reached CyberSource" in notes(order) and source_of(order) == before
+    lost = lose(desk, fault, action, operation, on)
+    for later in ({"minutes": 16}, {"minutes": 45}, {"days": 1}, {"days": 1}, {"days": 5}, {"days": 7}):
+        recover(desk, **later)
+        assert fresh(lost).state == "unknown" and source_of(order) == before
+    assert "never reached CyberSource" not in notes(order)
+    assert AttentionItem.objects.get(date_cleared=None).kind == Attention.UNKNOWN_OPERATION
     taken_back = [call for call in desk.rest.calls if call.target == "/pts/v2/voids"]
-    assert {call.idempotency_id for call in taken_back} == {lost.idempotency_id} and len(taken_back) == 3
-    desk.do(operation, on)
+    assert {call.idempotency_id for call in taken_back} == {lost.idempotency_id}
+    with pytest.raises(InvalidOperation):
+        getattr(operations, operation)(on)
+    recover(desk, days=14)
+    assert fresh(lost).state == ("done" if fault == "no-answer" else "unknown")
 
 
 def test_a_refund_that_went_to_the_bank_before_the_search_knew_it_is_found_and_not_given_twice(desk):
@@ -307,8 +313,8 @@ def test_on_a_shared_account_what_another_shop_did_under_the_same_number_is_not_
     next(one for one in desk.rest.transactions if one.id == stranger.id).reference = lost.reference_number
     for later in ({"hours": 2}, {"days": 1}):
         recover(desk, **later)
-    assert fresh(lost).state == "not-sent" and source_of(order)[1] == 0
-    assert not AttentionItem.objects.filter(kind=Attention.UNKNOWN_OPERATION).exists()
+    assert fresh(lost).state == "unknown" and source_of(order)[1] == 0
+    assert AttentionItem.objects.get(date_cleared=None).kind == Attention.UNKNOWN_OPERATION
 
 
 def test_a_charge_by_a_stored_card_is_found_on_a_shared_account_by_its_token_only(desk, buyer, settings):
@@ -373,8 +379,7 @@ def test_some_that_get_no_answer_do_not_pass_for_a_gateway_that_is_away(desk):
     assert dict(+report.counts["operations"]) == {"no answer, next time": 3, "still unknown": 1}
     assert "books" in report.counts
     assert [fresh(one).look_ups for one in lost] == [0, 0, 0, 5]
-    recover(desk, days=1)
-    assert {fresh(one).state for one in lost} == {"not-sent"}
+    assert recover(desk, days=1) == {"still unknown, staff asked": 4}
 
 
 def test_what_was_not_looked_for_longest_is_looked_for_first(desk):
