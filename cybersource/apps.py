@@ -18,7 +18,7 @@ class CybersourceConfig(AppConfig):
         from oscar.core.loading import get_model
         from oscarapicheckout.signals import order_placed
 
-        from . import checks  # noqa: F401  registers the system checks
+        from . import checks, standing  # noqa: F401  checks registers the system checks
         from .announcements import stand_in_for_the_mail
         from .cancellation import list_what_is_held
         from .checkout import make_way_for_checkout
@@ -26,6 +26,7 @@ class CybersourceConfig(AppConfig):
         from .states import forget_other_orders
 
         stand_in_for_the_mail()
+        standing.count_for_checkout()
         order_status_changed.connect(list_what_is_held, dispatch_uid="cybersource.list_what_is_held")
         order_status_changed.connect(follow_status, dispatch_uid="cybersource.follow_status")
         basket = get_model("basket", "Basket")

@@ -356,6 +356,8 @@ def make_way(
     for attempt in attempts.values():
         if attempt.state in UNSETTLED_STATES and is_left(attempt):
             replace(order, attempt)
+    if not orders.awaits_payment(order):
+        return  # paid a moment ago, by what would be set aside
     balance = balance or orders.balance(order)
     for payment in balance.payments:
         attempt_of_it = attempts.get(payment.attempt_id or 0)

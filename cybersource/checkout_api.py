@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext, ngettext
 from oscar.core.loading import get_model
 from oscarapicheckout import serializers, views
+from oscarapicheckout.states import COMPLETE, Declined, PaymentStatus
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -25,10 +26,12 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from . import card_numbers, checkout, limits, order_allocations, orders
+from .checkout import make_way_for_checkout
 from .conf import conf
 from .error_reports import take_query_off
 from .methods import UNAVAILABLE, Cybersource, Tries
 from .protocol import InvalidRequest
+from .states import AttemptStatus
 
 Basket = get_model("basket", "Basket")
 BillingAddress = get_model("order", "BillingAddress")
@@ -247,6 +250,14 @@ class CardView:
             request.session.modified = False
         return response
 
+    def _record_payments(self, *, order: Any, **checkout: Any) -> dict[str, PaymentStatus]:
+        """Record them as api-checkout does. All complete is not paid: what counts has to cover the order."""
+        states: dict[str, PaymentStatus] = super()._record_payments(order=order, **checkout)
+        is_complete = all(state.status == COMPLETE for state in states.values())
+        if is_complete and orders.money_held(order) < order.total_incl_tax:
+            return declined(states)
+        return states
+
 
 class CheckoutView(CardView, views.CheckoutView):
     serializer_class = CheckoutSerializer
@@ -254,6 +265,17 @@ class CheckoutView(CardView, views.CheckoutView):
 
 class CompleteDeferredPaymentView(CardView, views.CompleteDeferredPaymentView):
     serializer_class = CompleteDeferredPaymentSerializer
+
+    def _record_payments(self, *, request: Request, order: Any, **checkout: Any) -> dict[str, PaymentStatus]:
+        # No order is placed, so api-checkout tells nobody that another way of paying begins.
+        make_way_for_checkout(self, order, request)
+        return super()._record_payments(request=request, order=order, **checkout)
+
+
+def declined(states: Mapping[str, PaymentStatus]) -> dict[str, PaymentStatus]:
+    """The states of a checkout that falls short. A card that paid its part is taken as paid again by the retry."""
+    others = {key for key, state in states.items() if not isinstance(state, AttemptStatus)} or set(states)
+    return {key: Declined(state.amount, state.source_id) if key in others else state for key, state in states.items()}
 
 
 def let_go(request: Any) -> None:

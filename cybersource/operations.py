@@ -623,6 +623,7 @@ def _conclude(operation_id: int, ending: Ending, entry: CyberSourceReply | None)
     if state not in UNDER_WAY:
         with orders.in_the_shops_language():
             settle_order(operation, left_before)
+            list_hold_left(operation)
         announce(signals.operation_ended, sender=PaymentOperation, order=order, operation=operation)
     return operation
 
@@ -830,6 +831,18 @@ def is_advised(operation: PaymentOperation) -> bool:
     """Whether the shop does it automatically, or staff were asked to look at the payment that it is about."""
     listed = AttentionItem.objects.filter(order=operation.order, transaction_id=payment_id_of(operation))
     return operation.is_automatic or listed.exclude(kind=Attention.DRIFT).exists()
+
+
+def list_hold_left(void: PaymentOperation) -> None:
+    """List the hold of a sale that staff voided, unless its reversal is on the way: it can never be captured."""
+    on = void.transaction
+    if void.kind != Kind.VOID or void.state not in standing.ENDED_WELL or void.is_automatic or on is None:
+        return
+    if on.txn_type != Transaction.DEBIT or on.reference != on.source.reference:
+        return
+    payment = standing.of_source(on.source)
+    if payment.left_to_reverse and not any(one.kind == Kind.REVERSE for one in payment.under_way):
+        plans.list_what_is_left(void, payment)
 
 
 def give_attempts_back(source_id: int) -> None:

@@ -130,7 +130,12 @@ def list_rest(operation: PaymentOperation) -> None:
     if not done or operation.source_id is None:
         return
     source = Source.objects.select_related("source_type").get(pk=operation.source_id)
-    payment = standing.of_source(source)
+    list_what_is_left(operation, standing.of_source(source))
+
+
+def list_what_is_left(operation: PaymentOperation, payment: standing.Payment) -> None:
+    """Ask staff to give back what an operation, which ended, has left of a payment."""
+    source = payment.source
     new = needs.flag(
         Attention.GIVEN_BACK_IN_PART,
         operation.order,

@@ -7,8 +7,13 @@ from decimal import Decimal
 import pytest
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
+from oscarapicheckout import utils as checkout_utils
+from oscarapicheckout import views as checkout_views
+from oscarapicheckout.methods import Cash
+from oscarapicheckout.serializers import OrderTokenField
+from oscarapicheckout.signals import order_placed
 
-from cybersource import giving_back, operations, orders, standing
+from cybersource import checkout_api, giving_back, operations, orders, standing
 from cybersource.models import AttentionItem, PaymentAttempt, PaymentOperation
 from cybersource.rules import InvalidOperation
 from cybersource.simulator import Update, cards
@@ -337,6 +342,120 @@ def test_another_methods_money_counts_in_the_orders_currency_less_what_it_gave_b
     assert status(order) == ("Authorized" if D(counted) == D("49.50") else "Pending")
 
 
+class SmallGiftCard(Cash):
+    """Complete at once, with no more than what is left on it."""
+
+    code = "gift"
+
+    def _record_payment(self, request, order, method_key, amount, reference, **kwargs):
+        return super()._record_payment(request, order, method_key, min(amount, D("49.50")), reference, **kwargs)
+
+
+@pytest.fixture
+def small_gift_card(monkeypatch):
+    enabled = {"method": f"{__name__}.SmallGiftCard", "permission": "oscarapicheckout.permissions.Public"}
+    methods = [*checkout_settings.API_ENABLED_PAYMENT_METHODS, enabled]
+    monkeypatch.setattr(checkout_settings, "API_ENABLED_PAYMENT_METHODS", methods)
+
+
+GIFT = {"gift": {"enabled": True, "pay_balance": True}}
+
+
+def blind(order):
+    return sum((source.amount_allocated for source in order.sources.all()), D(0))
+
+
+def test_api_checkout_asks_what_counts():
+    assert checkout_utils._get_authorized_amount_calc() is orders.money_held
+    assert standing.own_calculator() is None
+
+
+@pytest.mark.parametrize("calculator", ["api-checkout's", "the shop's"])
+def test_a_hold_that_was_set_aside_does_not_make_up_for_what_a_gift_card_lacks(
+    desk, buyer, settings, small_gift_card, monkeypatch, calculator
+):
+    if calculator == "the shop's":
+        monkeypatch.setattr(checkout_settings, "ORDER_AUTHORIZED_AMOUNT_CALCULATOR", blind)
+    order = split(buyer, "one-step", settings)
+    buyer.check_out(payment=GIFT)
+    assert (status(order), orders.money_held(order)) == ("Payment Declined", D("49.50"))
+    assert listed() == ["kept-authorization"]
+    buyer.check_out(
+        payment={
+            "gift": {"enabled": True, "pay_balance": False, "amount": "49.50"},
+            "b": {"method_type": "cybersource", "enabled": True, "pay_balance": True},
+        }
+    )
+    buyer.pay(key="b")
+    assert (status(order), orders.money_held(order), listed()) == ("Authorized", D("99.50"), ["kept-authorization"])
+
+
+@pytest.mark.parametrize("mounted", ["ours", "plain"])
+def test_refunded_money_does_not_authorize_an_order_that_another_method_completes(
+    desk, buyer, settings, small_gift_card, monkeypatch, mounted
+):
+    if mounted == "plain":
+        for view in (checkout_api.CheckoutView, checkout_api.CompleteDeferredPaymentView):
+            monkeypatch.setattr(view, "_record_payments", checkout_views.CheckoutView._record_payments)
+    order = split(buyer, "sale", settings)
+    refund_all(desk, of(order, "a"))
+    buyer.check_out(payment=GIFT)
+    assert (status(order), orders.money_held(order)) == ("Payment Declined", D("49.50"))
+
+
+def pay_later(buyer, order, payment):
+    other = Shopper(gateway=buyer.gateway)
+    body = {"order": OrderTokenField.get_order_token(order), "payment": payment}
+    url = "/api/checkout/complete-deferred-payment/"
+    assert other.client.post(url, body, content_type="application/json").status_code == 200
+    return other
+
+
+def test_a_deferred_payment_by_another_method_alone_sets_aside_what_it_does_not_name(desk, buyer, cash):
+    order = buyer.check_out("94.50", payment=two_cards("50.00"))
+    buyer.pay(key="a")
+    pay_later(buyer, order, {"cash": {"enabled": True, "pay_balance": True}})
+    assert (status(order), orders.money_held(order)) == ("Authorized", D("99.50"))
+    assert listed() == ["kept-authorization"]
+    assert latest("b").state == "replaced"
+
+
+def test_a_checkout_that_meets_a_late_payment_sets_nothing_aside(desk, buyer, monkeypatch):
+    order = buyer.check_out("64.50")
+    late = buyer.submit()
+    accept(buyer, "cybersource", **DECLINE, **tx(2))
+    assert status(order) == "Payment Declined"
+
+    def meanwhile(sender, **kwargs):
+        buyer.deliver(late, follow=False)
+
+    order_placed.connect(meanwhile)
+    try:
+        buyer.check_out(payment=two_cards("20.00"))
+    finally:
+        order_placed.disconnect(meanwhile)
+    assert (status(order), orders.money_held(order)) == ("Authorized", D("69.50"))
+    assert "kept-authorization" not in listed()
+
+
+@pytest.mark.parametrize("said", [None, "nan", "inf", -5, True, "much"])
+def test_what_is_no_amount_is_not_believed_of_a_calculator(shopper, one_step, monkeypatch, said):
+    monkeypatch.setattr(checkout_settings, "ORDER_AUTHORIZED_AMOUNT_CALCULATOR", lambda order: said)
+    order = shopper.check_out("64.50")
+    assert orders.money_held(order) == 0
+    accept(shopper, "cybersource")
+    assert (status(order), orders.money_held(order)) == ("Authorized", D("69.50"))
+
+
+def test_a_calculator_may_count_in_floats(shopper, one_step, monkeypatch):
+    monkeypatch.setattr(
+        checkout_settings, "ORDER_AUTHORIZED_AMOUNT_CALCULATOR", lambda order: float(blind(order)) + 19.99
+    )
+    order = shopper.check_out("94.50", payment=two_cards("79.51"))
+    accept(shopper, "a")
+    assert (status(order), orders.money_held(order)) == ("Authorized", D("99.50"))
+
+
 # -- a Transaction whose status holds no money -------------------------------------------------------------------------
 
 
@@ -373,7 +492,10 @@ def test_a_void_of_a_sale_leaves_no_hold_in_the_books_and_its_hold_can_still_be_
     assert orders.money_held(order) == 0
     with pytest.raises(InvalidOperation):
         operations.capture(payment.authorization, user=desk.staff)
+    assert listed(transaction_id=payment.source.reference) == ["given-back-in-part"]
+    assert AttentionItem.objects.get().amount == D("69.50")
     desk.do("reverse", payment.authorization)
+    assert listed() == []
     source = Source.objects.get(order=order)
     assert (source.amount_allocated, source.amount_debited, source.amount_refunded) == (0, 0, 0)
     assert desk.payment(order).standing(desk.authorization(order)) == standing.Standing.RELEASED
