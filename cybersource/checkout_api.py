@@ -124,6 +124,7 @@ class CheckoutSerializer(CardSerializer, serializers.CheckoutSerializer):
         if not mine:
             raise ValidationError({"basket": [gettext("This basket is being checked out already.")]})
         self.context["request"].cybersource_claim = basket.pk
+        may_write_session(self.context["request"])
 
     @transaction.atomic
     def create(self, validated_data: dict[str, Any]) -> Any:
@@ -157,6 +158,7 @@ class CompleteDeferredPaymentSerializer(CardSerializer, serializers.CompleteDefe
             raise_problems(order, amounts, data["payment"])
             raise_if_missing(order)
             self.take_places(len(amounts), limits.order_key(order))
+        may_write_session(self.context["request"])
         return data
 
 
@@ -231,7 +233,13 @@ class CardView:
         # A page that sends its card here by mistake is refused, and Django logs the URL of what is refused.
         if card_numbers.is_card_number("", unquote_plus(request.META.get("QUERY_STRING", ""))):
             take_query_off(request)
-        return super().dispatch(request, *args, **kwargs)
+        must_not_write_session(request)
+        response = super().dispatch(request, *args, **kwargs)
+        if response.status_code < 400:
+            may_write_session(request)
+        elif is_unwritten(request):
+            request.session.modified = False
+        return response
 
     def post(self, request: Request, format: str | None = None) -> Response:
         tries = Tries.of(request)
@@ -244,10 +252,6 @@ class CardView:
             # The order is declined, and no card was: the shop could not even ask.
             failed = {key: {"non_field_errors": [UNAVAILABLE]} for key in tries.failed}
             return Response({"payment": failed}, status.HTTP_406_NOT_ACCEPTABLE)
-        if response.status_code == status.HTTP_406_NOT_ACCEPTABLE and "basket" in response.data:
-            # Another post of the same checkout has it, and writes its order into the session. This one read the session
-            # before that, and must not write it over.
-            request.session.modified = False
         return response
 
     def _record_payments(self, *, order: Any, **checkout: Any) -> dict[str, PaymentStatus]:
@@ -284,3 +288,21 @@ def let_go(request: Any) -> None:
     if claimed is not None:
         Basket.objects.filter(pk=claimed, status=Basket.FROZEN).update(status=Basket.OPEN)
         order_allocations.cancel_retry(claimed)
+
+
+def must_not_write_session(request: HttpRequest) -> None:
+    """Keep what this post read of the session from being written before it is the one that places the order.
+
+    oscarapi writes all of it with every look at the basket, and Django at the end. Of two posts at once the one that is
+    refused would write over the order and the form of the other. A session that is not stored yet is nobody else's.
+    """
+    if request.session.session_key:
+        request.session.save = lambda must_create=False: None  # type: ignore[method-assign]
+
+
+def may_write_session(request: Any) -> None:
+    vars(request.session).pop("save", None)
+
+
+def is_unwritten(request: HttpRequest) -> bool:
+    return "save" in vars(request.session)

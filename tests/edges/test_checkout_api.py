@@ -15,6 +15,7 @@ from oscarapicheckout import settings as checkout_settings
 from oscarapicheckout.serializers import OrderTokenField
 from oscarapicheckout.signals import pre_calculate_total
 
+from cybersource.checkout_api import CheckoutView
 from cybersource.models import PaymentAttempt
 from cybersource.simulator import cards
 from tests.conftest import empty_tables
@@ -383,6 +384,45 @@ def test_a_checkout_posted_several_times_at_once_places_one_order_and_is_no_500(
         shopper.client.cookies.clear()
         if who == "customer":
             shopper.client.force_login(order.user)
+
+
+@pytest.mark.parametrize("who", ["guest", "customer"])
+@pytest.mark.parametrize("overtaken", ["before it looks at the basket", "before it takes the basket", "out of tries"])
+def test_a_post_that_another_one_overtook_writes_nothing_over_its_session(
+    shopper, settings, monkeypatch, who, overtaken
+):
+    """However far it came: it read the session before the other one wrote its order there."""
+    if who == "customer":
+        shopper.client.force_login(customer())
+    shopper.fill_basket("10.00")
+    payload, statuses = shopper.payload(), []
+    if overtaken == "out of tries":
+        settings.CYBERSOURCE_LIMITS = {"attempts": {"order": "1/h"}}
+
+    def overtake(*args, **kwargs):
+        if not statuses:
+            statuses.append(None)
+            [tab] = twins(shopper, 1)
+            statuses[0] = tab.post("/api/checkout/", payload, content_type="application/json").status_code
+
+    if overtaken == "before it looks at the basket":
+        get_serializer = CheckoutView.get_serializer
+        monkeypatch.setattr(
+            CheckoutView, "get_serializer", lambda self, **kwargs: (overtake(), get_serializer(self, **kwargs))[1]
+        )
+        refused = post(shopper, **payload).status_code
+    else:
+        pre_calculate_total.connect(overtake)
+        try:
+            refused = post(shopper, **payload).status_code
+        finally:
+            pre_calculate_total.disconnect(overtake)
+    assert (statuses, refused) == ([200], 429 if overtaken == "out of tries" else 406)
+    assert shopper.states["order_status"] == "Pending"
+    assert shopper.state()["required_action"]
+    shopper.basket = None
+    shopper.pay()
+    assert Order.objects.get().status == "Authorized"
 
 
 def test_a_retry_posted_twice_at_once_is_one_try_of_the_same_order(shopper, settings):
