@@ -40,7 +40,9 @@ ADVICE = {
     Attention.EXCESS_CHARGE: gettext_lazy(
         "Reverse it, here or in the CyberSource Business Center, unless both were meant."
     ),
-    Attention.REPLACED_CHARGE: gettext_lazy("Check that the amount is what the order asks; reverse it if it is not."),
+    Attention.REPLACED_CHARGE: gettext_lazy(
+        "Check that the amount is what the order asks for; reverse it if it is not."
+    ),
     Attention.AFTER_DECLINE: gettext_lazy(
         "The shopper may have been told it failed. Check before it is reversed or kept."
     ),

@@ -90,7 +90,7 @@ ENDINGS = {
         what=gettext_lazy(
             "Its outcome could not be found out, so CyberSource was asked to undo whatever it did. No money was moved."
         ),
-        advice=gettext_lazy("It may be asked again."),
+        advice=gettext_lazy("It may be asked for again."),
     ),
     State.DROPPED: Ending(
         tone="secondary",

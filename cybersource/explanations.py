@@ -93,7 +93,9 @@ def why_pending(step: PaymentAttempt) -> str:
     if step.state == AttemptState.AUTHORIZED:
         return _("This payment went through. The order still waits for its other payments.")
     if step.attention == Attention.NO_ANSWER:
-        return _("No answer came. The shop looks now whether your card was charged, and will tell you how it goes on.")
+        return _(
+            "No answer came. The shop is now checking whether your card was charged, and will tell you how it goes on."
+        )
     if step.state == AttemptState.EXPIRED:
         return _("A part of this order was not paid in time. The shop looks at it, and will tell you how it goes on.")
     return _("We are still waiting to hear how your payment ended.")

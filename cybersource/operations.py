@@ -479,7 +479,7 @@ def _take_up(operation_id: int) -> Begun | None:
     if turn is None or turn.pk != operation.pk:
         return None
     if operation.transaction is None or operation.order is None:
-        return drop(operation, "not-found", _("What it was to be done to has been deleted."))
+        return drop(operation, "not-found", _("The order or the transaction that it was for has been deleted."))
     payment = plans.without_waiting(standing.of_source(operation.transaction.source), operation.plan)
     on = next(one for one in payment.transactions if one.pk == operation.transaction_id)
     kind = Kind(operation.kind)

@@ -90,7 +90,7 @@ CODES: dict[int, Words] = {
 REST: dict[str, Words] = {
     # Nothing was done.
     "MISSING_FIELD": Words(_("A field is missing in what the shop sent."), SHOPS_FAULT),
-    "INVALID_DATA": Words(_("CyberSource found the data that the shop sent wrong."), SHOPS_FAULT),
+    "INVALID_DATA": Words(_("CyberSource found mistakes in the data that the shop sent."), SHOPS_FAULT),
     "DUPLICATE_REQUEST": Words(_("CyberSource has seen the same request before."), LOOK_IT_UP),
     "INVALID_CARD": Words(_("The card number is invalid."), CORRECT_IT),
     "CARD_TYPE_NOT_ACCEPTED": Words(_("The account does not take this type of card."), OTHER_CARD),
@@ -105,7 +105,7 @@ REST: dict[str, Words] = {
     ),
     "INVALID_PAYMENT_ID": Words(
         _("CyberSource does not know the payment."),
-        _("Nothing was done. Look whether the shop's keys belong to the account in which the payment was made."),
+        _("Nothing was done. Check whether the shop's keys belong to the account in which the payment was made."),
     ),
     "NOT_SUPPORTED": Words(
         _("The processor cannot do this with the payment."),

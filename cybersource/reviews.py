@@ -700,7 +700,7 @@ def record_followon(order: Any, reviewed: Any, row: ReviewNotificationUpdate, up
     }
     if settled_with(update) and state != State.CONFLICTING and not ledger.knows(order, followon.request_id):
         if reviewed.source.amount_debited + reviewed.amount > reviewed.source.amount_allocated:
-            message += " " + _("It had been captured before. Look whether the money was taken twice.")
+            message += " " + _("It had been captured before. Check whether the money was taken twice.")
         else:
             ledger.record_capture(order, reviewed, reference=followon.request_id, at=clock.now())
             message += " " + _("It is recorded as captured; do not capture it again.")
@@ -742,6 +742,6 @@ def decided(reviewed: Any, update: ReviewUpdate) -> str:
 
 def conflict(reviewed: Any, decision: ReviewDecision) -> str:
     return _(
-        "Decision Manager tells %(told)s for transaction %(id)s, which stands at %(ours)s here. Nothing was changed; "
+        "Decision Manager reports %(told)s for transaction %(id)s, which stands at %(ours)s here. Nothing was changed; "
         "decide what to do about it."
     ) % {"told": decision, "ours": reviewed.status or "-", "id": reviewed.reference}

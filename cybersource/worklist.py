@@ -22,8 +22,8 @@ PAGE = paging.PAGE
 MISFITS = {
     "unknown-transaction-uuid": gettext_lazy("it answers no form of this shop"),
     "other-reference-number": gettext_lazy("it names another order"),
-    "other-amount": gettext_lazy("it names another amount than the shop asked"),
-    "other-currency": gettext_lazy("it names another currency than the shop asked"),
+    "other-amount": gettext_lazy("it names another amount than the shop asked for"),
+    "other-currency": gettext_lazy("it names another currency than the shop asked for"),
     "other-transaction-type": gettext_lazy("it answers another kind of request than the shop sent"),
     "other-profile-id": gettext_lazy("it comes from another profile than the shop used"),
 }

@@ -312,7 +312,7 @@ def silent(outcome: Outcome) -> Refusal:
         case Unknown(why=Why.NO_ANSWER):
             status, code, words = 504, "no-answer", _("CyberSource did not answer.")
         case Refused():
-            status, code, words = 502, "gateway-refused", _("CyberSource refused to tell.")
+            status, code, words = 502, "gateway-refused", _("CyberSource refused to answer.")
             reason, wait = outcome.answer.reason, outcome.retry_after or wait
         case _:
             status, code, words = 502, "gateway-unreadable", _("CyberSource answered what cannot be understood.")

@@ -136,7 +136,7 @@ def unknown(outcome: Unknown, no_answer: str, told: dict[str, object]) -> Iterat
         yield report.error(
             "D057",
             _("%(host)s took the request and did not answer in time (%(cause)s).") % {**told, "cause": no_answer},
-            _("Try again. If it stays so, ask CyberSource's status page, then whoever runs the network in between."),
+            _("Try again. If it stays so, see CyberSource's status page, then ask whoever runs the network between."),
         )
     elif outcome.why is Why.UNDECRYPTABLE:
         yield report.error(

@@ -126,7 +126,7 @@ def is_conflict(review: Review, told: Told) -> bool:
 def contradicted(review: Review, told: Told) -> Alarm:
     return Alarm(
         tone="danger",
-        title=_("Decision Manager told two decisions"),
+        title=_("Decision Manager reported two decisions"),
         what=_("Transaction %(id)s stands at %(old)s here; Decision Manager also says %(new)s. Nothing was changed.")
         % {"id": review.transaction_id, "old": review.status, "new": told.decision},
         advice=_("Ask %(reviewer)s which of the two counts, then ship, cancel or refund accordingly.")

@@ -165,7 +165,7 @@ def test_the_shopper_is_told_in_plain_true_words_that_nobody_knows_yet(shopper):
     text = page.content.decode()
     assert "We have not heard how your payment ended" in text
     assert "Please do not pay again" in text
-    assert "The shop looks now whether your card was charged" in text
+    assert "The shop is now checking whether your card was charged" in text
 
 
 def test_the_shopper_is_told_in_plain_true_words_that_nothing_was_charged(two_step, shopper):

@@ -361,7 +361,7 @@ def test_an_accepted_payment_of_another_amount_is_not_believed_and_needs_eyes(sh
     answer = shopper.submit()
     post_reply(changed(shopper, answer, req_amount="1.00"))
     [alarm] = alarms(staff, order)
-    assert "it names another amount than the shop asked" in alarm
+    assert "it names another amount than the shop asked for" in alarm
     assert "Fits no attempt of ours it names another amount" in tab(staff, order)
 
 
