@@ -521,7 +521,7 @@ def test_an_authorization_for_another_amount_is_kept_and_flagged(shopper, settin
     kept = PaymentAttempt.objects.get(method_key="first", state=AttemptState.AUTHORIZED)
     assert kept.attention == "kept-authorization"
     assert order.sources.get().amount_allocated == Decimal("20.00")
-    assert any("kept" in note.message for note in order.notes.all())
+    assert any("last checkout does not use: 20.00 USD" in note.message for note in order.notes.all())
 
 
 def test_an_open_form_is_replaced_when_the_amount_changes(shopper, settings):
