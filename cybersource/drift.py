@@ -165,7 +165,7 @@ def still_listed() -> Q:
 def recorded(ids: Sequence[str]) -> Iterator[Any]:
     """Rows of the shop's books under these ids, those of a payment's beginning first."""
     rows = Transaction.objects.filter(reference__in=ids, status__in=standing.MONEY_STATUSES)
-    yield from rows.select_related("source__order", "source__source_type").order_by("pk")
+    yield from rows.select_related("source__order", "source__source_type", standing.EXACT).order_by("pk")
 
 
 def operations_named(page: Sequence[Answer]) -> dict[str, PaymentOperation]:
@@ -193,8 +193,11 @@ def differs(row: Any, answer: Answer) -> bool:
     if row.txn_type not in COMPARED or told is None:
         return False
     if act_of(answer) is Act.CHARGE and answer.authorized_amount is None and answer.reason_code == PARTIAL:
-        return told < row.amount  # a row of a search tells what was asked for, not how much of it was approved
-    return told.quantize(OSCARS, ROUND_DOWN) != row.amount
+        return told < standing.amount_of(
+            row
+        )  # a row of a search tells what was asked for, not how much of it was approved
+    # What was recorded without the decimals that Oscar's columns do not hold is no difference either.
+    return standing.amount_of(row) not in (told, told.quantize(OSCARS, ROUND_DOWN))
 
 
 def unseen(start: datetime, end: datetime, seen: set[str]) -> Iterator[str]:
@@ -398,7 +401,7 @@ def finding(kind: Difference, *, row: Any = None, answer: Answer | None = None, 
     shop = (
         {
             "kind": row.txn_type,
-            "amount": str(row.amount),
+            "amount": str(standing.amount_of(row)),
             "currency": row.source.currency,
             "status": row.status,
             "date": clock.aware(row.date_created).isoformat(timespec="seconds"),
@@ -419,7 +422,7 @@ def finding(kind: Difference, *, row: Any = None, answer: Answer | None = None, 
         if answer is not None
         else {}
     )
-    amount, currency = (row.amount, row.source.currency) if row is not None else (None, "")
+    amount, currency = (standing.amount_of(row), row.source.currency) if row is not None else (None, "")
     if answer is not None and row is None:
         amount, currency = answer.amount, answer.currency
     order = row.source.order if row is not None else order

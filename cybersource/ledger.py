@@ -14,9 +14,22 @@ from django.db.models import prefetch_related_objects
 from oscar.core.loading import get_model
 
 from .conf import conf
-from .models import CyberSourceReply, PaymentAttempt, PaymentToken, clipped
+from .models import CyberSourceReply, ExactAmount, ExactSource, PaymentAttempt, PaymentToken, clipped
 from .protocol import Outcome, OutcomeKind, TransactionType
-from .standing import FAILED, LAPSING, REFUND_VOID, REJECT, REVERSAL, REVERSED, VOID, VOIDED
+from .standing import (
+    FAILED,
+    LAPSING,
+    REFUND_VOID,
+    REJECT,
+    REVERSAL,
+    REVERSED,
+    VOID,
+    VOIDED,
+    amount_of,
+    column_of,
+    is_rounded,
+    rounded,
+)
 
 PaymentEvent = get_model("order", "PaymentEvent")
 PaymentEventType = get_model("order", "PaymentEventType")
@@ -26,6 +39,9 @@ SourceType = get_model("payment", "SourceType")
 Transaction = get_model("payment", "Transaction")
 
 NOTHING = Decimal("0.00")
+
+#: The columns of a Source that hold its sums.
+ALLOCATED, DEBITED, REFUNDED = "amount_allocated", "amount_debited", "amount_refunded"
 
 #: How many of which line, by the line's key; an event by amount alone has none.
 Quantities = Mapping[int, int]
@@ -41,6 +57,12 @@ def knows(order: Any, transaction_id: str) -> bool:
     return Transaction.objects.filter(source__order=order, reference=transaction_id).exists()
 
 
+def charged(attempt: PaymentAttempt, outcome: Outcome) -> Decimal:
+    """How much is held or taken. A partial approval that does not say it counts for nothing; staff are told of it."""
+    unsaid = NOTHING if outcome.kind == OutcomeKind.PARTIAL else attempt.amount
+    return unsaid if outcome.amount is None else outcome.amount
+
+
 def record_charge(
     order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply, token: PaymentToken | None
 ) -> Any:
@@ -49,9 +71,7 @@ def record_charge(
     A sale is one Authorise and one Debit with one event; a sale under review is not captured, so only its Authorise is
     recorded until the reviewer settles it.
     """
-    # A partial approval that does not say how much it holds counts for nothing; staff are told of it.
-    unsaid = NOTHING if outcome.kind == OutcomeKind.PARTIAL else attempt.amount
-    amount = unsaid if outcome.amount is None else outcome.amount
+    amount = charged(attempt, outcome)
     taken = attempt.transaction_type in SALES and outcome.kind != OutcomeKind.REVIEW
     source_type = SourceType.objects.filter(name=conf.source_type).order_by("pk").first()
     if source_type is None:
@@ -60,14 +80,15 @@ def record_charge(
         order=order,
         source_type=source_type,
         currency=attempt.currency,
-        amount_allocated=amount,
-        amount_debited=amount if taken else NOTHING,
         reference=outcome.transaction_id,
         label=outcome.card_number,
+        **in_columns(source_amounts := {ALLOCATED: amount, DEBITED: amount if taken else NOTHING}),
     )
+    if any(rounded(each) != each for each in source_amounts.values()):
+        ExactSource.objects.create(source=source, **source_amounts)
     kinds = [Transaction.AUTHORISE, Transaction.DEBIT] if taken else [Transaction.AUTHORISE]
     for kind in kinds:
-        Transaction.objects.create(
+        make_transaction(
             source=source,
             txn_type=kind,
             amount=amount,
@@ -94,9 +115,8 @@ def record_capture(
 ) -> Any:
     """Record that money was taken, by an operation of ours or by a reviewer, under the capture's own request id."""
     source = authorization.source
-    amount = authorization.amount if amount is None else amount
-    source.amount_debited += amount
-    source.save(update_fields=["amount_debited"])
+    amount = amount_of(authorization) if amount is None else amount
+    add(source, DEBITED, amount=amount)
     made = record_step(authorization, Transaction.DEBIT, amount, reference=reference, at=at, log=log)
     record_event(order, Transaction.DEBIT, amount, reference, lines)
     return made
@@ -114,8 +134,7 @@ def record_refund(
 ) -> Any:
     """Record that money goes back to the shopper. CyberSource queues it; a failure would show later."""
     source = capture.source
-    source.amount_refunded += amount
-    source.save(update_fields=["amount_refunded"])
+    add(source, REFUNDED, amount=amount)
     made = record_step(capture, Transaction.REFUND, amount, reference=reference, at=at, log=log)
     record_event(order, Transaction.REFUND, amount, reference, lines)
     return made
@@ -127,23 +146,21 @@ def record_void(order: Any, voided: Any, *, reference: str, at: datetime, log: C
     The hold of a capture stays, and may be captured again. That of a sale never can be: it is in the books no more.
     """
     source = voided.source
+    amount = amount_of(voided)
     of_refund = voided.txn_type == Transaction.REFUND
-    column = "amount_refunded" if of_refund else "amount_debited"
-    setattr(source, column, max(getattr(source, column) - voided.amount, NOTHING))
-    changed = [column]
+    changed = [REFUNDED if of_refund else DEBITED]
     mark(voided, VOIDED)
     if not of_refund and voided.reference == source.reference:
-        source.amount_allocated = max(source.amount_allocated - voided.amount, NOTHING)
-        changed.append("amount_allocated")
+        changed.append(ALLOCATED)
         for hold in source.transactions.filter(txn_type=Transaction.AUTHORISE, reference=voided.reference):
             mark(hold, VOIDED)
-    source.save(update_fields=changed)
+    add(source, *changed, amount=-amount)
     kind = REFUND_VOID if of_refund else VOID
-    made = record_step(voided, kind, voided.amount, reference=reference, at=at, log=log)
+    made = record_step(voided, kind, amount, reference=reference, at=at, log=log)
     undone = PaymentEventQuantity.objects.filter(
         event__order=order, event__reference=voided.reference, event__event_type__name=voided.txn_type
     )
-    record_event(order, kind, voided.amount, reference, dict(undone.values_list("line", "quantity")))
+    record_event(order, kind, amount, reference, dict(undone.values_list("line", "quantity")))
     return made
 
 
@@ -162,11 +179,10 @@ def record_reversal(
     What a reviewer had rejected, and the hold of a voided sale, was taken from the Source's allocation then.
     """
     source = authorization.source
-    is_whole = amount >= authorization.amount
+    is_whole = amount >= amount_of(authorization)
     if authorization.status not in (REJECT, VOIDED):
-        source.amount_allocated = max(source.amount_allocated - amount, NOTHING)
-        source.save(update_fields=["amount_allocated"])
-        is_whole = not (source.amount_allocated or source.amount_debited)  # a hold may be given back in parts
+        add(source, ALLOCATED, amount=-amount)
+        is_whole = not any(column_of(source, each) for each in (ALLOCATED, DEBITED))  # a hold may go back in parts
     if is_whole:
         mark(authorization, REVERSED)
     status = LAPSING if lapses else STATUSES[OutcomeKind.ACCEPTED]
@@ -190,7 +206,7 @@ def record_step(
     log: CyberSourceReply | None,
     status: str = STATUSES[OutcomeKind.ACCEPTED],
 ) -> Any:
-    return Transaction.objects.create(
+    return make_transaction(
         source=of.source,
         txn_type=kind,
         amount=amount,
@@ -200,6 +216,37 @@ def record_step(
         token=of.token,
         processed_datetime=at,
     )
+
+
+def make_transaction(*, amount: Decimal, **row: Any) -> Any:
+    """Write a Transaction; where its column cannot hold the amount, rounded down, with the exact one beside."""
+    made = Transaction.objects.create(amount=rounded(amount), **row)
+    if made.amount != amount:
+        ExactAmount.objects.create(transaction=made, amount=amount)
+    return made
+
+
+def add(source: Any, *columns: str, amount: Decimal) -> None:
+    """Add an amount to columns of a Source, or take it from them, and save these; less than nothing is nothing."""
+    exact = None
+    if is_rounded(source.currency):
+        before = {name: getattr(source, name) for name in (ALLOCATED, DEBITED, REFUNDED)}
+        exact, _created = ExactSource.objects.get_or_create(source=source, defaults=before)
+    for name in columns:
+        change = amount
+        if exact is not None:
+            was: Decimal = getattr(exact, name)
+            setattr(exact, name, max(was + amount, NOTHING))
+            change = rounded(getattr(exact, name)) - rounded(was)
+        setattr(source, name, max(getattr(source, name) + change, NOTHING))
+    if exact is not None:
+        exact.save(update_fields=columns)
+        source.cybersource_exact = exact
+    source.save(update_fields=columns)
+
+
+def in_columns(amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    return {name: rounded(amount) for name, amount in amounts.items()}
 
 
 def mark(transaction: Any, status: str) -> None:
@@ -213,7 +260,7 @@ def record_event(order: Any, kind: str, amount: Decimal, reference: str, quantit
         prefetch_related_objects([order], "lines")  # the confirmation e-mail lists them too
         quantities = {line.pk: line.quantity for line in order.lines.all()}
     event_type, _created = PaymentEventType.objects.get_or_create(name=kind)
-    event = PaymentEvent.objects.create(order=order, event_type=event_type, amount=amount, reference=reference)
+    event = PaymentEvent.objects.create(order=order, event_type=event_type, amount=rounded(amount), reference=reference)
     PaymentEventQuantity.objects.bulk_create(
         PaymentEventQuantity(event=event, line_id=line, quantity=quantity) for line, quantity in quantities.items()
     )

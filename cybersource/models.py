@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -63,6 +64,22 @@ class SecureAcceptanceProfile(models.Model):
     def is_readable(self) -> bool:
         """False when none of today's encryption keys opens the stored secret."""
         return not isinstance(self.secret_key, Unreadable)
+
+
+class AmountField(models.DecimalField):
+    """An amount of any currency, read with two decimals where these say all of it. The column is Django's own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"max_digits": 15, "decimal_places": 3, **kwargs})
+
+    def from_db_value(self, value: Decimal | None, expression: Any, connection: Any) -> Decimal | None:
+        if value is None or value != (short := value.quantize(Decimal("0.01"))):
+            return value
+        return short
+
+    def deconstruct(self) -> Any:
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.DecimalField", args, kwargs
 
 
 def merchant_now() -> str:
@@ -163,7 +180,7 @@ class PaymentAttempt(models.Model):
     flow = models.CharField(_("Flow"), max_length=24)
     transaction_type = models.CharField(_("Transaction type"), max_length=60)
     reference_number = models.CharField(_("Reference number"), max_length=50)
-    amount = models.DecimalField(_("Amount"), max_digits=12, decimal_places=2)
+    amount = AmountField(_("Amount"))
     currency = models.CharField(_("Currency"), max_length=3)
     profile_id = models.CharField(_("Profile ID"), max_length=50, blank=True)
     access_key = models.CharField(_("Access key"), max_length=50, blank=True)
@@ -1020,6 +1037,50 @@ class PaymentNote(models.Model):
 
     def __str__(self) -> str:
         return str(self.note_id)
+
+
+class ExactAmount(models.Model):
+    """What a Transaction moved, to the last decimal of its currency, where Oscar's column has it rounded down."""
+
+    transaction = models.OneToOneField(
+        "payment.Transaction",
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="cybersource_exact",
+        verbose_name=_("Transaction"),
+    )
+    amount = AmountField(_("Amount"))
+
+    class Meta:
+        verbose_name = _("Exact amount")
+        verbose_name_plural = _("Exact amounts")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.amount)
+
+
+class ExactSource(models.Model):
+    """The sums of a Source, to the last decimal of its currency, where Oscar's columns have them rounded down."""
+
+    source = models.OneToOneField(
+        "payment.Source",
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="cybersource_exact",
+        verbose_name=_("Source"),
+    )
+    amount_allocated = AmountField(_("Amount allocated"), default=0)
+    amount_debited = AmountField(_("Amount debited"), default=0)
+    amount_refunded = AmountField(_("Amount refunded"), default=0)
+
+    class Meta:
+        verbose_name = _("Exact sums")
+        verbose_name_plural = _("Exact sums")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.source_id)
 
 
 def clipped(model: type[models.Model], **values: Any) -> dict[str, Any]:

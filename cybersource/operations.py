@@ -657,7 +657,7 @@ def is_rest(operation: PaymentOperation) -> bool:
     if operation.kind != Kind.REVERSE or on is None:
         return False
     return (
-        operation.amount < on.amount
+        operation.amount < standing.amount_of(on)
         or Transaction.objects.filter(source=on.source_id, txn_type=Transaction.DEBIT, status=standing.VOIDED).exists()
     )
 
@@ -774,7 +774,7 @@ def quantities_of(operation: PaymentOperation) -> dict[int, int] | None:
     that moved for lines which are gone is recorded by its amount, and staff are told.
     """
     if not operation.lines:
-        is_whole = operation.kind == Kind.CAPTURE and operation.amount == operation.transaction.amount
+        is_whole = operation.kind == Kind.CAPTURE and operation.amount == standing.amount_of(operation.transaction)
         return None if is_whole and operation.amount >= operation.order.total_incl_tax else {}
     wanted = lines_of(operation)
     left = set(operation.order.lines.filter(pk__in=wanted).values_list("pk", flat=True))

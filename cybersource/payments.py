@@ -12,7 +12,8 @@ from datetime import time as at_time
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
+from django.db.models import Case, CharField, DecimalField, F, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from oscar.core.loading import get_model
 
@@ -37,7 +38,14 @@ STATES = (
     Standing.VOIDED,
 )
 
-DEBITED, REFUNDED, HELD = (f"source__amount_{column}" for column in ("debited", "refunded", "allocated"))
+#: The sums of a Source, exact where Oscar's columns have them rounded.
+SUMS = {
+    column: Coalesce(
+        f"source__cybersource_exact__amount_{column}", f"source__amount_{column}", output_field=DecimalField()
+    )
+    for column in ("debited", "refunded", "allocated")
+}
+DEBITED, REFUNDED, HELD = (f"exactly_{column}" for column in SUMS)
 
 #: The same word as :attr:`~cybersource.standing.Payment.stands`, which reads every row of a payment.
 STANDS = Case(
@@ -75,8 +83,10 @@ class Wanted:
 def payments() -> QuerySet[Any]:
     """Every authorization of CyberSource's, as far as a list shows it."""
     ours = Q(log__isnull=False) | Q(source__source_type__name=conf.source_type)
-    rows = Transaction.objects.filter(ours, txn_type=Transaction.AUTHORISE).annotate(stands=STANDS)
-    return rows.select_related("source__order").defer("request_token")  # type: ignore[no-any-return]
+    rows = Transaction.objects.filter(ours, txn_type=Transaction.AUTHORISE)
+    rows = rows.alias(**{f"exactly_{column}": sum_ for column, sum_ in SUMS.items()}).annotate(stands=STANDS)
+    exact = ("cybersource_exact", "source__cybersource_exact")
+    return rows.select_related("source__order", *exact).defer("request_token")  # type: ignore[no-any-return]
 
 
 def found(wanted: Wanted) -> QuerySet[Any]:

@@ -394,7 +394,7 @@ class Desk:
         locked = orders.locked_in_turn({match.order_id for match in matches})
         reviewed = (
             Transaction.objects.select_for_update(of=("self",))
-            .select_related("source", "log__attempt")
+            .select_related("source", "log__attempt", "cybersource_exact")
             .filter(pk__in={match.transaction_id for match in matches})
             .order_by("pk")
         )
@@ -436,9 +436,7 @@ class Desk:
         reviewed.status = decision.value
         reviewed.save(update_fields=["status"])
         if decision == ReviewDecision.REJECT:
-            source = reviewed.source
-            source.amount_allocated = max(source.amount_allocated - reviewed.amount, standing.NOTHING)
-            source.save(update_fields=["amount_allocated"])
+            ledger.add(reviewed.source, ledger.ALLOCATED, amount=-standing.amount_of(reviewed))
         self.note(order, decided(reviewed, update))
         self.decided.append(Decided(order=order, reviewed=reviewed, update=update))
         return State.RECORDED
@@ -528,7 +526,7 @@ def release(desk: Desk, one: Decided, balance: OrderBalance) -> Fate:
     """The reviewer accepts: what was held for review now counts towards the order."""
     order, reviewed = one.order, one.reviewed
     attempt = attempt_of(reviewed)
-    if attempt and reviewed.amount < attempt.amount:
+    if attempt and standing.amount_of(reviewed) < attempt.amount:
         return release_part(desk, order, reviewed, attempt)
     covered = balance.covered(order)
     surplus = covered - order.total_incl_tax
@@ -537,7 +535,7 @@ def release(desk: Desk, one: Decided, balance: OrderBalance) -> Fate:
     if orders.is_cancelled(order):
         attention = Attention.CLOSED_ORDER
         message = _("The order was cancelled meanwhile, and %(amount)s %(currency)s are held for it. Reverse them.")
-        desk.note(order, message % {"amount": reviewed.amount, "currency": reviewed.source.currency})
+        desk.note(order, message % {"amount": standing.amount_of(reviewed), "currency": reviewed.source.currency})
     elif surplus > 0 and not needs.is_open(attempt, reviewed.reference):
         superfluous = balance.superfluous(surplus)
         if not superfluous or reviewed.source_id in {payment.source.pk for payment in superfluous}:
@@ -562,7 +560,7 @@ def warn(order: Any, reviewed: Any, attempt: PaymentAttempt | None, attention: A
         attempt,
         entry=reviewed.log,
         transaction_id=reviewed.reference,
-        amount=reviewed.amount,
+        amount=standing.amount_of(reviewed),
         currency=reviewed.source.currency,
         card_number=reviewed.source.label,
         reference_number=order.number,
@@ -586,7 +584,7 @@ def release_part(desk: Desk, order: Any, reviewed: Any, attempt: PaymentAttempt)
     desk.note(
         order,
         _("Only %(part)s of %(whole)s %(currency)s are held. Reverse them, or collect the rest by other means.")
-        % {"part": reviewed.amount, "whole": attempt.amount, "currency": attempt.currency},
+        % {"part": standing.amount_of(reviewed), "whole": attempt.amount, "currency": attempt.currency},
     )
     if is_second(reviewed, attempt) or not orders.awaits_payment(order) or is_replaced(attempt):
         return None
@@ -603,7 +601,7 @@ def reject(desk: Desk, one: Decided, balance: OrderBalance) -> Fate:
             order,
             PaymentOperation.Kind.REVERSE,
             payment_id=reviewed.reference,
-            amount=reviewed.amount,
+            amount=standing.amount_of(reviewed),
             currency=reviewed.source.currency,
             reason=_("Rejected by Decision Manager"),
             attempt=attempt,
@@ -699,7 +697,8 @@ def record_followon(order: Any, reviewed: Any, row: ReviewNotificationUpdate, up
         "id": told.request_id or "-",
     }
     if settled_with(update) and state != State.CONFLICTING and not ledger.knows(order, followon.request_id):
-        if reviewed.source.amount_debited + reviewed.amount > reviewed.source.amount_allocated:
+        held = standing.column_of(reviewed.source, ledger.ALLOCATED)
+        if standing.column_of(reviewed.source, ledger.DEBITED) + standing.amount_of(reviewed) > held:
             message += " " + _("It had been captured before. Check whether the money was taken twice.")
         else:
             ledger.record_capture(order, reviewed, reference=followon.request_id, at=clock.now())

@@ -276,13 +276,8 @@ def asked_under(key: str) -> PaymentOperation | None:
 
 
 def decimals(currency: str) -> int:
-    """How many decimals an operation's amount may have: the currency's, and no more than Oscar's columns hold.
-
-    What the columns would round is not what was moved, and what they round to nothing could be moved for ever.
-    """
-    columns = [Source._meta.get_field(f"amount_{name}") for name in ("allocated", "debited", "refunded")]
-    columns.append(Transaction._meta.get_field("amount"))
-    return min(currency_exponent(currency), *(column.decimal_places for column in columns))
+    """How many decimals an operation's amount may have: the currency's, also where Oscar's columns hold fewer."""
+    return currency_exponent(currency)
 
 
 def precision_problem(amount: Decimal, currency: str) -> Problem | None:

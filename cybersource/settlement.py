@@ -8,6 +8,7 @@ transaction; signals and the e-mail follow the commit.
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -113,11 +114,12 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
     token = remember_token(order, outcome, entry)
     source = ledger.record_charge(order, attempt, outcome, entry, token)
     superfluous: list[Payment] = []
+    amount = ledger.charged(attempt, outcome)
     if counts_now(outcome, source, before.currency, attention):
-        covered += source.amount_allocated
+        covered += amount
         surplus = covered - order.total_incl_tax
         if not attention and surplus > 0:
-            superfluous = before.superfluous(surplus) if source.amount_allocated > surplus else []
+            superfluous = before.superfluous(surplus) if amount > surplus else []
             attention = Attention.NONE if superfluous else Attention.EXCESS_CHARGE
     waits = attempt.attention in WAITS_FOR_STAFF
     if waits:
@@ -138,7 +140,7 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
             attempt,
             entry=entry,
             transaction_id=outcome.transaction_id or "",
-            amount=source.amount_allocated,
+            amount=amount,
             card_number=outcome.card_number,
         )
         orders.note(order, to_staff(attempt, outcome, attention))
@@ -149,7 +151,7 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         # A first charge that is under review pays for nothing yet: the second may be the one that does.
         is_second = attention == Attention.EXTRA_CHARGE and was_paid
         if is_second and "second-charge" in conf.auto_reverse and conf.has_rest:
-            take_back(order, attempt, source)
+            take_back(order, attempt, source, amount)
     transaction.on_commit(lambda: limits.count_payment(limits.Who.of(attempt)), robust=True)
     if outcome.kind != OutcomeKind.PARTIAL:
         orders.authorize_if_covered(order, covered, hostname=attempt.hostname)
@@ -165,7 +167,7 @@ def counts_now(outcome: Outcome, source: Any, currency: str, attention: str) -> 
     return outcome.kind == OutcomeKind.ACCEPTED or (outcome.kind == OutcomeKind.REVIEW and not conf.review_holds_order)
 
 
-def take_back(order: Any, attempt: PaymentAttempt, source: Any) -> None:
+def take_back(order: Any, attempt: PaymentAttempt, source: Any, amount: Decimal) -> None:
     """Write down that a second charge is to be given back: a hold is reversed, a sale's debit voided."""
     kind, made = Kind.REVERSE, Transaction.AUTHORISE
     if source.amount_debited:
@@ -174,7 +176,7 @@ def take_back(order: Any, attempt: PaymentAttempt, source: Any) -> None:
         order,
         kind,
         payment_id=source.reference,
-        amount=source.amount_allocated,
+        amount=amount,
         currency=source.currency,
         reason=_("The order was paid already"),
         attempt=attempt,

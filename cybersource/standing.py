@@ -14,21 +14,22 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction as database
-from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet, Sum
-from django.db.models.functions import Cast, JSONObject
+from django.db.models import CharField, DecimalField, Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Cast, Coalesce, JSONObject
 from django.utils.module_loading import import_string
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
 from .conf import conf
 from .models import UNDER_WAY, Attention, AttentionItem, OperationState, PaymentOperation
+from .protocol import AmountNotRepresentable, currency_exponent
 
 PaymentEventQuantity = get_model("order", "PaymentEventQuantity")
 Source = get_model("payment", "Source")
@@ -72,6 +73,11 @@ OUR_CALCULATOR = "cybersource.orders.money_held"
 
 #: No calculator of the shop's own: api-checkout's is blind to currencies and refunds.
 DEFAULT_CALCULATORS = (None, "oscarapicheckout.utils.get_order_authorized_amount", OUR_CALCULATOR)
+
+
+#: What Oscar's columns cannot hold of an amount stands beside them.
+EXACT = "cybersource_exact"
+EXACTLY = Coalesce(f"{EXACT}__amount", "amount", output_field=DecimalField())
 
 
 class Standing(StrEnum):
@@ -340,7 +346,43 @@ class Payment:
 
 def left_of(source: Any) -> Decimal:
     """What a Source's own columns leave of it."""
-    return max(source.amount_allocated - source.amount_refunded, NOTHING)
+    return max(column_of(source, "amount_allocated") - column_of(source, "amount_refunded"), NOTHING)
+
+
+# -- exact amounts -------------------------------------------------------------------------------------------------
+
+
+def is_rounded(currency: str) -> bool:
+    """Whether a currency has more decimals than Oscar's columns, which then hold an amount rounded down."""
+    places = Transaction._meta.get_field("amount").decimal_places
+    try:
+        return currency_exponent(currency) > places
+    except AmountNotRepresentable:
+        return False
+
+
+def rounded(amount: Decimal) -> Decimal:
+    """An amount as Oscar's columns hold it: never more than there is."""
+    places = Transaction._meta.get_field("amount").decimal_places
+    return amount.quantize(Decimal(1).scaleb(-places), ROUND_DOWN)
+
+
+def amount_of(transaction: Any) -> Decimal:
+    """What a Transaction moved, to the last decimal of its currency."""
+    if not is_rounded(transaction.source.currency):
+        return transaction.amount  # type: ignore[no-any-return]
+    exact = getattr(transaction, "cybersource_exact", None)
+    return transaction.amount if exact is None else exact.amount  # type: ignore[no-any-return]
+
+
+def column_of(source: Any, name: str) -> Decimal:
+    """What a Source's column says, with the decimals beside it that it does not hold."""
+    amount: Decimal = getattr(source, name)
+    exact = getattr(source, "cybersource_exact", None) if is_rounded(source.currency) else None
+    if exact is None:
+        return amount
+    beside: Decimal = getattr(exact, name)
+    return amount + beside - rounded(beside)
 
 
 def of_source(source: Any) -> Payment:
@@ -359,7 +401,7 @@ def read(sources: Sequence[Any]) -> dict[int, Payment]:
     """Read the payments of these Sources, whose ``source_type`` is loaded, in two statements."""
     keys = [source.pk for source in sources]
     transactions: dict[int, list[Any]] = {key: [] for key in keys}
-    for found in Transaction.objects.filter(source__in=keys).select_related("token").order_by("pk"):
+    for found in Transaction.objects.filter(source__in=keys).select_related("token", EXACT).order_by("pk"):
         transactions[found.source_id].append(found)
     operations: dict[int, list[PaymentOperation]] = {key: [] for key in keys}
     for operation in PaymentOperation.objects.filter(source__in=keys).order_by("pk"):
@@ -386,6 +428,7 @@ def payment(
     for one in transactions:
         if isinstance(one, Transaction):
             one.source = source
+            one.amount = amount_of(one)
         is_ours = is_ours or one.log_id is not None
         if one.status not in MONEY_STATUSES:
             failed.append(one)
@@ -566,18 +609,20 @@ def with_everything(sources: QuerySet[Any]) -> QuerySet[Any]:
     aside = AttentionItem.objects.filter(
         order=OuterRef("order"), transaction_id=OuterRef("reference"), kind__in=SET_ASIDE
     ).exclude(transaction_id="")
-    return sources.select_related("source_type").annotate(
+    return sources.select_related("source_type", EXACT).annotate(
         order_currency=F("order__currency"),
         set_aside=Exists(aside),
-        moved=ArraySubquery(transactions.values(json=fields(Movement, attempt_id="log__attempt_id"))),
+        moved=ArraySubquery(
+            transactions.values(json=fields(Movement, amount=EXACTLY, attempt_id="log__attempt_id")),
+        ),
         asked=ArraySubquery(operations.values(json=fields(Asked))),
     )
 
 
-def fields(row: type[NamedTuple], **named: str) -> JSONObject:
+def fields(row: type[NamedTuple], **named: Any) -> JSONObject:
     """The columns that a row is made of; amounts as text, since numbers in JSON are binary fractions."""
     columns: dict[str, Any] = {name: named.get(name, name) for name in row._fields}
-    return JSONObject(**{**columns, "amount": Cast("amount", CharField())})
+    return JSONObject(**{**columns, "amount": Cast(columns["amount"], CharField())})
 
 
 def balance_of(sources: Sequence[Any]) -> OrderBalance:

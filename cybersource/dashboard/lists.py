@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from .. import clock, intents, paging, payments, rules
+from .. import clock, intents, paging, payments, rules, standing
 from ..models import UNDER_WAY, OperationState, PaymentOperation
 from ..navigation import may_see_payments
 from ..order_panel.looks import STANDING_TONES, TONES
@@ -101,6 +101,9 @@ def in_words(row: Any) -> dict[str, Any]:
         "payment": row,
         "order": row.source.order,
         "source": row.source,
+        "authorized": standing.amount_of(row),
+        "captured": standing.column_of(row.source, "amount_debited"),
+        "refunded": standing.column_of(row.source, "amount_refunded"),
         "state": rules.STANDINGS[stands],
         "tone": STANDING_TONES.get(stands, "secondary"),
     }
@@ -149,7 +152,8 @@ def lines(rows: Any) -> Iterator[str]:
 
 def cells(row: Any) -> Iterable[str]:
     source = row.source
-    amounts = (row.amount, source.amount_debited, source.amount_refunded)
+    sums = (standing.column_of(source, name) for name in ("amount_debited", "amount_refunded"))
+    amounts = (standing.amount_of(row), *sums)
     return (
         clock.local(row.date_created).strftime("%Y-%m-%d %H:%M:%S"),
         source.order.number,

@@ -234,7 +234,7 @@ class Migration(migrations.Migration):
                 ("flow", models.CharField(max_length=24, verbose_name="Flow")),
                 ("transaction_type", models.CharField(max_length=60, verbose_name="Transaction type")),
                 ("reference_number", models.CharField(max_length=50, verbose_name="Reference number")),
-                ("amount", models.DecimalField(decimal_places=2, max_digits=12, verbose_name="Amount")),
+                ("amount", models.DecimalField(decimal_places=3, max_digits=15, verbose_name="Amount")),
                 ("currency", models.CharField(max_length=3, verbose_name="Currency")),
                 ("profile_id", models.CharField(blank=True, max_length=50, verbose_name="Profile ID")),
                 ("access_key", models.CharField(blank=True, max_length=50, verbose_name="Access key")),
@@ -1348,6 +1348,64 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "Payment note",
                 "verbose_name_plural": "Payment notes",
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="ExactAmount",
+            fields=[
+                (
+                    "transaction",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="cybersource_exact",
+                        serialize=False,
+                        to="payment.transaction",
+                        verbose_name="Transaction",
+                    ),
+                ),
+                (
+                    "amount",
+                    models.DecimalField(decimal_places=3, max_digits=15, verbose_name="Amount"),
+                ),
+            ],
+            options={
+                "verbose_name": "Exact amount",
+                "verbose_name_plural": "Exact amounts",
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="ExactSource",
+            fields=[
+                (
+                    "source",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="cybersource_exact",
+                        serialize=False,
+                        to="payment.source",
+                        verbose_name="Source",
+                    ),
+                ),
+                (
+                    "amount_allocated",
+                    models.DecimalField(decimal_places=3, default=0, max_digits=15, verbose_name="Amount allocated"),
+                ),
+                (
+                    "amount_debited",
+                    models.DecimalField(decimal_places=3, default=0, max_digits=15, verbose_name="Amount debited"),
+                ),
+                (
+                    "amount_refunded",
+                    models.DecimalField(decimal_places=3, default=0, max_digits=15, verbose_name="Amount refunded"),
+                ),
+            ],
+            options={
+                "verbose_name": "Exact sums",
+                "verbose_name_plural": "Exact sums",
                 "default_permissions": (),
             },
         ),

@@ -68,6 +68,7 @@ def for_order(order: Any) -> OrderPanel | None:
     sources = list(Source.objects.filter(order=order).select_related("source_type").order_by("pk"))
     charges = list(
         Transaction.objects.filter(source__order=order)
+        .select_related("source", "cybersource_exact")
         .annotate(attempt_id=F("log__attempt_id"))
         .defer("request_token")
         .order_by("pk")

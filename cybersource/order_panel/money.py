@@ -152,7 +152,7 @@ def money(order: Any, balance: standing.OrderBalance, counted: Decimal, stands: 
             foreign[one.currency] += one.kept  # type: ignore[assignment]
     stands = [one for one in stands if one.currency == balance.currency]
     # What somebody refunded in the Source's columns alone has gone too.
-    refunded = sum((max(one.refunded, one.source.amount_refunded) for one in own), NOTHING)
+    refunded = sum((max(one.refunded, standing.column_of(one.source, "amount_refunded")) for one in own), NOTHING)
     return Money(
         currency=order.currency,
         total=order.total_incl_tax,

@@ -10,7 +10,7 @@ from typing import Any
 
 from oscar.core.loading import get_model
 
-from .. import clock
+from .. import clock, standing
 from ..models import FollowonResult, ReviewNotificationUpdate
 from ..protocol import ReviewDecision
 from .looks import TONES
@@ -115,7 +115,7 @@ def reviewed(
         found.append(
             Review(
                 transaction_id=charge.reference,
-                amount=charge.amount,
+                amount=standing.amount_of(charge),
                 currency=order.currency,
                 since=charge.processed_datetime or clock.aware(charge.date_created),
                 status=charge.status,

@@ -137,16 +137,11 @@ def test_a_refund_of_a_capture_that_was_voided_in_the_business_center_gives_noth
     assert source_of(order)[2] == 0
 
 
-def test_no_amount_is_moved_that_the_shops_own_columns_would_round(desk):
-    """Three decimals in Oscar's columns with two: what is rounded to nothing could be given back for ever."""
-    order = desk.captured("64.50", "10.00")
-    Source.objects.filter(order=order).update(currency="KWD")
-    with pytest.raises(InvalidOperation) as refused:
-        operations.refund(desk.debit(order), amount=D("0.004"))
-    assert codes(refused) == ["amount-too-precise"]
-    line = order.lines.order_by("pk").last()
+def test_what_lines_cost_has_the_decimals_of_the_currency(desk):
+    line = desk.captured("64.50", "10.00").lines.order_by("pk").last()
     line.quantity = 3
-    assert operations.cost_of({line.pk: 1}, {line.pk: line}, "KWD") == D("3.33")
+    for currency, price in {"KWD": "3.333", "USD": "3.33", "JPY": "3"}.items():
+        assert operations.cost_of({line.pk: 1}, {line.pk: line}, currency) == D(price)
 
 
 def test_the_parts_of_a_line_come_to_what_the_line_costs(desk):

@@ -52,6 +52,7 @@ class RestCall:
     encrypted: bool = False
     reference: str = ""
     idempotency_id: str = ""
+    amount: str = ""  #: as it was written
     fault: RestFault | None = None
 
 
@@ -170,7 +171,11 @@ class RestServices:
                         merchant_id=merchant_id,
                         now=self.now(),
                     )
-                    seen |= {"reference": call.reference, "idempotency_id": call.idempotency_id}
+                    seen |= {
+                        "reference": call.reference,
+                        "idempotency_id": call.idempotency_id,
+                        "amount": call.amount,
+                    }
                     status, answer = self._dispatch(call)
                     reply = RestReply(status=status, body=b"" if answer is None else encoded(answer))
             except NotAuthenticated as refused:

@@ -53,6 +53,12 @@ class Call:
     def idempotency_id(self) -> str:
         return self.text("clientReferenceInformation.transactionId")
 
+    @property
+    def amount(self) -> str:
+        """The amount of what moves money, as it was written."""
+        under = ("orderInformation", "reversalInformation")
+        return next(filter(None, (self.text(f"{name}.amountDetails.totalAmount") for name in under)), "")
+
     def refusal(self, reason: str, message: str, name: str = "") -> "Stop":
         """Return the answer 400 of the payment services, to be raised."""
         return invalid_request(self.now, reason, message, name)
