@@ -7,24 +7,28 @@ order (:class:`~cybersource.models.ReleasedAllocation`) exists exactly as long a
 api-checkout's retry of an order cancels the allocation of every old line, whether it has one or not, and would cancel
 another shopper's. So as the basket is frozen for the retry, what the retry cancels is allocated again, uncounted.
 
-Locked in this order: the order, its lines, vouchers, offers, stock records.
+Locked in this order: the order, its lines, vouchers, offers, stock records. However many lines an order has, it takes
+the same number of statements while they are locked.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.core import serializers
-from django.db import transaction
-from django.db.models import F, Model, Q, Value
+from django.db import router, transaction
+from django.db.models import F, Model, Q, Value, prefetch_related_objects
 from django.db.models.functions import Greatest
+from django.db.models.signals import post_save, pre_save
 from django.utils.translation import gettext as _
+from oscar.apps.partner.abstract_models import AbstractStockRecord
 from oscar.core.loading import get_class, get_model
 from oscarapicheckout import settings as checkout_settings
 
@@ -154,8 +158,12 @@ def locked_lines(order: Any) -> list[Any]:
 
 
 def stock_of(lines: Iterable[Any], *, lock: bool = False) -> dict[int, Any]:
-    """The stock records of these lines whose product tracks stock, by their keys, in whose order they are locked."""
-    keys = {line.stockrecord_id for line in lines} - {None}
+    """The stock records of these lines whose product tracks stock, by their keys."""
+    return records_of({line.stockrecord_id for line in lines} - {None}, lock=lock)
+
+
+def records_of(keys: Collection[int], *, lock: bool = False) -> dict[int, Any]:
+    """The stock records with these keys, in whose order they are locked, if their product tracks stock."""
     records = StockRecord.objects.select_related("product__product_class", "product__parent__product_class")
     records = records.filter(pk__in=keys).order_by("pk")
     if lock:
@@ -184,29 +192,56 @@ def release_stock(lines: Sequence[Any]) -> dict[str, int]:
     total: Counter[int] = Counter()
     for line in lines:
         total[line.stockrecord_id] += released[line.pk]
-    for key, record in stock.items():
-        change_allocation(record, -total[key])
+    change_allocations(stock, {key: -quantity for key, quantity in total.items()})
     changed = [key for key, quantity in released.items() if quantity]
     if changed:
         Line.objects.filter(pk__in=changed).update(num_allocated=0, allocation_cancelled=True)
     return {str(key): quantity for key, quantity in released.items()}
 
 
-def change_allocation(record: Any, quantity: int) -> None:
-    """By Oscar's own methods, which a shop may have extended."""
-    if quantity > 0:
-        record.allocate(quantity)
-    elif quantity < 0:
-        record.cancel_allocation(-quantity)
+def allocates_as_oscar_does() -> bool:
+    """Whether the shop's stock records add and subtract in one column, as Oscar's do."""
+    names = ("allocate", "cancel_allocation")
+    return all(getattr(StockRecord, name) is getattr(AbstractStockRecord, name) for name in names)
+
+
+def change_allocations(stock: Mapping[int, Any], quantities: Mapping[int, int]) -> None:
+    """Allocate so much more of each locked stock record, or less, in one statement.
+
+    A shop's own ``allocate`` and ``cancel_allocation`` are called for each. What stands on Oscar's signals, such as
+    alerts of goods that are back, follows once this is committed.
+    """
+    changed = [(stock[key], quantity) for key, quantity in sorted(quantities.items()) if quantity and key in stock]
+    if not allocates_as_oscar_does():
+        for record, quantity in changed:
+            record.allocate(quantity) if quantity > 0 else record.cancel_allocation(-quantity)
+        return
+    for record, quantity in changed:
+        send_signal(pre_save, record)
+        record.num_allocated = max((record.num_allocated or 0) + quantity, 0)
+    records = [record for record, _quantity in changed]
+    StockRecord._base_manager.bulk_update(records, ["num_allocated"])
+    for record in records:
+        transaction.on_commit(partial(send_signal, post_save, record), robust=True)
+
+
+def send_signal(signal: Any, record: Any) -> None:
+    """As Oscar does around a change of what is allocated."""
+    using = router.db_for_write(StockRecord, instance=record)
+    signal.send(sender=type(record), instance=record, created=False, raw=False, using=using)
 
 
 def allocate_stock(released: ReleasedAllocation, lines: Sequence[Any], stock: Mapping[int, Any]) -> None:
     """Allocate again what each line released, whether it is there or not."""
+    changed = []
+    total: Counter[int] = Counter()
     for line in lines:
         if quantity := released.lines.get(str(line.pk)):
-            if record := stock.get(line.stockrecord_id):
-                record.allocate(quantity)
-            Line.objects.filter(pk=line.pk).update(num_allocated=quantity, allocation_cancelled=False)
+            total[line.stockrecord_id] += quantity
+            line.num_allocated, line.allocation_cancelled = quantity, False
+            changed.append(line)
+    change_allocations(stock, total)
+    Line._base_manager.bulk_update(changed, ["num_allocated", "allocation_cancelled"])
 
 
 def missing_goods(
@@ -214,6 +249,7 @@ def missing_goods(
 ) -> list[str]:
     """What the lines released and the shop would not sell any more."""
     wanted = {line: quantity for line in lines if (quantity := released.lines.get(str(line.pk)))}
+    prefetch_related_objects([record.product for record in stock.values()], "stockrecords")
     total: Counter[int] = Counter()
     missing = []
     for line, quantity in wanted.items():
@@ -263,11 +299,12 @@ def allocate_for_retry(order_id: int) -> None:
     if not released.is_about(lines):
         return
     stock = locked_stock(lines)
+    total: Counter[int] = Counter()
     for line in lines:
-        if record := stock.get(line.stockrecord_id):
-            quantity = max(line.quantity - allocated(line), 0)
-            change_allocation(record, quantity)
-            released.for_retry[str(record.pk)] = released.for_retry.get(str(record.pk), 0) + quantity
+        if line.stockrecord_id in stock:
+            total[line.stockrecord_id] += max(line.quantity - allocated(line), 0)
+    change_allocations(stock, total)
+    released.for_retry = {str(key): quantity for key, quantity in total.items()}
     released.date_retried = clock.now()
     released.save(update_fields=["for_retry", "date_retried"])
 
@@ -294,10 +331,9 @@ def forget_retry(order_id: int) -> None:
 
 def cancel_for_retry(released: ReleasedAllocation, stock: Mapping[int, Any]) -> None:
     """Cancel what was allocated for a retry that did not replace the lines."""
-    for key, quantity in released.for_retry.items():
-        record = stock.get(int(key)) or StockRecord.objects.filter(pk=key).first()
-        if record and tracks_stock(record.product):
-            change_allocation(record, -quantity)
+    quantities = {int(key): -quantity for key, quantity in released.for_retry.items()}
+    lost = quantities.keys() - stock.keys()  # of lines that have no stock record any more
+    change_allocations({**stock, **(records_of(lost, lock=True) if lost else {})}, quantities)
 
 
 def put_right(at: datetime | None = None) -> None:
@@ -431,8 +467,12 @@ def restore(rows: Sequence[dict[str, Any]]) -> None:
     use_vouchers(deleted[VoucherApplication])
     change_usage(deleted[OrderDiscount], sign=1)
     for model, objects in deleted.items():
-        for row in without_lost(model, objects):
-            row.save_base(raw=True)  # as it was, its dates too
+        kept = without_lost(model, objects)
+        if any(getattr(field, "auto_now_add", False) for field in model._meta.concrete_fields):
+            for row in kept:
+                row.save_base(raw=True)  # as it was, its date too
+        else:
+            model._base_manager.bulk_create(kept, ignore_conflicts=True)  # what staff declined was not deleted
 
 
 def use_vouchers(applications: Sequence[Any]) -> None:

@@ -9,13 +9,16 @@ from decimal import Decimal
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.management import call_command
+from django.db import connection
 from django.db.models import F
+from django.db.models.signals import post_save
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 from oscar.core.loading import get_model
 from oscarapicheckout.serializers import OrderTokenField
 from oscarapicheckout.utils import _set_order_payment_declined
 
-from cybersource import signals, worklist
+from cybersource import order_allocations, signals, worklist
 from cybersource.methods import Cybersource
 from cybersource.models import AttentionItem, PaymentAttempt, ReleasedAllocation
 from cybersource.simulator import cards
@@ -28,6 +31,7 @@ pytestmark = pytest.mark.usefixtures("one_step")
 ConditionalOffer = get_model("offer", "ConditionalOffer")
 Line = get_model("order", "Line")
 Order = get_model("order", "Order")
+StockRecord = get_model("partner", "StockRecord")
 Voucher = get_model("voucher", "Voucher")
 
 
@@ -587,3 +591,85 @@ def test_a_retry_and_a_late_charge_at_once(shopper, shelf, _time):
     assert shelf.allocated == 5
     assert sum(line.num_allocated for line in order.lines.all()) == 3
     allocations_are_sound()
+
+
+# -- what it costs -----------------------------------------------------------------------------------------------------
+
+
+def statements_in_transactions(work) -> int:
+    """Statements while rows are locked; what Oscar's alerts ask of the database comes after that."""
+    with CaptureQueriesContext(connection) as ran:
+        work()
+    count, inside = 0, False
+    for sql in (query["sql"] for query in ran.captured_queries):
+        if sql in ("BEGIN", "COMMIT", "ROLLBACK"):
+            inside = sql == "BEGIN"
+        elif inside and not sql.startswith(("SAVEPOINT", "RELEASE")):
+            count += 1
+    return count
+
+
+def reject(shopper):
+    (case,) = shopper.gateway.cases
+    post_notification(shopper.gateway.decide(case.id, "REJECT", reviewer="lena.review").body)
+
+
+@pytest.mark.parametrize("event", ["decline", "expiry", "reject", "late charge", "retry"])
+def test_as_many_statements_run_while_rows_are_locked_for_one_line_as_for_thirty(committed_db, event):
+    offer("Opening")
+    costs = {}
+    for lines in (2, 1, 30):  # the shop's first event of a kind costs more: it also names it
+        shopper = Shopper()
+        shopper.fill_basket(*["5.00"] * lines)
+        order = shopper.check_out()
+        records = StockRecord.objects.filter(line__order=order)
+        if event == "reject":
+            shopper.pay(cards.REVIEW)
+        elif event in ("late charge", "retry"):
+            post_reply(shopper.reply(**DECLINE))
+            assert not records.filter(num_allocated__gt=0).exists()
+        work = {
+            "decline": lambda shopper=shopper: post_reply(shopper.reply(**DECLINE)),
+            "expiry": expire,
+            "reject": lambda shopper=shopper: reject(shopper),
+            "late charge": lambda shopper=shopper: post_reply(shopper.reply()),
+            "retry": lambda order=order: order_allocations.allocate_for_retry(order.pk),
+        }[event]
+        costs[lines] = statements_in_transactions(work)
+        allocated_now = 1 if event in ("late charge", "retry") else 0
+        assert set(records.values_list("num_allocated", flat=True)) == {allocated_now}
+        assert status(order) == ("Authorized" if event == "late charge" else "Payment Declined")
+    assert costs[1] == costs[30], costs
+
+
+def test_a_shop_hears_of_changed_stock_once_it_is_committed(shopper, shelf):
+    heard = []
+
+    def hears(sender, instance, **kwargs):
+        heard.append((instance.num_allocated, StockRecord.objects.get(pk=instance.pk).num_allocated))
+        heard.append(connection.in_atomic_block)
+        raise RuntimeError("a shop's own mistake")
+
+    order = shelf.buy(shopper)
+    post_save.connect(hears, sender=StockRecord)
+    try:
+        post_reply(shopper.reply(**DECLINE))
+        post_reply(shopper.reply())
+    finally:
+        post_save.disconnect(hears, sender=StockRecord)
+    assert heard == [(0, 0), False, (1, 1), False]
+    assert status(order) == "Authorized"
+
+
+def test_a_shops_own_allocation_is_asked(shopper, shelf, monkeypatch):
+    asked = []
+
+    def cancels(record, quantity):
+        asked.append(quantity)
+        return original(record, quantity)
+
+    original = StockRecord.cancel_allocation
+    monkeypatch.setattr(StockRecord, "cancel_allocation", cancels)
+    shelf.buy(shopper)
+    post_reply(shopper.reply(**DECLINE))
+    assert (asked, shelf.allocated) == ([1], 0)
