@@ -157,7 +157,8 @@ def rows() -> dict[str, Any]:
         for model in apps.get_app_config(app).get_models(include_auto_created=True):
             if model is CyberSourceReply:
                 continue
-            columns = [field for field in model._meta.concrete_fields if not field.primary_key]
+            fields = model._meta.concrete_fields
+            columns = [field for field in fields if not field.primary_key or field.is_relation]
             if values := [normal(row, columns) for row in model._default_manager.values_list(*names(columns))]:
                 found[model._meta.label] = sorted(values)
     return found
