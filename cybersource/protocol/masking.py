@@ -30,14 +30,24 @@ _UUID = (
     re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{24}|[0-9a-f]{32}"),
 )
 _SHAPED = (_AMOUNT, _MOMENT, _UUID)
-_ANY_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+#: What is no card number whatever its digits, wherever it stands: uuids, and IBANs whose own check digits are right.
+_ANY_UUID = re.compile(r"(?<![0-9a-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-z])", re.I | re.A)
+_IBAN = re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}\d\d(?: ?[0-9A-Z]{4}){2,7}(?: ?[0-9A-Z]{1,3})?(?![0-9A-Za-z])", re.A)
+#: What people write honestly, and so is not refused: French and Brazilian companies, several American phones.
+_PHONE = r"(?:1[ .\-])?\d{3}[ .\-]\d{3}[ .\-]\d{4}"
+_HONEST = re.compile(
+    rf"(?<!\d)\d\d\.\d{{3}}\.\d{{3}}/\d{{4}}-\d\d(?!\d)"
+    rf"|(?<!\d)(?<!\d[ .\-])(?:\d{{3}} \d{{3}} \d{{3}} \d{{5}}|{_PHONE}(?:[\s,/+]{{1,3}}{_PHONE})+)(?![ .\-]?\d)",
+    re.A,
+)
 _CARD_FIELD = re.compile(r"(?:req_)?card_(?:number|cvn)")
 
-# A run of digits as people type card numbers: up to three blanks, dashes, dots and the like between them. What was
-# read once is not read another way (the pattern is possessive), so that a hostile text takes no memory.
-_RUN = re.compile(r"[0-9](?:[ \t\-.,/_+]{0,3}+[0-9]){12,}+")
+# A run of digits as people type card numbers: up to three blanks, dashes, dots, line breaks and the like between
+# them. What was read once is not read another way (the pattern is possessive), so that a hostile text takes no memory.
+_RUN = re.compile(r"[0-9](?:[\s\-.,/_+]{0,3}+[0-9]){12,}+")
 _BLOCK = re.compile(r"[0-9]+")
-_LOOSE = re.compile(r"[.,/_+]")  # between digits also where no card number is: amounts, network addresses, dates
+#: Between digits also where no card number is: amounts, network addresses, dates, lines.
+_LOOSE = re.compile(r"[\r\n\v\f.,/_+]")
 
 #: Longer runs are nobody's typing. Every digit in them is masked, which takes no search.
 LONGEST_RUN = 1000
@@ -79,7 +89,7 @@ def mask_card_numbers(field_name: str, value: str, *, ours: Collection[str] = ()
     """
     if _CARD_FIELD.fullmatch(field_name):
         return re.sub(r"\d", "x", value) if field_name.endswith("cvn") else mask_card_number(value)
-    if len(value) < 13 or _ISSUED.fullmatch(field_name) or _ANY_UUID.fullmatch(value):
+    if len(value) < 13 or _ISSUED.fullmatch(field_name):
         return value
     if any(name.fullmatch(field_name) and shape.fullmatch(value) for name, shape in _SHAPED):
         return value
@@ -100,7 +110,7 @@ def mask_card_number(value: str) -> str:
 
 def likely_card_numbers(value: str) -> list[str]:
     """Return what :func:`mask_card_numbers` masks in a text, each as it stands there."""
-    return [value[start:end] for start, end in _likely(value, _plain(value))] if len(value) >= 13 else []
+    return [value[start:end] for start, end in _likely(value, _searched(value))] if len(value) >= 13 else []
 
 
 def holds_card_number(value: str, *, is_phone: bool = False) -> bool:
@@ -109,7 +119,7 @@ def holds_card_number(value: str, *, is_phone: bool = False) -> bool:
     Narrower than what is masked, since whoever typed it is asked to type something else. In a phone field only fifteen
     and sixteen digits are one, and in any other text a number of thirteen behind a plus sign is a phone's.
     """
-    plain = _plain(value)
+    plain = _HONEST.sub(_as_letters, _searched(value))
     if is_phone and _is_cards("".join(_BLOCK.findall(plain)), _LENGTHS_IN_PHONES):
         return True
     for run in _RUN.finditer(plain):
@@ -152,14 +162,31 @@ def _plain_character(character: str) -> str:
     if character in "\u00b7\u2022\u2027\u2219\u22c5\u3002\uff0e\uff61":
         return "."
     category = unicodedata.category(character)
+    if category in ("Zl", "Zp") or character == "\x85":
+        return "\n"
     if category == "Pd" or character in "\u2212\u00ad":
         return "-"
     # What shows as nothing between two digits: a joiner, a mark that makes a key or a ring of the digit.
     return " " if category in ("Zs", "Cf", "Mn", "Me") else character
 
 
+def _searched(text: str) -> str:
+    """Return the plain text, character for character, with letters in the place of what is no card number."""
+    return _IBAN.sub(_unless_iban, _ANY_UUID.sub(_as_letters, _plain(text)))
+
+
+def _as_letters(match: re.Match[str]) -> str:
+    return "x" * len(match[0])
+
+
+def _unless_iban(match: re.Match[str]) -> str:
+    account = match[0].replace(" ", "")
+    number = "".join(str(int(character, 36)) for character in account[4:] + account[:4])
+    return _as_letters(match) if int(number) % 97 == 1 else match[0]
+
+
 def _masked(value: str) -> str:
-    plain = _plain(value)
+    plain = _searched(value)
     return _with_masks(value, plain, list(_likely(value, plain)))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cybersource.protocol import luhn_valid, mask_card_numbers
+from cybersource.protocol import holds_card_number, luhn_valid, mask_card_numbers
 from cybersource.protocol.masking import LONGEST_RUN
 
 CARDS = [
@@ -219,3 +220,79 @@ def test_a_run_of_digits_longer_than_anybody_types_is_masked_whole() -> None:
 def test_the_luhn_check(card: str) -> None:
     assert luhn_valid(card)
     assert not luhn_valid(card[:-1] + str((int(card[-1]) + 1) % 10))
+
+
+# -- what is no card number --------------------------------------------------------------------------------------------
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+DIGITS = "0123456789"
+
+
+def digits(count: int) -> st.SearchStrategy[str]:
+    return st.text(st.sampled_from(DIGITS), min_size=count, max_size=count)
+
+
+def iban(country: str, account: str, gap: str) -> str:
+    number = "".join(str((DIGITS + LETTERS).index(character)) for character in f"{account}{country}00")
+    whole = f"{country}{98 - int(number) % 97:02d}{account}"
+    return gap.join(whole[at : at + 4] for at in range(0, len(whole), 4))
+
+
+UUIDS = st.uuids().map(str) | digits(32).map(lambda hexadecimal: str(UUID(hexadecimal)))
+IBANS = st.builds(
+    iban,
+    st.sampled_from(["DE", "FR", "GB", "NL", "NO"]),
+    digits(18) | digits(11) | digits(14).map("WEST{}".format) | digits(23),
+    st.sampled_from(["", " "]),
+)
+OTHERS = {
+    "uuid": UUIDS,
+    "UUID": UUIDS.map(str.upper),
+    "IBAN": IBANS,
+    "moment": st.datetimes().map(lambda moment: moment.isoformat()),
+    "compact moment": st.datetimes().map(lambda moment: f"{moment:%Y%m%dT%H%M%S%f}Z"),
+    "request id": digits(22),
+    "VAT id": st.builds("{}{}".format, st.sampled_from(["DE", "SE", "FR", "ATU"]), digits(9) | digits(12)),
+    "parcel": st.builds("1Z{}AA{}".format, digits(4), digits(10)) | st.builds("RR{}DE".format, digits(9)),
+    "phone's id": st.builds("+1-{}-{}-{}".format, digits(3), digits(3), digits(4)),
+}
+
+
+@settings(deadline=None)
+@pytest.mark.parametrize("kind", OTHERS)
+@given(data=st.data(), words=st.sampled_from(["{}", "id {}, thanks", "/parcels/{}/", "<id>{}</id>", "a={}&b=2"]))
+def test_ids_of_others_that_have_their_own_shape_are_neither_masked_nor_refused(kind, data, words) -> None:
+    text = words.format(data.draw(OTHERS[kind]))
+    assert mask_card_numbers("merchant_defined_data1", text) == text
+    assert not holds_card_number(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "00000000-0000-0000-0000-000000000007",
+        "47285761-3963-4101-9084-218594685850",
+        "https://shop.example/parcels/13286095-7433-9736-7583-714630868716/",
+        "DE89 3704 0044 0532 0130 00",
+    ],
+)
+def test_such_ids_stay_whole_beside_a_card_number_that_is_masked(text: str) -> None:
+    assert mask_card_numbers("message", text) == text
+    assert mask_card_numbers("message", f"{text} 4111 1111 1111 1111") == f"{text} xxxx xxxx xxxx 1111"
+    assert mask_card_numbers("message", f"4111111111111111 {text}") == f"xxxxxxxxxxxx1111 {text}"
+    assert holds_card_number(f"{text} 4111 1111 1111 1111")
+
+
+def test_what_only_looks_like_an_iban_is_masked() -> None:
+    assert mask_card_numbers("message", "DE00 4111 1111 1111 1111 00") == "DExx xxxx xxxx xxxx 1111 00"
+
+
+@settings(deadline=None)
+@given(number=st.sampled_from(CARDS), data=st.data())
+def test_a_card_number_is_found_with_any_separators_also_across_lines(number: str, data: st.DataObject) -> None:
+    gap = st.sampled_from(["", "", " ", "-", ".", "/", ", ", " - ", "_", "\n", "\r\n", "\u2028", "\u00a0", "\u2013"])
+    gaps = data.draw(st.lists(gap, min_size=len(number) - 1, max_size=len(number) - 1))
+    text = "".join(digit + between for digit, between in zip(number, [*gaps, ""], strict=True))
+    assert holds_card_number(text)
+    kept = "".join(re.findall(r"\d", mask_card_numbers("message", text)))
+    assert kept == number[-4:]
