@@ -123,6 +123,8 @@ def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: H
     order.status = orders.locked(order.pk).status
     balance = orders.balance(order)
     paid = paid_already(order, method_key, amount, balance) if balance.payments else None
+    if not orders.awaits_payment(order) and not orders.is_cancelled(order):
+        paid = paid or holding(order)
     if paid:
         return paid
     make_way(order, methods_named(request), begun=(method_key, amount), balance=balance)
@@ -184,6 +186,11 @@ def paid_already(order: Any, method_key: str, amount: Decimal, balance: OrderBal
         pk__in=made_by, order=order, method_key=method_key, amount=amount, state__in=orders.HOLDING
     )
     return attempts.order_by("-pk").first()
+
+
+def holding(order: Any) -> PaymentAttempt | None:
+    """Return the last attempt that paid an order which another checkout, or a late reply, paid a moment ago."""
+    return PaymentAttempt.objects.filter(order=order, state__in=orders.HOLDING).order_by("-pk").first()
 
 
 class ReceiverMistake(Exception):
@@ -345,8 +352,10 @@ def make_way(
 
     An attempt that the shopper could still pay is replaced; money that is held or taken is set aside, and staff are
     asked to give it back. So is what the method that is ``begun`` left for another amount, or gave back in part.
-    The order's row is locked by the caller.
+    The order's row is locked by the caller. Of an order that is not waiting for a payment nothing changes.
     """
+    if not orders.awaits_payment(order):
+        return
     begun_key, amount = begun or (None, None)
 
     def is_left(attempt: PaymentAttempt) -> bool:

@@ -11,19 +11,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlsplit
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext, ngettext
 from oscar.core.loading import get_model
 from oscarapicheckout import serializers, views
-from oscarapicheckout.states import COMPLETE, Declined, PaymentStatus
+from oscarapicheckout.states import COMPLETE, CONSUMED, DECLINED, Declined, PaymentStatus
+from oscarapicheckout.utils import list_payment_method_states
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
+from rest_framework.fields import CharField
+from rest_framework.relations import HyperlinkedRelatedField
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
+from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from . import card_numbers, checkout, limits, order_allocations, orders
 from .checkout import make_way_for_checkout
@@ -31,7 +35,7 @@ from .conf import conf
 from .error_reports import take_query_off
 from .methods import UNAVAILABLE, Cybersource, Tries
 from .protocol import InvalidRequest
-from .states import AttemptStatus
+from .states import AttemptStatus, foreign, forget_other_orders
 
 Basket = get_model("basket", "Basket")
 BillingAddress = get_model("order", "BillingAddress")
@@ -55,7 +59,7 @@ class CardSerializer:
     """What both of api-checkout's serializers learn: how many cards, which amounts, what an address lacks."""
 
     def to_internal_value(self, data: Any) -> Any:
-        refuse_card_numbers(data)
+        refuse_what_no_field_reads(data)
         payment = data.get("payment") if isinstance(data, Mapping) else None
         if isinstance(payment, Mapping) and not all(isinstance(entry, Mapping) for entry in payment.values()):
             raise ValidationError({"payment": [gettext("Each payment method is an object.")]})
@@ -87,9 +91,18 @@ class CardSerializer:
         amounts = {key: fixed.get(key, rest) for key, entry in chosen.items() if self.is_card(entry)}
         return {key: amount for key, amount in amounts.items() if amount > 0}
 
-    def take_places(self, number: int, order: str) -> None:
-        """Take the places of the attempts that are about to begin, now that nothing else stands in their way."""
-        Tries.of(self.context["request"]).take(order, number)
+    def take_places(self, amounts: Mapping[str, Decimal], basket_or_order: Any) -> None:
+        """Take the places of the attempts that are about to begin, now that nothing else stands in their way.
+
+        Not of those that api-checkout takes over from the last try of the same order: a card that has paid its part.
+        """
+        request = self.context["request"]
+        held = list_payment_method_states(request)
+        order = basket_or_order if isinstance(basket_or_order, Order) else Order(basket=basket_or_order)
+        if held and order.pk is None:
+            order = Order.objects.filter(basket=basket_or_order).first() or order
+        begun = [key for key, amount in amounts.items() if not is_taken_over(held.get(key), key, amount, order)]
+        Tries.of(request).take(limits.order_key(order), len(begun))
 
 
 class CheckoutSerializer(CardSerializer, serializers.CheckoutSerializer):
@@ -101,7 +114,7 @@ class CheckoutSerializer(CardSerializer, serializers.CheckoutSerializer):
         amounts = self.card_amounts(data["payment"], total)
         if amounts:
             raise_problems(self.order_to_be(data), amounts, data["payment"])
-            self.take_places(len(amounts), limits.order_key(Order(basket=data["basket"])))
+            self.take_places(amounts, data["basket"])
         self.claim(data["basket"])
         return data
 
@@ -126,12 +139,17 @@ class CheckoutSerializer(CardSerializer, serializers.CheckoutSerializer):
         self.context["request"].cybersource_claim = basket.pk
         may_write_session(self.context["request"])
 
-    @transaction.atomic
     def create(self, validated_data: dict[str, Any]) -> Any:
         """Place the order, or nothing at all where what was stored cannot be paid by the card it is placed with.
 
         That is seen before where it can be; a shop's own code may give the order another billing address.
         """
+        with transaction.atomic():
+            order = self.place(validated_data)
+        self.context["request"].cybersource_claim = None  # the order has it now
+        return order
+
+    def place(self, validated_data: dict[str, Any]) -> Any:
         order = super().create(validated_data)
         # In memory it has what was calculated, a tax of four decimals for one; all go on with what it is stored as.
         order.refresh_from_db(
@@ -141,7 +159,6 @@ class CheckoutSerializer(CardSerializer, serializers.CheckoutSerializer):
         if amounts:
             address = "billing_address" if "billing_address" in validated_data else "shipping_address"
             raise_problems(order, amounts, validated_data["payment"], address=address)
-        self.context["request"].cybersource_claim = None  # the order has it now
         return order
 
 
@@ -155,11 +172,21 @@ class CompleteDeferredPaymentSerializer(CardSerializer, serializers.CompleteDefe
             raise ValidationError(gettext("Specified payment amounts exceed order total."))
         amounts = self.card_amounts(data["payment"], order.total_incl_tax)
         if amounts:
+            if not orders.awaits_payment(order):
+                raise ValidationError({"order": [gettext("This order is not waiting for a payment.")]})
             raise_problems(order, amounts, data["payment"])
             raise_if_missing(order)
-            self.take_places(len(amounts), limits.order_key(order))
+            forget_other_orders(type(self), order, self.context["request"])
+            self.take_places(amounts, order)
         may_write_session(self.context["request"])
         return data
+
+
+def is_taken_over(state: Any, key: str, amount: Decimal, order: Any) -> bool:
+    """Whether api-checkout takes a payment state of the session over for this order, and begins nothing."""
+    if state is None or order.pk is None or foreign(key, state, order):
+        return False
+    return state.status not in (DECLINED, CONSUMED) and state.amount == amount
 
 
 def raise_if_missing(order: Any) -> None:
@@ -171,14 +198,58 @@ def raise_if_missing(order: Any) -> None:
         )
 
 
-def refuse_card_numbers(data: Any) -> None:
-    """Raise an error of each field that holds one: Oscar would store the address, and the card with it."""
+def refuse_what_no_field_reads(data: Any) -> None:
+    """Raise an error of each field that holds a card number, or what Django REST framework would stumble over.
+
+    Oscar would store the address, and the card with it.
+    """
     try:
-        found = card_numbers.refusals(data)
+        found = unreadable(data) or card_numbers.refusals(data)
     except RecursionError:
         raise ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [gettext("This is nested too deeply.")]}) from None
     if found:
         raise ValidationError(found if isinstance(found, Mapping) else {api_settings.NON_FIELD_ERRORS_KEY: found})
+
+
+def unreadable(value: Any, path: tuple[str, ...] = ()) -> Any:
+    """Say what keeps posted data from being read, in the shape of a serializer's errors.
+
+    Half a character, which neither a database nor a log takes; a list where a text is taken for granted.
+    """
+    if isinstance(value, Mapping) and not is_text(path):
+        found = {str(name): unreadable(one, (*path, str(name))) for name, one in value.items()}
+        return half_a_character("".join(found)) or {name: errors for name, errors in found.items() if errors}
+    if isinstance(value, (Mapping, list)):
+        if is_text(path):
+            return [CharField.default_error_messages["invalid"]]
+        return next(filter(None, (unreadable(one) for one in value)), [])
+    if is_link(path) and not is_url(value):
+        return [HyperlinkedRelatedField.default_error_messages["no_match"]]
+    return half_a_character(value) if isinstance(value, str) else []
+
+
+def is_link(path: tuple[str, ...]) -> bool:
+    return path in (("basket",), ("user",)) or (len(path) == 2 and path[1] == "country")
+
+
+def is_text(path: tuple[str, ...]) -> bool:
+    return is_link(path) or path == ("order",) or (path[:1] == ("payment",) and path[2:] == ("method_type",))
+
+
+def is_url(value: Any) -> bool:
+    try:
+        urlsplit(str(value))
+    except ValueError:
+        return False
+    return True
+
+
+def half_a_character(text: str) -> list[str]:
+    try:
+        ProhibitSurrogateCharactersValidator()(text)
+    except ValidationError as problem:
+        return list(problem.detail)
+    return []
 
 
 def raise_problems(
@@ -285,7 +356,7 @@ def declined(states: Mapping[str, PaymentStatus]) -> dict[str, PaymentStatus]:
 def let_go(request: Any) -> None:
     """Thaw a basket that this request froze and placed no order with: the shopper shops on."""
     claimed = getattr(request, "cybersource_claim", None)
-    if claimed is not None:
+    if claimed is not None and not transaction.get_connection().needs_rollback:  # which thaws it too
         Basket.objects.filter(pk=claimed, status=Basket.FROZEN).update(status=Basket.OPEN)
         order_allocations.cancel_retry(claimed)
 

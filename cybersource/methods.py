@@ -12,6 +12,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from oscarapicheckout import utils
 from oscarapicheckout.methods import PaymentMethod, PaymentMethodSerializer
 from oscarapicheckout.states import Complete, Declined, PaymentStatus
 from rest_framework.serializers import ValidationError
@@ -124,6 +125,18 @@ class Cybersource(PaymentMethod):
         self.code = code or self.code
         self.name = name or self.name
 
+    def record_payment(self, request: HttpRequest, order: Any, *args: Any, **kwargs: Any) -> PaymentStatus:
+        """Begin the payment. Where that fails the order is declined: its basket is thawed and what it took released.
+
+        Newer releases of api-checkout decline it themselves.
+        """
+        try:
+            return super().record_payment(request, order, *args, **kwargs)
+        except Exception:
+            if not hasattr(utils, "decline_order_payment") and not transaction.get_connection().needs_rollback:
+                decline_what_failed(order)
+            raise
+
     def _record_payment(
         self, request: HttpRequest, order: Any, method_key: str, amount: Decimal, reference: str, **kwargs: Any
     ) -> PaymentStatus:
@@ -172,3 +185,15 @@ class Cybersource(PaymentMethod):
         attempt = getattr(state_to_void, "attempt", None)
         if attempt is not None:
             checkout.void(attempt)
+
+
+def decline_what_failed(order: Any) -> None:
+    """Decline an order whose payment could not begin. Never raises, since what failed is to be heard of."""
+    try:
+        with transaction.atomic(), orders.in_the_shops_language():
+            locked = orders.locked(order.pk)
+            mark_as_ours(locked)
+            if orders.awaits_payment(locked):
+                orders.decline(locked)
+    except Exception:
+        logger.exception("Order %s, whose payment could not begin, could not be declined either.", order.number)

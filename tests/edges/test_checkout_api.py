@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -15,11 +16,12 @@ from oscarapicheckout import settings as checkout_settings
 from oscarapicheckout.serializers import OrderTokenField
 from oscarapicheckout.signals import pre_calculate_total
 
+from cybersource import checkout
 from cybersource.checkout_api import CheckoutView
-from cybersource.models import PaymentAttempt
+from cybersource.models import AttentionItem, PaymentAttempt
 from cybersource.simulator import cards
 from tests.conftest import empty_tables
-from tests.shop import Shopper, customer, two_cards
+from tests.shop import Shopper, customer, post_reply, two_cards
 from tests.threads import at_once
 
 Basket = get_model("basket", "Basket")
@@ -213,6 +215,58 @@ def test_a_deferred_payment_of_more_than_the_order_costs_is_406(shopper, setting
     assert (refused.status_code, PaymentAttempt.objects.count()) == (406, 0)
 
 
+def test_a_deferred_payment_of_an_order_that_is_not_waiting_for_one_is_406_and_touches_no_money(
+    shopper, settings, monkeypatch
+):
+    settings.CYBERSOURCE_FLOW = "one-step"
+    with_pay_later(monkeypatch, settings)
+    url, paid, cancelled = (
+        "/api/checkout/complete-deferred-payment/",
+        *[shopper.check_out("64.50", payment={"pay-later": {"enabled": True}}) for _order in range(2)],
+    )
+    cancelled.set_status("Canceled")
+    token = OrderTokenField.get_order_token(paid)
+    assert post(shopper, url, order=token, payment={"cybersource": {"enabled": True}}).status_code == 200
+    shopper.pay()
+    for order in (paid, cancelled):
+        for payment in ({"cybersource": {"enabled": True}}, {"other": card(pay_balance=True)}, two_cards("5.00")):
+            refused = post(shopper, url, order=OrderTokenField.get_order_token(order), payment=payment)
+            assert (refused.status_code, list(refused.json())) == (406, ["order"])
+    assert [attempt.state for attempt in PaymentAttempt.objects.all()] == ["authorized"]
+    assert not AttentionItem.objects.exists()
+    paid.refresh_from_db()
+    assert paid.status == "Authorized"
+
+
+def test_an_order_that_is_paid_while_it_is_placed_again_by_other_means_keeps_its_money(shopper, settings, monkeypatch):
+    """A late reply comes after api-checkout has written that the order is pending, and before the new card begins."""
+    settings.CYBERSOURCE_FLOW = "one-step"
+    order = shopper.check_out("64.50")
+    shopper.pay(cards.DECLINED)
+    late, begin = shopper.reply(), checkout.begin
+
+    def slowly(order, *args, **kwargs):
+        post_reply(late)
+        return begin(order, *args, **kwargs)
+
+    monkeypatch.setattr(checkout, "begin", slowly)
+    assert post(shopper, payment={"other": card(pay_balance=True)}).status_code == 200
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+    assert shopper.state("other")["status"] == "Consumed"
+    assert not AttentionItem.objects.filter(kind="kept-authorization").exists()
+
+
+def test_a_payment_of_another_order_in_the_session_is_none_of_a_deferred_one(shopper, settings, monkeypatch):
+    with_pay_later(monkeypatch, settings)
+    later = shopper.check_out("64.50", payment={"pay-later": {"enabled": True}})
+    other = shopper.check_out("64.50")
+    payload = {"order": OrderTokenField.get_order_token(later), "payment": {"cybersource": {"enabled": True}}}
+    assert post(shopper, "/api/checkout/complete-deferred-payment/", **payload).status_code == 200
+    assert PaymentAttempt.objects.filter(order=other).count() == PaymentAttempt.objects.filter(order=later).count() == 1
+    assert shopper.state()["required_action"]["order_number"] == later.number
+
+
 def test_a_checkout_without_a_delivery_address_is_406(shopper):
     shopper.fill_basket()
     payload = shopper.payload()
@@ -246,6 +300,39 @@ def test_what_is_no_payment_is_406(shopper, payment):
 def test_what_is_no_checkout_is_406_whatever_it_is(shopper, posted):
     for path in ("/api/checkout/", "/api/checkout/complete-deferred-payment/"):
         assert shopper.client.post(path, posted, content_type="application/json").status_code == 406
+
+
+HALF = "\ud800"
+LINK = ("http://[", {":": 1}, [":"], [HALF])
+
+
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ((), (HALF, {HALF: {}})),
+        (("order",), ({":": 1}, [":"])),
+        (("basket",), LINK),
+        (("user",), LINK),
+        (("billing_address", "country"), LINK),
+        (("billing_address", "line1"), ({HALF: {}}, [HALF])),
+        (("payment", "a"), (HALF, {HALF: {}})),
+        (("payment", "a", "method_type"), ({}, [])),
+    ],
+)
+def test_what_no_field_reads_is_406_at_its_place(shopper, path, values):
+    shopper.fill_basket()
+    for value in (HALF, *values):
+        for url in ("/api/checkout/", "/api/checkout/complete-deferred-payment/"):
+            posted = shopper.payload(order="1:x", user="http://testserver/api/users/1/", payment=two_cards("5.00"))
+            at = posted
+            for name in path[:-1]:
+                at = at[name]
+            if path:
+                at[path[-1]] = value
+            refused = shopper.client.post(url, json.dumps(posted if path else value), content_type="application/json")
+            assert refused.status_code == 406
+            assert not path or path[0] in refused.json()
+    assert_nothing_happened(shopper)
 
 
 def test_a_card_in_the_query_is_not_logged_with_the_refusal(shopper, caplog):
@@ -510,6 +597,36 @@ def test_each_attempt_has_a_place_of_its_own(shopper, limited):
         payment = two_cards("5.00") if status == 429 else {"cybersource": card(pay_balance=True)}
         assert post(other, payment=payment).status_code == status, basket
     assert begun() == 3
+
+
+@pytest.mark.parametrize("by", ["shopper", "order"])
+def test_a_card_that_paid_its_part_needs_no_place_again(shopper, limited, settings, by):
+    settings.CYBERSOURCE_LIMITS = {"attempts": {by: "3/h"}}
+    order = shopper.check_out("64.50", payment=two_cards("50.00"))
+    shopper.pay(key="a")
+    shopper.pay(cards.DECLINED, key="b")
+    assert post(shopper, payment=two_cards("50.00")).status_code == 200
+    assert begun() == 3
+    shopper.pay(cards.DECLINED, key="b")
+    assert post(shopper, payment=two_cards("50.00")).status_code == 429
+    order.refresh_from_db()
+    assert (order.status, order.basket.status) == ("Payment Declined", "Open")
+
+
+@pytest.fixture
+def plain_views(settings):
+    settings.ROOT_URLCONF = "tests.edges.urls_of_api_checkout"
+
+
+def test_in_api_checkouts_own_views_a_spent_budget_strands_no_order(shopper, limited, plain_views):
+    shopper.fill_basket("10.00", quantity=2)
+    assert post(shopper, payment=two_cards("5.00")).status_code == 200
+    other = Shopper(client=shopper.client)
+    other.fill_basket("10.00")
+    assert post(other, payment=two_cards("5.00")).status_code == 429
+    order = Order.objects.latest("pk")
+    assert (order.status, order.basket.status) == ("Payment Declined", "Open")
+    assert not order.lines.get().stockrecord.num_allocated
 
 
 @pytest.mark.parametrize(("cards", "most", "status"), [(5, None, 200), (6, None, 406), (2, 1, 406), (2, 2, 200)])
