@@ -65,7 +65,7 @@ def announce(signal: Signal, *, sender: Any, **arguments: Any) -> None:
         language = settings.LANGUAGE_CODE
         if signal in TOLD_TO_SHOPPERS and signal.has_listeners(sender):
             attempt = arguments.get("attempt")
-            language = (attempt.language if attempt else language_of(arguments["order"])) or language
+            language = spoken(attempt.language if attempt else language_of(arguments["order"])) or language
         with translation.override(language):
             send(signal, sender=sender, **arguments)
 
@@ -118,7 +118,7 @@ def announce_authorized(order: Any, *, hostname: str = "") -> bool:
     prefetch_related_objects([order], "lines", "surcharges")  # the e-mail asks for each of them more than once
     request = owner_request(order, hostname or hostname_of(order))
     request.cybersource_claimed = order.pk  # type: ignore[attr-defined]
-    with translation.override(language or settings.LANGUAGE_CODE):
+    with translation.override(spoken(language) or settings.LANGUAGE_CODE):
         failed = send(order_payment_authorized, sender=order, order=order, request=request)
     if confirm_once in failed:
         return False  # the claim's lease runs out and cybersource_reprocess sends it again
@@ -216,6 +216,14 @@ def language_of(order: Any) -> str:
     """The language in which the order was checked out last."""
     attempts = PaymentAttempt.objects.filter(order=order).exclude(language="")
     return attempts.order_by("-pk").values_list("language", flat=True).first() or ""
+
+
+def spoken(language: str) -> str:
+    """A checkout's language, or the nearest that the shop still has; empty for none: its links would lead nowhere."""
+    try:
+        return translation.get_supported_language_variant(language) if language else ""
+    except LookupError:
+        return ""
 
 
 def unsent_confirmations() -> list[Any]:

@@ -40,6 +40,7 @@ from oscarapicheckout.utils import list_payment_method_states
 from oscarapicheckout.views import CHECKOUT_ORDER_ID
 
 from . import (
+    announcements,
     authorizations,
     checkout,
     deliveries,
@@ -339,7 +340,7 @@ def by_whoever_began_it(view: Callable[[HttpRequest, UUID, PaymentAttempt], Http
         step = own_step(request, handle)
         if step is None:
             return stranger(request)
-        language = step.language or translation.get_language()
+        language = announcements.spoken(step.language) or translation.get_language()
         with translation.override(language):
             response = view(request, handle, step)
         if language:

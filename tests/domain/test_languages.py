@@ -140,3 +140,29 @@ def test_staff_are_told_in_the_shops_language(one_step, heard, committed_db, cha
     assert heard[-1] == ("unexpected", SHOPS)
     note = OrderNote.objects.filter(order=order).latest("pk").message
     assert "second charge" in note
+
+
+@pytest.mark.parametrize("gone", ["a language less", "no language", "of another shop"])
+def test_a_language_that_the_shop_has_no_more_is_spoken_nowhere(one_step, heard, committed_db, settings, gone):
+    shopper = german()
+    case = reviewed(shopper, shopper.check_out("64.50"))
+    if gone == "a language less":
+        settings.LANGUAGES = [("en-us", "English"), ("fr", "French")]
+    else:
+        PaymentAttempt.objects.update(language="" if gone == "no language" else "tlh-../x")
+    shopper.client.defaults["HTTP_ACCEPT_LANGUAGE"] = SOMEBODYS
+    page = shopper.client.get(f"/api/cybersource/pending/{shopper.attempt().transaction_uuid}/")
+    assert page.headers["Content-Language"] == SOMEBODYS
+    assert f'<html lang="{SOMEBODYS}"' in page.content.decode()
+    tell(case.accept())
+    assert heard == [("authorized", SHOPS)]
+
+
+def test_a_variant_that_the_shop_has_no_more_is_spoken_as_its_language(one_step, heard, committed_db):
+    shopper = german()
+    case = reviewed(shopper, shopper.check_out("64.50"))
+    PaymentAttempt.objects.update(language="de-at")
+    page = shopper.client.get(f"/api/cybersource/pending/{shopper.attempt().transaction_uuid}/")
+    assert page.headers["Content-Language"] == SHOPPERS
+    tell(case.accept())
+    assert heard == [("authorized", SHOPPERS)]
