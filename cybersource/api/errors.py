@@ -60,6 +60,7 @@ class Refusal(Exception):
 STATUSES = {
     "not-configured": 503,
     "not-found": 404,
+    "order-cancelled": 409,
     "stale": 409,
     "under-way": 409,
     "wrong-state": 409,

@@ -142,6 +142,9 @@ class Capture(Amounted):
     is_last = serializers.BooleanField(
         required=False, default=True, help_text="False: more of the authorization will be captured later."
     )
+    even_if_cancelled = serializers.BooleanField(
+        required=False, default=False, help_text="True: the shopper is to pay although the order is cancelled."
+    )
 
 
 class Refund(OnStep, Amounted):
@@ -385,7 +388,7 @@ class PaymentSummary(serializers.Serializer):
     id = serializers.IntegerField(source="pk")
     order = serializers.CharField(source="order.number")
     order_status = serializers.CharField(
-        source="order.status", help_text="Look at it before you capture: the order may be cancelled."
+        source="order.status", help_text="A capture for an order that is cancelled has to say even_if_cancelled."
     )
     reference = serializers.CharField(source="standing.source.reference", help_text="CyberSource's id of it.")
     state = serializers.ChoiceField(choices=STATES)

@@ -17,12 +17,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from .. import diagnosis, dossiers, enquiries, giving_back, intents, operations, paging, payments, plans, rules
+from .. import diagnosis, dossiers, enquiries, giving_back, intents, operations, orders, paging, payments, plans, rules
 from ..dossiers import Payment
 from ..error_reports import discreet
 from ..models import UNDER_WAY, OperationState, PaymentOperation
 from ..protocol.rest import NotSent, Outcome, Refused, Unknown, Why
-from ..rules import InvalidOperation
+from ..rules import InvalidOperation, Problem
 from ..standing import ENDED_WELL
 from . import errors, idempotency, offers, permissions, reading, serializers, throttles
 from .errors import Detail, Refusal
@@ -214,6 +214,18 @@ class Moving(StaffView):
 class Capture(Moving):
     kind = Kind.CAPTURE
     asked_by = serializers.Capture
+    even_if_cancelled = False
+
+    def told(self, asked_by: type[Any]) -> dict[str, Any]:
+        told = dict(super().told(asked_by))
+        self.even_if_cancelled = told.pop("even_if_cancelled")
+        return told
+
+    def do(self, payment: Payment, key: str, told: Mapping[str, Any]) -> list[PaymentOperation]:
+        if orders.is_cancelled(payment.order) and not self.even_if_cancelled:
+            message = _("The order is cancelled. The shopper would pay for what is not sent.")
+            raise InvalidOperation(Problem(code="order-cancelled", field="even_if_cancelled", message=message))
+        return super().do(payment, key, told)
 
 
 class Refund(Moving):

@@ -286,6 +286,19 @@ def test_what_makes_no_sense_is_refused_by_name_and_nothing_is_written(desk, sta
 # -- asking CyberSource ------------------------------------------------------------------------------------------------
 
 
+def test_a_capture_for_a_cancelled_order_is_asked_for_in_so_many_words(desk, staff):
+    order = desk.order("64.50")
+    Order.objects.filter(pk=order.pk).update(status="Canceled")
+    at = f"payments/{pk(order)}/capture/"
+    told = staff.post(at, {}, key="k")
+    assert code(told) == (409, "order-cancelled") and not desk.calls("captures")
+    assert told.json()["details"][0]["field"] == "even_if_cancelled"
+    done = staff.post(at, {"even_if_cancelled": True}, key="k")
+    assert done.status_code == 201 and source_of(order)[1] == D("69.50")
+    again = staff.post(at, {"even_if_cancelled": True}, key="k")
+    assert (again.status_code, again.json()["id"]) == (201, done.json()["id"]) and len(desk.calls("captures")) == 1
+
+
 def test_the_status_at_cybersource_is_told_and_changes_nothing(desk, staff):
     order = desk.captured("64.50")
     rows = (transactions(order), source_of(order), PaymentOperation.objects.count())
