@@ -91,6 +91,28 @@ def test_the_metadata_names_license_python_and_ranges(metadata):
     assert {"simulator", "sandbox", "test", "psycopg", "psycopg2"} <= set(metadata.get_all("Provides-Extra"))
 
 
+@pytest.mark.parametrize(
+    ("package", "with_holes", "taken"),
+    [
+        ("Django", ["4.1.13", "4.2.29", "5.0.14", "5.1.15", "5.2", "5.2.18", "6.0", "6.0.9", "6.1", "6.1.2"], "4.2.30"),
+        ("Django", ["5.0.99"], "5.2.19"),
+        ("Django", ["5.1.99"], "6.0.10"),
+        ("Django", ["3.2.25"], "6.1.3"),
+        ("djangorestframework", ["3.14.0", "3.15.1"], "3.15.2"),
+        ("requests", ["2.31.0", "2.32.5"], "2.33.0"),
+        ("cryptography", ["44.0.0", "46.0.7", "48.0.0"], "48.0.1"),
+    ],
+)
+def test_no_version_with_known_holes_is_taken(metadata, package, with_holes, taken):
+    """As of the day of the release; what is newer than the newest here is taken too."""
+    found = [Requirement(line) for line in metadata.get_all("Requires-Dist")]
+    (wanted,) = (
+        one.specifier for one in found if one.name.lower() == package.lower() and "extra" not in str(one.marker)
+    )
+    assert [version for version in with_holes if version in wanted] == []
+    assert taken in wanted
+
+
 def test_the_readme_installs_this_package_with_an_extra_that_exists(metadata):
     (command,) = commands("install-package")
     wanted = Requirement(command.removeprefix("pip install ").strip('"'))
