@@ -25,7 +25,6 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy, to_locale
 
 from . import clock, dossiers, payments
-from .announcements import spoken
 from .dossiers import Payment
 from .payments import Wanted
 from .protocol import currency_exponent
@@ -105,7 +104,7 @@ class Receipt:
     @property
     def language(self) -> str:
         """The one that the order was paid in; that of whoever asks, where no payment form was signed."""
-        return spoken(self.payment.locale) or translation.get_language() or "en"
+        return self.payment.locale or translation.get_language() or "en"
 
     def in_its_language(self) -> AbstractContextManager[Any]:
         return translation.override(self.language)

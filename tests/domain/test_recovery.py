@@ -226,13 +226,15 @@ def test_nothing_is_concluded_from_a_gateway_that_does_not_answer_and_staff_are_
 
 
 @pytest.mark.parametrize("fault", ["throttled", "unauthorized", "forbidden", "system-error", "lost"])
-def test_only_a_word_about_the_call_itself_says_that_there_is_nothing_to_take_back(desk, fault):
+def test_an_answer_that_says_nothing_about_the_call_itself_leaves_a_capture_in_doubt(desk, fault):
     order = desk.order("64.50")
     lost = lose(desk, "lost", "captures", "capture", desk.authorization(order))
     desk.rest.faults.next(fault, action="voids")
     assert recover(desk, hours=2) == {"no answer, next time": 1}
     assert fresh(lost).state == "unknown"
-    assert recover(desk, days=1) == {"found out": 1}
+    # That it cannot be voided is said of what a batch took away as well: staff have to look.
+    assert recover(desk, days=1) == {"still unknown, staff asked": 1}
+    assert fresh(lost).state == "unknown"
 
 
 # -- only what is proven is believed -----------------------------------------------------------------------------------
