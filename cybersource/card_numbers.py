@@ -72,6 +72,7 @@ def _words(text: str) -> Iterator[str]:
             yield from dict.fromkeys((part, _BEHIND.sub("", part)))
 
 
+@sensitive_variables()
 def is_own_number(text: str) -> bool:
     """Whether a text is the number of an order of the shop's, with or without what is put behind one."""
     return bool({text, _BEHIND.sub("", text)} & own_numbers(text))

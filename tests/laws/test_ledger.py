@@ -277,7 +277,8 @@ class Desk(RuleBasedStateMachine):
         assert payment.refunded == self.sum(self.there("refund"))
         reversed_ = [one for one in payment.transactions if one.txn_type == "Reversal" and one.status == "ACCEPT"]
         assert self.sum(reversed_) == self.sum(self.there("reversal"))
-        listed = AttentionItem.objects.values_list("kind", "operation")
+        # What a voided sale leaves on the card is listed until it is reversed; the state machine of what counts holds it.
+        listed = AttentionItem.objects.exclude(kind="given-back-in-part").values_list("kind", "operation")
         assert set(listed) == {("unknown-operation", one.pk) for one in doubtful}, list(listed)
         counted["examples"] += 1
 
