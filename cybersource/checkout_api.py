@@ -16,6 +16,7 @@ from urllib.parse import unquote_plus, urlsplit
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext, ngettext
+from django.views.decorators.debug import sensitive_variables
 from oscar.core.loading import get_model
 from oscarapicheckout import serializers, views
 from oscarapicheckout.states import COMPLETE, CONSUMED, DECLINED, Declined, PaymentStatus
@@ -58,6 +59,7 @@ class NotAcceptable(ValidationError):
 class CardSerializer:
     """What both of api-checkout's serializers learn: how many cards, which amounts, what an address lacks."""
 
+    @sensitive_variables()
     def to_internal_value(self, data: Any) -> Any:
         refuse_what_no_field_reads(data)
         payment = data.get("payment") if isinstance(data, Mapping) else None
@@ -65,6 +67,7 @@ class CardSerializer:
             raise ValidationError({"payment": [gettext("Each payment method is an object.")]})
         return super().to_internal_value(data)
 
+    @sensitive_variables()
     def validate_payment(self, payment: dict[str, Any]) -> dict[str, Any]:
         """Refuse more cards than an order may have; drop those that are not enabled, which api-checkout would begin."""
         cards = {key for key, entry in payment.items() if self.is_card(entry)}
@@ -80,9 +83,11 @@ class CardSerializer:
             )
         return {key: entry for key, entry in payment.items() if key not in cards or entry["enabled"]}
 
+    @sensitive_variables()
     def is_card(self, entry: Mapping[str, Any]) -> bool:
         return isinstance(self.fields["payment"].methods.get(entry["method_type"]), Cybersource)
 
+    @sensitive_variables()
     def card_amounts(self, payment: Mapping[str, Any], total: Decimal) -> dict[str, Decimal]:
         """What each card is going to pay. The last one pays what the others leave of the total."""
         chosen = {key: entry for key, entry in payment.items() if entry["enabled"]}
@@ -91,6 +96,7 @@ class CardSerializer:
         amounts = {key: fixed.get(key, rest) for key, entry in chosen.items() if self.is_card(entry)}
         return {key: amount for key, amount in amounts.items() if amount > 0}
 
+    @sensitive_variables()
     def take_places(self, amounts: Mapping[str, Decimal], basket_or_order: Any) -> None:
         """Take the places of the attempts that are about to begin, now that nothing else stands in their way.
 
@@ -106,6 +112,7 @@ class CardSerializer:
 
 
 class CheckoutSerializer(CardSerializer, serializers.CheckoutSerializer):
+    @sensitive_variables()
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         if "shipping_address" not in data:  # api-checkout reads it without asking
             raise ValidationError({"shipping_address": [self.error_messages["required"]]})
@@ -118,6 +125,7 @@ class CheckoutSerializer(CardSerializer, serializers.CheckoutSerializer):
         self.claim(data["basket"])
         return data
 
+    @sensitive_variables()
     def order_to_be(self, data: Mapping[str, Any]) -> Any:
         """The order as far as a card payment depends on it; it is never saved."""
         billing = data.get("billing_address")
@@ -128,6 +136,7 @@ class CheckoutSerializer(CardSerializer, serializers.CheckoutSerializer):
             billing_address=BillingAddress(**billing) if billing else None,
         )
 
+    @sensitive_variables()
     def claim(self, basket: Any) -> None:
         """Freeze the basket for this request alone. Of two posts of one checkout the second ends here.
 
@@ -139,6 +148,7 @@ class CheckoutSerializer(CardSerializer, serializers.CheckoutSerializer):
         self.context["request"].cybersource_claim = basket.pk
         may_write_session(self.context["request"])
 
+    @sensitive_variables()
     def create(self, validated_data: dict[str, Any]) -> Any:
         """Place the order, or nothing at all where what was stored cannot be paid by the card it is placed with.
 
@@ -149,6 +159,7 @@ class CheckoutSerializer(CardSerializer, serializers.CheckoutSerializer):
         self.context["request"].cybersource_claim = None  # the order has it now
         return order
 
+    @sensitive_variables()
     def place(self, validated_data: dict[str, Any]) -> Any:
         order = super().create(validated_data)
         # In memory it has what was calculated, a tax of four decimals for one; all go on with what it is stored as.
@@ -163,6 +174,7 @@ class CheckoutSerializer(CardSerializer, serializers.CheckoutSerializer):
 
 
 class CompleteDeferredPaymentSerializer(CardSerializer, serializers.CompleteDeferredPaymentSerializer):
+    @sensitive_variables()
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data = super().validate(data)
         order = data["order"]
@@ -182,6 +194,7 @@ class CompleteDeferredPaymentSerializer(CardSerializer, serializers.CompleteDefe
         return data
 
 
+@sensitive_variables()
 def is_taken_over(state: Any, key: str, amount: Decimal, order: Any) -> bool:
     """Whether api-checkout takes a payment state of the session over for this order, and begins nothing."""
     if state is None or order.pk is None or foreign(key, state, order):
@@ -189,6 +202,7 @@ def is_taken_over(state: Any, key: str, amount: Decimal, order: Any) -> bool:
     return state.status not in (DECLINED, CONSUMED) and state.amount == amount
 
 
+@sensitive_variables()
 def raise_if_missing(order: Any) -> None:
     """Refuse to pay a declined order once others have got what it released; a basket is asked by api-checkout."""
     missing = order_allocations.missing_for(order) if orders.is_declined(order) else []
@@ -198,6 +212,7 @@ def raise_if_missing(order: Any) -> None:
         )
 
 
+@sensitive_variables()
 def refuse_what_no_field_reads(data: Any) -> None:
     """Raise an error of each field that holds a card number, or what Django REST framework would stumble over.
 
@@ -211,6 +226,7 @@ def refuse_what_no_field_reads(data: Any) -> None:
         raise ValidationError(found if isinstance(found, Mapping) else {api_settings.NON_FIELD_ERRORS_KEY: found})
 
 
+@sensitive_variables()
 def unreadable(value: Any, path: tuple[str, ...] = ()) -> Any:
     """Say what keeps posted data from being read, in the shape of a serializer's errors.
 
@@ -228,14 +244,17 @@ def unreadable(value: Any, path: tuple[str, ...] = ()) -> Any:
     return half_a_character(value) if isinstance(value, str) else []
 
 
+@sensitive_variables()
 def is_link(path: tuple[str, ...]) -> bool:
     return path in (("basket",), ("user",)) or (len(path) == 2 and path[1] == "country")
 
 
+@sensitive_variables()
 def is_text(path: tuple[str, ...]) -> bool:
     return is_link(path) or path == ("order",) or (path[:1] == ("payment",) and path[2:] == ("method_type",))
 
 
+@sensitive_variables()
 def is_url(value: Any) -> bool:
     try:
         urlsplit(str(value))
@@ -244,6 +263,7 @@ def is_url(value: Any) -> bool:
     return True
 
 
+@sensitive_variables()
 def half_a_character(text: str) -> list[str]:
     try:
         ProhibitSurrogateCharactersValidator()(text)
@@ -252,6 +272,7 @@ def half_a_character(text: str) -> list[str]:
     return []
 
 
+@sensitive_variables()
 def raise_problems(
     order: Any, amounts: Mapping[str, Decimal], payment: Mapping[str, Any], *, address: str = "billing_address"
 ) -> None:
@@ -272,6 +293,7 @@ def raise_problems(
         raise NotAcceptable(found)
 
 
+@sensitive_variables()
 def explanation(problem: InvalidRequest, order: Any) -> str:
     """What the shopper can do about it, in the words of the card form."""
     if problem.field == "bill_to_address_state":
@@ -291,6 +313,7 @@ def explanation(problem: InvalidRequest, order: Any) -> str:
     return gettext("Card payment is not available for this amount.")
 
 
+@sensitive_variables()
 def as_stored(amount: Decimal) -> Decimal:
     """The amount as an order's row is going to have it: PostgreSQL rounds what has more decimals than the column."""
     places = Order._meta.get_field("total_incl_tax").decimal_places
@@ -300,6 +323,7 @@ def as_stored(amount: Decimal) -> Decimal:
 class CardView:
     """What both of api-checkout's views do around a post: give back what was taken for nothing, and say so."""
 
+    @sensitive_variables()
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         # A page that sends its card here by mistake is refused, and Django logs the URL of what is refused.
         if card_numbers.is_card_number("", unquote_plus(request.META.get("QUERY_STRING", ""))):
@@ -312,6 +336,7 @@ class CardView:
             request.session.modified = False
         return response
 
+    @sensitive_variables()
     def post(self, request: Request, format: str | None = None) -> Response:
         tries = Tries.of(request)
         try:
@@ -325,6 +350,7 @@ class CardView:
             return Response({"payment": failed}, status.HTTP_406_NOT_ACCEPTABLE)
         return response
 
+    @sensitive_variables()
     def _record_payments(self, *, order: Any, **checkout: Any) -> dict[str, PaymentStatus]:
         """Record them as api-checkout does. All complete is not paid: what counts has to cover the order."""
         states: dict[str, PaymentStatus] = super()._record_payments(order=order, **checkout)
@@ -341,18 +367,21 @@ class CheckoutView(CardView, views.CheckoutView):
 class CompleteDeferredPaymentView(CardView, views.CompleteDeferredPaymentView):
     serializer_class = CompleteDeferredPaymentSerializer
 
+    @sensitive_variables()
     def _record_payments(self, *, request: Request, order: Any, **checkout: Any) -> dict[str, PaymentStatus]:
         # No order is placed, so api-checkout tells nobody that another way of paying begins.
         make_way_for_checkout(self, order, request)
         return super()._record_payments(request=request, order=order, **checkout)
 
 
+@sensitive_variables()
 def declined(states: Mapping[str, PaymentStatus]) -> dict[str, PaymentStatus]:
     """The states of a checkout that falls short. A card that paid its part is taken as paid again by the retry."""
     others = {key for key, state in states.items() if not isinstance(state, AttemptStatus)} or set(states)
     return {key: Declined(state.amount, state.source_id) if key in others else state for key, state in states.items()}
 
 
+@sensitive_variables()
 def let_go(request: Any) -> None:
     """Thaw a basket that this request froze and placed no order with: the shopper shops on."""
     claimed = getattr(request, "cybersource_claim", None)
@@ -361,6 +390,7 @@ def let_go(request: Any) -> None:
         order_allocations.cancel_retry(claimed)
 
 
+@sensitive_variables()
 def must_not_write_session(request: HttpRequest) -> None:
     """Keep what this post read of the session from being written before it is the one that places the order.
 
@@ -371,9 +401,11 @@ def must_not_write_session(request: HttpRequest) -> None:
         request.session.save = lambda must_create=False: None  # type: ignore[method-assign]
 
 
+@sensitive_variables()
 def may_write_session(request: Any) -> None:
     vars(request.session).pop("save", None)
 
 
+@sensitive_variables()
 def is_unwritten(request: HttpRequest) -> bool:
     return "save" in vars(request.session)
