@@ -155,16 +155,14 @@ LIMITS = {
 def allowed(payment: Payment, transaction: Any) -> tuple[Kind, ...]:
     """The operations that this Transaction may go through now; none while one is under way on it."""
     standing = payment.standing(transaction)
-    found = []
-    for kind, rule in RULES.items():
-        if standing not in rule.allowed or blocked(kind, payment, transaction):
-            continue
-        if kind == Kind.CAPTURE and not payment.left_to_capture:
-            continue
-        if kind == Kind.REFUND and not payment.left_to_refund:
-            continue
-        found.append(kind)
-    return tuple(found)
+    return tuple(
+        kind
+        for kind, rule in RULES.items()
+        if transaction.txn_type in rule.acts_on
+        and standing in rule.allowed
+        and not blocked(kind, payment, transaction)
+        and limit(kind, payment, transaction) > 0
+    )
 
 
 #: What whoever asks for an operation needs: permissions of the app, by their codenames.

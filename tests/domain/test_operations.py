@@ -346,6 +346,21 @@ def test_a_refund_is_not_asked_of_an_authorization_nor_a_capture_of_a_debit(desk
         assert codes(refused) == ["not-possible"]
 
 
+def test_what_is_offered_of_a_transaction_is_what_would_not_be_refused(desk, settings):
+    settings.CYBERSOURCE_FLOW = "sale"
+    sale = desk.order("64.50")
+    desk.do("void", desk.debit(sale))
+    assert rules.allowed(desk.payment(sale), desk.debit(sale)) == ()  # its hold is reversed, the charge is not
+    assert rules.allowed(desk.payment(sale), desk.authorization(sale)) == ("reverse",)
+    settings.CYBERSOURCE_FLOW = "one-step"
+    order = desk.order("64.50")
+    first = desk.do("capture", desk.authorization(order), amount=D("10.00"), is_last=False).made
+    desk.do("capture", desk.authorization(order), amount=D("20.00"), is_last=False)
+    desk.rest.faults.next("no-answer", action="refunds")
+    assert operations.refund(first, user=desk.staff).state == "unknown"
+    assert desk.payment(order).left_to_refund and rules.allowed(desk.payment(order), first) == ()
+
+
 def test_whoever_looked_before_somebody_else_acted_is_asked_to_look_again(desk):
     order = desk.order()
     seen = desk.payment(order).version
