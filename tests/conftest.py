@@ -79,6 +79,7 @@ def empty_tables(*, truncate: bool = False) -> None:
         written = [connection.ops.quote_name(name) for (name,) in cursor.fetchall()]
         if not written:
             return
+        cursor.execute("SET lock_timeout = '120s'")  # a thread of a live server may still hold rows: never for ever
         if may_pass_over_constraints() and not truncate:
             # All of it goes, so nothing is left pointing anywhere. TRUNCATE makes new files for each table and index,
             # which takes a hundred times as long as it takes to delete the few rows of a test.
@@ -87,6 +88,7 @@ def empty_tables(*, truncate: bool = False) -> None:
             cursor.execute("SET session_replication_role = DEFAULT")
         else:
             cursor.execute(f"TRUNCATE {', '.join(written)} CASCADE")
+        cursor.execute("RESET lock_timeout")
 
 
 @functools.cache

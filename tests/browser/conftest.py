@@ -21,7 +21,7 @@ from oscar.core.loading import get_model
 from pytest_django.live_server_helper import LiveServer
 
 from cybersource.simulator import cards
-from tests.chromium import launched
+from tests.chromium import in_time, launched
 from tests.shop import SHOPPER, united_states
 
 # Playwright's synchronous API runs an event loop in this thread, in which Django would refuse its ORM.
@@ -45,6 +45,12 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
 def chromium() -> Iterator[Any]:
     with launched() as browser:
         yield browser
+
+
+@pytest.fixture(autouse=True)
+def limited(chromium: Any) -> Iterator[None]:
+    with in_time(chromium):
+        yield
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from oscar.test.factories import create_product
 from cybersource.models import AttemptState, CyberSourceReply, PaymentAttempt
 from cybersource.simulator import cards
 from tests.browser.conftest import open_browser
+from tests.chromium import close_tab
 from tests.shop import Benefit, Condition, ConditionalOffer, Range, Shopper, post_reply
 
 Transaction = get_model("payment", "Transaction")
@@ -110,7 +111,7 @@ def test_a_review_is_accepted_in_the_business_center_and_then_the_mail_goes_out(
     desk.get_by_role("button", name="Accept").first.click()
     cybersource_simulator.wait_for_delivery(kind="review notification")
     screenshot(desk, "case-accepted")
-    desk.close()
+    close_tab(desk)
 
     order.refresh_from_db()
     assert order.status == "Authorized"
@@ -143,7 +144,7 @@ def test_the_merchant_post_settles_the_payment_of_a_closed_tab(
     at_payment.pay()
     payment = cybersource_simulator.wait_for_payment()
     cybersource_simulator.wait_for_delivery(payment)
-    at_payment.page.close()
+    close_tab(at_payment.page)
     order = at_payment.order()
     assert order.status == "Authorized"
     assert charges(order) == 1

@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,7 +27,7 @@ from django.template import Context, Engine
 from django.test import override_settings
 from django.utils import translation
 
-from tests.chromium import launched
+from tests.chromium import in_time, launched
 
 if not settings.configured and not os.environ.get("DJANGO_SETTINGS_MODULE"):
     settings.configure(SECRET_KEY="nothing is signed here", USE_I18N=True, STATIC_URL="/static/", INSTALLED_APPS=[])
@@ -336,12 +337,19 @@ def opened(browser: Any) -> Iterator[list[Any]]:
     """The page that the tests use in turn: a context of its own would cost each of them a third of a second."""
     opened: list[Any] = []
     yield opened
-    for page in opened:
-        page.context.close()
+    with in_time(browser):
+        for page in opened:
+            page.context.close()
 
 
 #: What a test cannot take back, so that the page goes with it.
 FOR_GOOD = ("clock.install", "add_init_script", "set_offline")
+
+
+@pytest.fixture(autouse=True)
+def limited(request: pytest.FixtureRequest) -> Iterator[None]:
+    with in_time(request.getfixturevalue("browser")) if "browser" in request.fixturenames else nullcontext():
+        yield
 
 
 @pytest.fixture
