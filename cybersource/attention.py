@@ -76,7 +76,8 @@ ADVICE = {
     ),
     Attention.HOLD_LEFT: gettext_lazy("The order is not paid by it. Reverse it, so that the shopper's money is free."),
     Attention.UNKNOWN_OPERATION: gettext_lazy(
-        "Look its reference number up in the CyberSource Business Center, and do there or here what is missing."
+        "Look its reference number up in the CyberSource Business Center, and record on the operation's page what you "
+        "found."
     ),
     Attention.WAITING_OPERATION: gettext_lazy(
         "Tell whoever runs the shop to look at the REST key and at cybersource_reconcile. It is done then: do not "

@@ -124,6 +124,19 @@ def of(operation: PaymentOperation) -> Ending:
     return Ending(tone=ending.tone, title=ending.title, what=what, advice=why.advice)
 
 
+def if_recorded(operation: PaymentOperation, took_effect: bool) -> list[str]:
+    """What follows once staff record how an operation in doubt ended."""
+    if not took_effect:
+        return [
+            _("It did not take effect: no money was moved by it."),
+            _("What it was about is free again. It may be asked for again, here: then it is done."),
+        ]
+    return [
+        _("It took effect. %(what)s") % {"what": DONE[Kind(operation.kind)]},
+        _("The shop's books, and the order, follow. CyberSource is not asked to do anything."),
+    ]
+
+
 def why_not(operation: PaymentOperation) -> reasons.Words | None:
     """Why CyberSource did not do it, where it said so."""
     if operation.state == State.DROPPED and operation.message:

@@ -752,6 +752,18 @@ class PaymentOperation(models.Model):
     date_looked_up = MomentField(_("Last looked up"), null=True, blank=True)
     is_being_looked_up = models.BooleanField(_("Being looked up"), default=False, editable=False)
     date_settled = MomentField(_("Ended"), null=True, blank=True)
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("Outcome recorded by"),
+    )
+    resolved_by_name = models.CharField(_("Outcome recorded by, by name"), max_length=150, blank=True)
+    resolution = models.CharField(
+        _("What was found"), max_length=255, blank=True, help_text=_("By staff, in the CyberSource Business Center.")
+    )
 
     class Meta:
         verbose_name = _("Payment operation")

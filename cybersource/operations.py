@@ -617,7 +617,7 @@ def _conclude(operation_id: int, ending: Ending, entry: CyberSourceReply | None)
         elif state not in UNDER_WAY:
             record_failure(operation)
         if order is not None and not known_as_unknown and ending.reason != plans.NOTHING_LEFT:
-            orders.note(order, in_words(operation), user=operation.user)
+            orders.note(order, in_words(operation), user=operation.resolved_by or operation.user)
         operation.save()
         plans.ended(operation)
     if state not in UNDER_WAY:
@@ -644,8 +644,11 @@ def locked_with_order(operation_id: int) -> tuple[Any, PaymentOperation]:
 def asks_again(operation: PaymentOperation, ending: Ending) -> bool:
     """Whether what was not done goes back to what waits: nobody is there to press the button again.
 
-    Whoever asked for a plan waits for its first step only, and as long as its call takes.
+    Whoever asked for a plan waits for its first step only, and as long as its call takes. What staff found out is its
+    end.
     """
+    if operation.resolved_by_name:
+        return False
     was_not_looked_at = ending.state == State.NOT_SENT or ending.reason in reasons.NOT_LOOKED_AT
     by_itself = operation.is_automatic or bool(operation.plan and (operation.position or ending.is_found_out))
     return by_itself and was_not_looked_at
@@ -915,4 +918,7 @@ def in_words(operation: PaymentOperation) -> str:
         message += " " + _("CyberSource's request id: %(id)s.") % {"id": operation.request_id}
     if operation.reason:
         message += " " + _("Reason: %(reason)s") % {"reason": operation.reason}
+    if operation.resolved_by_name:
+        found = _("Recorded by %(user)s, who looked it up in the CyberSource Business Center: %(found)s")
+        message += " " + found % {"user": operation.resolved_by_name, "found": operation.resolution}
     return message

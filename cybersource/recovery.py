@@ -357,16 +357,24 @@ def adopt(operation: PaymentOperation, looked: Found) -> str:
         reason=answer.reason,
         message=answer.message,
     )
-    if operation.kind == Kind.AUTHORIZE and ending.state != State.UNKNOWN and operation.attempt is None:
-        # Its order was deleted: nobody is there to be paid by it.
-        if ending.state == State.DONE:
-            operations.list_orphan(operation, answer.id)
-        return end(operation, ending, looked.entry)
+    outcome = None
+    if operation.kind == Kind.AUTHORIZE and operation.attempt is not None:
+        outcome = charge_outcome(answer, asked=operation.attempt.amount, currency=operation.attempt.currency)
+    return str(record(operation, ending, outcome, looked.entry).state)
+
+
+def record(
+    operation: PaymentOperation, ending: Ending, outcome: Outcome | None, entry: CyberSourceReply | None
+) -> PaymentOperation:
+    """Record how an operation ended, whoever found it out; ``outcome``: what a charge came to for its attempt."""
     if operation.kind == Kind.AUTHORIZE and ending.state != State.UNKNOWN:
-        attempt = operation.attempt
-        outcome = charge_outcome(answer, asked=attempt.amount, currency=attempt.currency)
-        ending = authorizations.settle(looked.entry, attempt, outcome, ending)
-    return end(operation, ending, looked.entry)
+        if operation.attempt is None:
+            # Its order was deleted: nobody is there to be paid by it.
+            if ending.state == State.DONE:
+                operations.list_orphan(operation, ending.request_id)
+        elif outcome is not None and entry is not None:
+            ending = authorizations.settle(entry, operation.attempt, outcome, ending)
+    return operations.conclude(operation.pk, replace(ending, is_found_out=True), entry=entry)
 
 
 def was_undone(operation: PaymentOperation) -> str:

@@ -37,6 +37,7 @@ urlpatterns = [
     path("reviews/", lists.review_list, name="cybersource-reviews"),
     path("operations/", lists.operation_list, name="cybersource-operations"),
     path("operations/<int:pk>/", money.operation, name="cybersource-operation"),
+    path("operations/<int:pk>/outcome/", money.outcome, name="cybersource-outcome"),
     path("log/<int:pk>/", log.entry, name="cybersource-log"),
     path("attention/", attention.attention_list, name="cybersource-attention"),
     path("attention/<int:pk>/", attention.attention_item, name="cybersource-attention-item"),

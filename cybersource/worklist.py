@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from . import attention, card_numbers, clock, differences, orders, paging
 from .expiry import decline_unless_charged, is_forgotten
 from .models import Attention, AttentionItem, PaymentAttempt, PaymentOperation
+from .rules import InvalidOperation, Problem
 
 PAGE = paging.PAGE
 
@@ -53,7 +54,10 @@ def detail_in_words(item: AttentionItem) -> str:
     """
     if item.kind == Attention.SHORT:
         return _("Missing: %(missing)s") % {"missing": ", ".join(item.evidence.get("missing", ()))}
-    if item.kind == Attention.UNKNOWN_OPERATION and item.detail in PaymentOperation.Kind.values:
+    if (
+        item.kind in (Attention.UNKNOWN_OPERATION, Attention.WAITING_OPERATION)
+        and item.detail in PaymentOperation.Kind.values
+    ):
         return str(PaymentOperation.Kind(item.detail).label)
     return str(MISFITS.get(item.detail) or differences.in_words(item.detail))
 
@@ -67,6 +71,12 @@ def can_be_given_up(item: AttentionItem, order: Any) -> bool:
     if not waits or item.kind != Attention.NO_ANSWER:
         return False
     return item.date_cleared is None or (item.attempt is not None and item.attempt.attention == Attention.NO_ANSWER)
+
+
+def waits_for_its_end(item: AttentionItem) -> bool:
+    """Whether an item is about an operation that has no end yet: it is cleared by that alone, not by words."""
+    about = item.operation if item.kind in (Attention.UNKNOWN_OPERATION, Attention.WAITING_OPERATION) else None
+    return about is not None and about.is_under_way and item.date_cleared is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,11 +141,14 @@ def clear(item_id: int, *, user: Any, reason: str, no_charge: bool = False) -> C
 
     ``no_charge``: they found no charge at CyberSource, or reversed it. The order is given up, unless something else of
     it is held or in doubt, also when the item was cleared before. Locks the order and the item. Raises
-    ``AttentionItem.DoesNotExist``.
+    ``AttentionItem.DoesNotExist``, and :class:`~cybersource.rules.InvalidOperation` for an operation without an end.
     """
     order_id = AttentionItem.objects.values_list("order_id", flat=True).get(pk=item_id)
     order = orders.locked(order_id) if order_id else None
     item = AttentionItem.objects.select_for_update(of=("self",), no_key=True).get(pk=item_id)
+    if waits_for_its_end(item):
+        message = _("Record how the operation ended: this is cleared then.")
+        raise InvalidOperation(Problem(code="under-way", field="", message=message))
     no_charge = no_charge and can_be_given_up(item, order)
     name, reason = user.get_username()[:150], card_numbers.mask("message", reason)[:255]
     if item.date_cleared is None:

@@ -157,6 +157,14 @@ TABLE: Mapping[tuple[str, str], Described] = {
     ("OperationDetail", "GET"): reading(
         "operation", "Read one operation: how it ended, or that nobody knows yet.", serializers.OperationOut
     ),
+    ("OperationOutcome", "POST"): Described(
+        id="recordOutcome",
+        summary="Record how an operation in doubt ended, as the Business Center shows it.",
+        answers={200: (serializers.OperationOut, "It is recorded, or was before.")},
+        asks=permissions.MOVE_MONEY,
+        body=serializers.Outcome,
+        refuses=(409, 422),
+    ),
     ("PaymentMethods", "GET"): reading(
         "paymentMethods", "List the ways to pay that the shop offers.", serializers.Methods
     ),

@@ -163,6 +163,20 @@ class Decision(Operation):
     """A reviewer's decision. The reason goes to CyberSource as the reviewer's comment."""
 
 
+class Outcome(Asked):
+    """What staff found out about an operation in doubt, in CyberSource's Business Center."""
+
+    took_effect = serializers.BooleanField(help_text="Whether CyberSource did it.")
+    transaction_id = Text(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=26,
+        help_text="CyberSource's id of what was done; empty when nothing was, and for a decision about a review.",
+    )
+    reason = Text(max_length=255, help_text="What was found, in a few words for staff.")
+
+
 class GiveBack(OnStep, Amounted):
     """Money goes back by whichever operations the payment's state asks for: all of it, when nothing is named."""
 
@@ -341,6 +355,10 @@ class OperationOut(serializers.Serializer):
     message = serializers.CharField()
     created = MomentField(source="date_created")
     settled = MomentField(source="date_settled", allow_null=True)
+    resolved_by = serializers.CharField(
+        source="resolved_by_name", help_text="Who of the staff recorded how it ended; empty where CyberSource said it."
+    )
+    resolution = serializers.CharField(help_text="What they found, in their words.")
 
 
 class OperationPage(serializers.Serializer):

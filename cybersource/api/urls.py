@@ -22,6 +22,7 @@ urlpatterns = [
     path("payments/<int:pk>/status/", views.Status.as_view(), name="cybersource-api-status"),
     path("operations/", views.OperationList.as_view(), name="cybersource-api-operations"),
     path("operations/<int:pk>/", views.OperationDetail.as_view(), name="cybersource-api-operation"),
+    path("operations/<int:pk>/outcome/", views.OperationOutcome.as_view(), name="cybersource-api-operation-outcome"),
     path("payment-methods/", views.PaymentMethods.as_view(), name="cybersource-api-payment-methods"),
     path("connection-test/", views.ConnectionTest.as_view(), name="cybersource-api-connection-test"),
     path("my/payments/", own.OwnPayments.as_view(), name="cybersource-api-own-payments"),

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.db import transaction
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from oscar.core.loading import get_model
@@ -17,7 +18,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from .. import diagnosis, dossiers, enquiries, giving_back, intents, operations, orders, paging, payments, plans, rules
+from .. import (
+    diagnosis,
+    dossiers,
+    enquiries,
+    giving_back,
+    intents,
+    operations,
+    orders,
+    paging,
+    payments,
+    plans,
+    resolution,
+    rules,
+)
 from ..dossiers import Payment
 from ..error_reports import discreet
 from ..models import UNDER_WAY, OperationState, PaymentOperation
@@ -136,6 +150,35 @@ class OperationDetail(StaffView):
         if operation is None:
             raise errors.not_found(_("There is no such operation."))
         return Response(serializers.OperationOut(operation).data)
+
+
+class OperationOutcome(StaffView):
+    """Staff say how an operation in doubt ended. Said again, it is answered the same."""
+
+    throttle_scope = "cybersource-move"
+
+    @property
+    def asks(self) -> Mapping[str, str]:  # type: ignore[override]
+        """Whoever records an operation's end needs what the operation itself does."""
+        operation = self.operation
+        needed = resolution.permissions(operation) if operation else (rules.MOVE_MONEY,)
+        return {"POST": f"cybersource.{needed[0]}"}
+
+    @cached_property
+    def operation(self) -> PaymentOperation | None:
+        pk = self.kwargs["pk"]
+        rows = PaymentOperation.objects.select_related("transaction__source__source_type")
+        return rows.filter(pk=pk).first() if pk <= serializers.HIGHEST_KEY else None
+
+    def post(self, request: Request, pk: int) -> Response:
+        told = self.told(serializers.Outcome)
+        if self.operation is None:
+            raise errors.not_found(_("There is no such operation."))
+        permissions.require(request.user, resolution.permissions(self.operation))
+        finding = resolution.Finding(
+            took_effect=told["took_effect"], transaction_id=told["transaction_id"], words=told["reason"]
+        )
+        return Response(serializers.OperationOut(resolution.resolve(pk, finding, user=request.user)).data)
 
 
 class PaymentMethods(StaffView):

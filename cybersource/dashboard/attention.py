@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from .. import desk, worklist
 from ..models import Attention, AttentionItem
-from ..navigation import may_all, may_clear, may_look
+from ..navigation import may_all, may_clear, may_look, may_see_payments
 from .access import can_move_money, for_those_who
 
 OPEN, DONE = "open", "done"
@@ -106,16 +106,17 @@ def ways_back(user: Any, items: Iterable[AttentionItem]) -> dict[int, desk.Way]:
 @for_those_who(may_look)
 def attention_item(request: HttpRequest, pk: int) -> HttpResponse:
     """One item; posted to by those who may clear it."""
-    item = get_object_or_404(AttentionItem.objects.select_related("order", "attempt"), pk=pk)
+    item = get_object_or_404(AttentionItem.objects.select_related("order", "attempt", "operation"), pk=pk)
     back = ways_back(request.user, [item]) if item.date_cleared is None else {}
     can_be_given_up = worklist.can_be_given_up(item, item.order)
     offer = {"offer_to_give_up": can_be_given_up}
     form = ClearForm(**offer)
+    waits = worklist.waits_for_its_end(item)
     if request.method == "POST":
         if not may_clear(request.user):
             raise PermissionDenied
         form = ClearForm(request.POST, **offer)
-        if form.is_valid():
+        if form.is_valid() and not waits:
             found = form.cleaned_data
             return cleared(request, item, found["reason"], no_charge=bool(found.get("no_charge")))
     return render(
@@ -125,9 +126,11 @@ def attention_item(request: HttpRequest, pk: int) -> HttpResponse:
             "item": item,
             "back": back.get(item.pk),
             "form": form,
-            "may_clear": may_clear(request.user) and (item.date_cleared is None or can_be_given_up),
+            "waits_for_its_end": waits,
+            "may_see_operation": may_see_payments(request.user),
+            "may_clear": may_clear(request.user) and not waits and (item.date_cleared is None or can_be_given_up),
         },
-        status=400 if form.is_bound else 200,
+        status=409 if form.is_bound and waits else 400 if form.is_bound else 200,
     )
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from .. import card_numbers
 from ..conf import conf
 from ..desk import DECISIONS, Act, Desk, Line, Wish
+from ..resolution import Finding
 from ..rules import Problem, decimals, too_precise
 
 ALL, LINES, AMOUNT = "all", "lines", "amount"
@@ -179,3 +180,49 @@ class AskForm(forms.Form):
 
 def line_name(line: Line) -> str:
     return f"line_{line.pk}"
+
+
+DONE, NOT_DONE = "done", "not-done"
+
+
+class OutcomeForm(forms.Form):
+    """How an operation in doubt ended, as the Business Center shows it."""
+
+    found = forms.ChoiceField(
+        label=gettext_lazy("What does the CyberSource Business Center show?"),
+        choices=[
+            (DONE, gettext_lazy("It took effect: there is a transaction for it, and it was not undone")),
+            (NOT_DONE, gettext_lazy("It did not take effect: there is none, or it failed or was undone")),
+        ],
+        widget=forms.RadioSelect,
+    )
+    transaction_id = forms.CharField(
+        label=gettext_lazy("Its transaction id (request ID)"),
+        required=False,
+        max_length=26,
+        help_text=gettext_lazy("22 digits. Empty where it did not take effect."),
+    )
+    reason = forms.CharField(
+        label=gettext_lazy("What did you find?"),
+        max_length=255,
+        help_text=gettext_lazy("A few words. They are kept here and as a note on the order."),
+    )
+
+    def __init__(self, *args: Any, is_decision: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if is_decision:
+            del self.fields["transaction_id"]
+
+    def clean_reason(self) -> str:
+        return card_numbers.mask("message", self.cleaned_data["reason"])
+
+    @property
+    def finding(self) -> Finding:
+        told = self.cleaned_data
+        return Finding(
+            took_effect=told["found"] == DONE, transaction_id=told.get("transaction_id", ""), words=told["reason"]
+        )
+
+    def tell(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            self.add_error(problem.field if problem.field in self.fields else None, problem.message)

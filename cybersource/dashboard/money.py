@@ -8,17 +8,18 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from .. import desk, endings, plans
+from .. import desk, endings, operations, plans, resolution
 from ..desk import Act, Desk
 from ..models import CyberSourceReply, PaymentOperation
 from ..navigation import may_all, may_decide, may_move_money, may_see_log, may_see_payments
 from ..protocol import currency_exponent
 from ..rules import InvalidOperation, Problem
 from .access import for_those_who
-from .forms import AskForm
+from .forms import AskForm, OutcomeForm
 
 #: What the form's buttons say: look at what would happen, go back and change it, do it.
 FORETELL, CHANGE, DO = "foretell", "change", "do"
@@ -126,5 +127,53 @@ def operation(request: HttpRequest, pk: int) -> HttpResponse:
             "lines": [(titles.get(int(line), line), quantity) for line, quantity in found.lines.items()],
             "calls": [(call, endings.of_call(call)) for call in calls],
             "may_see_log": may_see_log(request.user),
+            "may_resolve": may_resolve(request.user, found),
         },
     )
+
+
+def may_resolve(user: Any, found: PaymentOperation) -> bool:
+    """Whether this user can record now how an operation ended."""
+    return found.is_under_way and not resolution.why_not(found) and may_all(user, resolution.permissions(found))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@transaction.non_atomic_requests  # a look-up is logged before it leaves
+@for_those_who(may_see_payments)
+def outcome(request: HttpRequest, pk: int) -> HttpResponse:
+    """Record how an operation in doubt ended: say what was found, read what follows, record it. Each step is a page."""
+    found = get_object_or_404(
+        PaymentOperation.objects.select_related(
+            "order", "attempt__token", "source", "transaction__source__source_type"
+        ),
+        pk=pk,
+    )
+    if not may_all(request.user, resolution.permissions(found)):
+        raise PermissionDenied
+    how = {"is_decision": found.kind in operations.DECISIONS}
+    step = request.POST.get("step")
+    if request.method != "POST" or step == CHANGE:
+        return outcome_page(request, found, OutcomeForm(initial=request.POST.dict(), **how))
+    form = OutcomeForm(request.POST, **how)
+    if not form.is_valid():
+        return outcome_page(request, found, form)
+    try:
+        if step == DO:
+            resolution.resolve(pk, form.finding, user=request.user)
+            return redirect("cybersource-operation", pk)
+        looked = resolution.check(found, form.finding)
+    except InvalidOperation as refused:
+        form.tell(refused.problems)
+        return outcome_page(request, found, form)
+    told = {"said": endings.if_recorded(found, form.finding.took_effect), "is_confirmed": looked is not None}
+    return outcome_page(request, found, form, **told)
+
+
+def outcome_page(request: HttpRequest, found: PaymentOperation, form: OutcomeForm, **told: Any) -> HttpResponse:
+    """The form, what will be recorded, or why nothing can be."""
+    found.refresh_from_db(fields=["state", "is_being_looked_up", "date_looked_up", "date_sent"])
+    problem = resolution.why_not(found)
+    context = {"operation": found, "order": found.order, "title": _("Record how it ended"), "form": form, **told}
+    status = 409 if problem else 400 if form.errors else 200
+    return render(request, "cybersource/dashboard/outcome.html", context | {"problem": problem}, status=status)

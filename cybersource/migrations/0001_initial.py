@@ -579,6 +579,19 @@ class Migration(migrations.Migration):
                 ),
                 ("date_settled", models.DateTimeField(blank=True, null=True, verbose_name="Ended")),
                 (
+                    "resolved_by_name",
+                    models.CharField(blank=True, max_length=150, verbose_name="Outcome recorded by, by name"),
+                ),
+                (
+                    "resolution",
+                    models.CharField(
+                        blank=True,
+                        help_text="By staff, in the CyberSource Business Center.",
+                        max_length=255,
+                        verbose_name="What was found",
+                    ),
+                ),
+                (
                     "attempt",
                     models.ForeignKey(
                         blank=True,
@@ -653,6 +666,17 @@ class Migration(migrations.Migration):
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
                         verbose_name="Asked by",
+                    ),
+                ),
+                (
+                    "resolved_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="Outcome recorded by",
                     ),
                 ),
             ],

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cybersource import authorizations, operations, rules
+from cybersource import authorizations, operations, resolution, rules
 from cybersource.models import OperationState
 from tests.package.readme import ROOT, code, parsed, table
 
@@ -39,11 +39,12 @@ def test_the_table_of_states_names_every_state():
 
 
 def test_the_table_of_problems_names_every_code():
-    sources = "".join((ROOT / "cybersource" / f"{each.__name__.rpartition('.')[2]}.py").read_text() for each in MODULES)
+    files = [*(f"{each.__name__.rpartition('.')[2]}.py" for each in MODULES), "api/views.py"]
+    sources = "".join((ROOT / "cybersource" / name).read_text() for name in files)
     assert {row[0] for row in table("problems-table", PAGE)} == set(re.findall(r'code="([a-z-]+)"', sources))
 
 
-MODULES = (rules, operations, authorizations)
+MODULES = (rules, operations, authorizations, resolution)
 
 
 def test_the_example_runs(desk, capsys: pytest.CaptureFixture[str]):

@@ -51,8 +51,11 @@ ASKS = {
     ("POST", "payments/{pk}/give-back/"): MOVE,
     ("POST", "payments/{pk}/accept-review/"): DECIDE,
     ("POST", "payments/{pk}/reject-review/"): DECIDE,
+    ("POST", "operations/{operation}/outcome/"): MOVE,
     ("POST", "connection-test/"): TEST,
 }
+
+BODIES = {"/void/": {"transaction": 1}, "/outcome/": {"took_effect": False, "reason": "Not there"}}
 
 
 def test_each_verb_asks_for_its_own_permission_and_for_no_other(desk):
@@ -63,9 +66,8 @@ def test_each_verb_asks_for_its_own_permission_and_for_no_other(desk):
         path = path.format(**names)
 
         def call(caller: Caller, verb: str = verb, path: str = path) -> Any:
-            return (
-                caller.get(path) if verb == "GET" else caller.post(path, {"transaction": 1} if "void" in path else {})
-            )
+            body = next((body for words, body in BODIES.items() if words in path), {})
+            return caller.get(path) if verb == "GET" else caller.post(path, body)
 
         assert code(call(nobody)) in ((401, "not-authenticated"), (403, "not-authenticated")), path
         for held, caller in strangers.items():
