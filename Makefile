@@ -4,12 +4,14 @@
 # make prove     the whole suite once more on the oldest, middle and newest versions, browser and packages included
 # make benchmark what it costs, against its budgets, with up to a million log rows; twenty minutes on a quiet machine
 #
+# make docs      the documentation as a site, in docs/_build/html
+#
 # All do their own set-up in .venv and .sandbox. They need Python 3.11 or newer, make and a package index.
 
 VENV := .venv/bin/python
 INSTALL = python="$$(sandbox/find-python)" && "$$python" sandbox/environment.py
 
-.PHONY: sandbox test prove benchmark lint mutants clean
+.PHONY: sandbox test prove benchmark docs tables lint mutants clean
 
 sandbox:
 	@$(INSTALL) sandbox && exec $(VENV) -m sandbox
@@ -39,13 +41,24 @@ benchmark:
 	exec $(VENV) -m pytest benchmarks --ds=benchmarks.settings --benchmark-enable --benchmark-warmup=off \
 		--benchmark-columns=min,median,rounds --benchmark-sort=name -q -p no:warnings -p no:cacheprovider $(ARGS)
 
+# The documentation as a site in docs/_build/html; warnings are errors, and nothing is asked of the network.
+docs:
+	@$(INSTALL) docs
+	$(VENV) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+# Its tables that are made from the code, after a check or a reason was added.
+tables:
+	@$(INSTALL) test
+	WRITE_TABLES=1 $(VENV) -m pytest -q tests/package/test_reference.py -k made_from_the_code
+
 lint:
 	@$(INSTALL) lint
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
 	$(VENV) -m mypy
 
-# Would a test notice? Hours for all of it; a module: make mutants ARGS="cybersource.protocol.reply*". docs/mutants.rst
+# Would a test notice? Hours for all of it; a module: make mutants ARGS="cybersource.protocol.reply*". docs/contributing/mutants.rst
 mutants:
 	@$(INSTALL) mutation
 	CI=1 .venv/bin/mutmut run $(ARGS)

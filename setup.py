@@ -79,6 +79,12 @@ LINT = [
     "twine>=6",
 ]
 
+# The documentation as a site; it reads no code, so it needs nothing else.
+DOCS = [
+    "pydata-sphinx-theme>=0.16",
+    "sphinx>=8",
+]
+
 # For `make mutants`, a developer's command.
 MUTATION = ["mutmut>=3.8"]
 
@@ -104,9 +110,10 @@ setup(
         "sandbox": SANDBOX,
         "test": TEST,
         "benchmark": BENCHMARK,
+        "docs": DOCS,
         "lint": LINT,
         "mutation": [*TEST, *MUTATION],
-        "dev": sorted({*TEST, *LINT, "tox>=4.20"}),
+        "dev": sorted({*TEST, *DOCS, *LINT, "tox>=4.20"}),
     },
     classifiers=[
         "Development Status :: 4 - Beta",

@@ -1,6 +1,6 @@
 """Which operation is allowed on what, and what it does: a table, and the checks that go with it.
 
-The table of ``docs/operations.rst`` is made of :data:`RULES`.
+The table of ``docs/reference/operations.rst`` is made of :data:`RULES`.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ MOVE_MONEY, DECIDE_REVIEW = "move_money", "decide_review"
 def permissions(kind: str, payment: Payment, transaction: Any) -> tuple[str, ...]:
     """The permissions that an operation needs, by its effect: what ends a review is for those who decide reviews.
 
-    The table of ``docs/operations.rst`` says the same.
+    The table of ``docs/reference/operations.rst`` says the same.
     """
     if kind in (Kind.ACCEPT_REVIEW, Kind.REJECT_REVIEW):
         return (DECIDE_REVIEW,)

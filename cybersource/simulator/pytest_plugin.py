@@ -17,7 +17,7 @@ and in a test, here with pytest-django's live server::
         payment = cybersource_simulator.wait_for_payment(reference_number="100018")
         assert cybersource_simulator.wait_for_delivery(payment).status == 200
 
-``docs/simulator.rst`` has the whole of it, and the table of faults.
+``docs/how-to/testing.rst`` has the whole of it, and the table of faults.
 
 Each test has a simulator of its own, on a free loopback port, stopped at the end. Its settings come from the fixture
 ``cybersource_simulator_settings``; override that one to have other keys or switches. No helper sleeps: they wake up

@@ -177,7 +177,7 @@ INJECTED = {
 
 def test_every_kind_of_difference_is_tried_and_in_the_documentation():
     assert set(INJECTED) == set(Difference)
-    page = (Path(__file__).parents[2] / "docs/reconciliation.rst").read_text()
+    page = (Path(__file__).parents[2] / "docs/reference/reconciliation.rst").read_text()
     for kind in Difference:
         assert f"``{kind.value}``\n     - {kind.label}\n" in page
 

@@ -1,4 +1,4 @@
-"""``docs/operations.rst`` says what the code does: its tables are the code's, and its example runs here."""
+"""The page of operations says what the code does: its tables are the code's, and its example runs here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cybersource import authorizations, operations, resolution, rules
 from cybersource.models import OperationState
 from tests.package.readme import ROOT, code, parsed, table
 
-PAGE = ROOT / "docs" / "operations.rst"
+PAGE = ROOT / "docs" / "reference" / "operations.rst"
 
 
 def test_the_page_is_clean_restructuredtext():

@@ -1,4 +1,4 @@
-"""``docs/api.rst`` says what the API does: its tables are the code's, and its example runs here, over real HTTP."""
+"""The API's page says what it does: its tables are the code's, and its example runs here, over real HTTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cybersource.standing import ENDED_WELL
 from tests.edges.test_api_guard import ASKS
 from tests.package.readme import ROOT, code, parsed, table
 
-PAGE = ROOT / "docs" / "api.rst"
+PAGE = ROOT / "docs" / "reference" / "rest-api.rst"
 
 Order = get_model("order", "Order")
 

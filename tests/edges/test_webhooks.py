@@ -32,7 +32,7 @@ from tests.shop import Shopper
 
 Order = get_model("order", "Order")
 
-DOCS = ROOT / "docs" / "rest.rst"
+DOCS = ROOT / "docs" / "reference" / "webhooks.rst"
 URL = "/api/cybersource/webhooks/"
 HEALTH = "/api/cybersource/webhooks/health/"
 

@@ -1,7 +1,7 @@
 """Run inside the generated project: fill the shop, buy one thing through the API, print what came of it as JSON.
 
-Usage: buy.py CHECKOUT_PAYLOAD TEMPLATE, two files taken from the README. CyberSource is played by the simulator, with
-the credentials of the project's own environment.
+Usage: buy.py CHECKOUT_PAYLOAD TEMPLATE, taken from the documentation. CyberSource is played by the simulator, with the
+credentials of the project's own environment.
 """
 
 from __future__ import annotations

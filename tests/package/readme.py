@@ -8,9 +8,46 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.core import publish_doctree
+from docutils.parsers.rst import Directive, directives, roles
+from docutils.parsers.rst.languages import en
 
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 README = ROOT / "README.rst"
+SETTINGS = DOCS / "reference" / "settings.rst"
+PAGES = sorted(path for path in DOCS.rglob("*.rst") if "_build" not in path.parts)
+
+#: What Sphinx adds to the language that pages use; without Sphinx their text is read all the same.
+for role in ("doc", "ref", "term"):
+    roles.register_generic_role(role, nodes.inline)
+    en.roles[role] = role
+
+
+class Contents(Directive):
+    """``toctree``: no text of the page."""
+
+    has_content = True
+    option_spec = {"maxdepth": directives.unchanged, "hidden": directives.flag}
+
+    def run(self) -> list[nodes.Node]:
+        return []
+
+
+class Glossary(Directive):
+    """``glossary``: a list of terms."""
+
+    has_content = True
+    option_spec = {"sorted": directives.flag}
+
+    def run(self) -> list[nodes.Node]:
+        terms = nodes.container()
+        self.state.nested_parse(self.content, self.content_offset, terms)
+        return [terms]
+
+
+for directive, reader in (("toctree", Contents), ("glossary", Glossary)):
+    directives.register_directive(directive, reader)
+    en.directives[directive] = directive
 
 
 @cache

@@ -9,7 +9,7 @@ from .readme import ROOT
 
 NOT_SOURCES = shutil.ignore_patterns(
     ".git", ".venv*", ".tox", ".sandbox", ".*_cache", ".hypothesis", "__pycache__", "*.pyc", "*.egg-info",
-    "build", "dist", "reports", ".coverage*",
+    "build", "_build", "dist", "reports", ".coverage*",
 )  # fmt: skip
 
 

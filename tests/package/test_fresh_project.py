@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .oscar_project import Project
-from .readme import code
+from .readme import ROOT, code
 from .steps import follow
 
 pytestmark = pytest.mark.package
@@ -23,6 +23,7 @@ CREDENTIALS = {
     "CYBERSOURCE_MERCHANT_ID": "acme_shop",
     "CYBERSOURCE_ORG_ID": "1snn5n9w",
 }
+FRONT_END = ROOT / "docs" / "how-to" / "front-end.rst"
 BUY = Path(__file__).with_name("buy.py")
 
 
@@ -56,7 +57,7 @@ def test_a_shop_with_credentials_is_told_of_the_closed_review_door_and_at_deploy
 
 def test_a_shopper_buys_and_the_order_is_authorized_once(shop, tmp_path):
     payload, template = tmp_path / "payload.json", tmp_path / "template.html"
-    payload.write_text(code("checkout-payload"))
+    payload.write_text(code("checkout-payload", FRONT_END))
     template.write_text(code("install-card-form"))
     result = json.loads(shop.run(f"{sys.executable} -W ignore {BUY} {payload} {template}", **CREDENTIALS))
     assert result["forms"] == ["get-token", "authorize"]

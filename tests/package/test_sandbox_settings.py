@@ -1,4 +1,4 @@
-"""The sandbox's settings can be overridden from the environment, each in the type that the README says it has."""
+"""The settings of the sandbox can be overridden from the environment, each in the type that the documentation says."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from django.test import RequestFactory
 
 from cybersource.client_address import client_address
 
-from .readme import ROOT, table
+from .readme import ROOT, SETTINGS, table
 
-#: By the README's type: what is written into the environment, and what the setting is then.
+#: By the documentation's type: what is written into the environment, and what the setting is then.
 WRITTEN: dict[str, list[tuple[str, Any]]] = {
     "str": [("1234567890", "1234567890"), ("true", "true"), ("[a]", "[a]")],
     "path": [("/run/keys/shop.p12", "/run/keys/shop.p12")],
@@ -31,8 +31,8 @@ def sandbox(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> Any:
     return runpy.run_path(str(ROOT / "sandbox" / "settings.py"))[name]
 
 
-@pytest.mark.parametrize(("name", "kind"), [(name, kind) for name, kind, _default, _meaning in table("settings-table")])
-def test_the_environment_gives_a_setting_the_type_that_the_readme_says(monkeypatch, name, kind):
+@pytest.mark.parametrize(("name", "kind"), [(name, kind) for name, kind, *_ in table("settings-table", SETTINGS)])
+def test_the_environment_gives_a_setting_the_type_that_the_documentation_says(monkeypatch, name, kind):
     for text, value in WRITTEN[kind]:
         told = sandbox(monkeypatch, name, text)
         told = list(told) if isinstance(told, tuple) else told

@@ -1,4 +1,4 @@
-"""``docs/simulator.rst`` says what the simulator does: its tables are the code's, and its example runs here."""
+"""The page on testing says what the simulator does: its tables are the code's, and its example runs here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cybersource.simulator.faults import Faults
 from cybersource.simulator.pytest_plugin import RunningSimulator
 from tests.package.readme import ROOT, code, parsed, table
 
-DOCS = ROOT / "docs" / "simulator.rst"
+DOCS = ROOT / "docs" / "how-to" / "testing.rst"
 
 # The example's fixtures and tests become this module's own, which pytest then finds.
 exec(code("example-test", DOCS), globals())

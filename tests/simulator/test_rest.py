@@ -767,14 +767,14 @@ def test_nothing_that_was_captured_is_more_than_was_held_however_many_ask_at_onc
 
 
 def test_the_page_of_docs_is_clean_and_its_table_of_faults_is_the_codes():
-    docs = ROOT / "docs" / "rest.rst"
+    docs = ROOT / "docs" / "reference" / "simulator.rst"
     assert parsed(docs)[1] == ""
     told = [(name, processed) for name, processed, _ in table("rest-faults-table", docs)]
     assert told == [(fault.value, "no" if fault in NOT_PROCESSED else "yes") for fault in RestFault]
 
 
 def test_the_table_of_services_names_every_service_that_answers_and_no_other(merchant):
-    rows = [name for name, _ in table("rest-services-table", ROOT / "docs" / "rest.rst")]
+    rows = [name for name, _ in table("rest-services-table", ROOT / "docs" / "reference" / "simulator.rst")]
     assert sorted(call for row in rows for call in " ".join(row.split()).split(", ")) == sorted(
         merchant.gateway.rest.services
     )
@@ -786,7 +786,7 @@ def test_a_service_that_is_none_is_404_and_does_nothing(merchant):
 
 
 def test_the_table_of_switches_names_every_switch_that_is_no_key():
-    told = [name for name, _, _ in table("rest-switches-table", ROOT / "docs" / "rest.rst")]
+    told = [name for name, _, _ in table("rest-switches-table", ROOT / "docs" / "reference" / "simulator.rst")]
     keys = {
         "merchant_id",
         "key_id",

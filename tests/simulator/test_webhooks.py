@@ -568,17 +568,17 @@ def test_a_webhook_is_for_this_machine_only(merchant):
 
 
 def test_the_table_of_webhook_faults_is_the_codes_own():
-    rows = [tuple(row) for row in table("webhook-faults-table", ROOT / "docs" / "rest.rst")]
+    rows = [tuple(row) for row in table("webhook-faults-table", ROOT / "docs" / "reference" / "simulator.rst")]
     assert rows == [(fault.value, fault.meaning) for fault in WebhookFault]
 
 
 def test_the_table_of_switches_names_every_switch():
-    rows = [row[0] for row in table("webhook-switches-table", ROOT / "docs" / "rest.rst")]
+    rows = [row[0] for row in table("webhook-switches-table", ROOT / "docs" / "reference" / "simulator.rst")]
     assert {name for row in rows for name in row.split(", ")} == set(WebhookSwitches.__dataclass_fields__)
 
 
 def test_the_example_of_the_docs_subscribes(merchant):
-    example = code("webhook-subscribe", ROOT / "docs" / "rest.rst")
+    example = code("webhook-subscribe", ROOT / "docs" / "reference" / "simulator.rst")
     exec(example, {"gateway": merchant.gateway})
     merchant.paid(reference_number="W1")
     assert told(merchant) == ["payments.payments.accept W1"]

@@ -1,4 +1,4 @@
-"""The REST services of the simulator: payments, reporting, decisions, tokens. ``docs/rest.rst`` says how it plays."""
+"""REST services of the simulator: payments, reporting, decisions, tokens. Described in ``docs/reference``."""
 
 from cybersource.simulator.rest.access import RestAccess, Vault
 from cybersource.simulator.rest.faults import RestFault, RestFaults

@@ -5,7 +5,7 @@ spoils the answer where a fault is switched on. Settlement goes by a clock of it
 :meth:`RestServices.advance` moves: tokens are still judged by the real one.
 
 Source: REST API field reference; payments, transaction search and response-code guides; replies seen by integrators.
-Where those are silent the reasons are ours, and a shop must not depend on them: see ``docs/rest.rst``.
+Where those are silent the reasons are ours, and a shop must not depend on them: see ``docs/reference/simulator.rst``.
 """
 
 import json
@@ -92,7 +92,7 @@ class RestServices:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """What is offered, as ``docs/rest.rst`` spells it: ``POST /pts/v2/payments/{id}/captures``."""
+        """What is offered, as ``docs/reference/simulator.rst`` spells it: ``POST /pts/v2/payments/{id}/captures``."""
         return tuple(f"{method} {_GROUP.sub(_placeholder, path.pattern)}" for method, path, _ in self._routes)
 
     @property

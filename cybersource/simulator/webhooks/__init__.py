@@ -1,4 +1,4 @@
-"""Webhooks: subscriptions, the events of all doors, and signed deliveries. ``docs/rest.rst`` says how it plays."""
+"""Webhooks: subscriptions, the events of all doors, and signed deliveries. Described in ``docs/reference``."""
 
 from cybersource.simulator.webhooks.faults import WebhookFault, WebhookFaults
 from cybersource.simulator.webhooks.switches import PayloadShape, Signed, WebhookSwitches
