@@ -44,6 +44,7 @@ from oscar.core.loading import get_model
 
 from cybersource import authorizations, giving_back, operations, reconciliation, standing
 from cybersource.models import PaymentAttempt, PaymentOperation, PaymentToken
+from cybersource.recovery import Became
 from cybersource.rules import InvalidOperation
 from cybersource.simulator import Gateway, Settings, cards
 from cybersource.simulator.pytest_plugin import RunningSimulator
@@ -87,6 +88,9 @@ WHICH = st.integers(0, 11)
 RARELY = st.sampled_from((False, False, True))
 #: At which statement or commit of its work the process is killed; None for never.
 DEATHS = st.one_of(st.none(), st.none(), st.none(), st.none(), st.integers(0, 70))
+
+#: What a run says of operations that it could not ask about: those made elsewhere.
+NOTHING_NEW = {Became.LISTED, Became.ELSEWHERE}
 
 #: Where the shop may go for a while. It may leave its merchant with the endpoint or alone, as by a mistake.
 CHANGES = ("key", "wrong key", "merchant", "merchant alone", "environment")
@@ -563,7 +567,8 @@ class Desk(RuleBasedStateMachine):
             report = self.run("reconcile", days=3)
             assert report.is_complete, report.problems
         again = self.run("reconcile", days=3)
-        assert again.is_complete and not any(+counts for counts in again.counts.values()), again.counts
+        done = {what for counts in again.counts.values() for what in +counts}
+        assert again.is_complete and done <= NOTHING_NEW, again.counts
         ledger.what_has_no_end_is_listed(timezone.now())
         self.the_laws_hold()
         merchant_id = self.simulator.shop_settings["CYBERSOURCE_MERCHANT_ID"]
@@ -572,7 +577,7 @@ class Desk(RuleBasedStateMachine):
         ledger.every_call_has_its_evidence(self.rest.calls)
         assert not any(rest.transactions for rest in everywhere[1:]), "money was moved elsewhere"
         counted["histories"] += 1
-        if THOROUGH and counted["histories"] % 25 == 0:
+        if THOROUGH and counted["histories"] % 10 == 0:
             print(f"{counted['histories']} histories, {counted['events']} events", flush=True)
 
 
@@ -594,7 +599,7 @@ def test_the_laws_of_the_ledger_hold_whatever_happens(committed_db, capsys):
             Desk,
             settings=settings(
                 max_examples=1000 if THOROUGH else 8,
-                stateful_step_count=30 if THOROUGH else 15,
+                stateful_step_count=25 if THOROUGH else 15,
                 deadline=None,
                 derandomize=not THOROUGH,
                 database=None,
