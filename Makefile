@@ -1,7 +1,8 @@
 # make sandbox   a shop on http://localhost:8000 with a CyberSource on this machine, until Ctrl-C
 # make test      the whole test suite; make test ARGS="-k reply -x" for a part of it
 #
-# make prove     the whole suite once more on the oldest, middle and newest versions, browser and packages included
+# make prove     the whole suite once more on the oldest, middle and newest versions, browser and packages included,
+#                and then against deliberate faults in the money code
 # make benchmark what it costs, against its budgets, with up to a million log rows; twenty minutes on a quiet machine
 #
 # make docs      the documentation as a site, in docs/_build/html
@@ -11,7 +12,7 @@
 VENV := .venv/bin/python
 INSTALL = python="$$(sandbox/find-python)" && "$$python" sandbox/environment.py
 
-.PHONY: sandbox test prove benchmark docs tables lint mutants clean
+.PHONY: sandbox test prove benchmark docs tables lint mutants faults clean
 
 sandbox:
 	@$(INSTALL) sandbox && exec $(VENV) -m sandbox
@@ -32,8 +33,9 @@ prove:
 	@[ -x .tox/tools/bin/tox ] || { $(VENV) -m venv .tox/tools && .tox/tools/bin/python -m pip install -q "tox>=4.20"; }
 	@chromium="$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome \
 		|| command -v google-chrome-stable)}"; \
-	REQUIRE_BROWSER=1 CHROMIUM="$$chromium" exec .tox/tools/bin/tox run --skip-missing-interpreters false \
+	REQUIRE_BROWSER=1 CHROMIUM="$$chromium" .tox/tools/bin/tox run --skip-missing-interpreters false \
 		-e $(PAIRS) $(if $(ARGS),-- $(ARGS))
+	@$(if $(ARGS),,$(VENV) -m tests.deliberate_faults)
 
 # A part of it: make benchmark ARGS="-k review"
 benchmark:
@@ -62,6 +64,11 @@ lint:
 mutants:
 	@$(INSTALL) mutation
 	CI=1 .venv/bin/mutmut run $(ARGS)
+
+# Would a test notice a fault in the money code? Hours; a part: make faults ARGS="--room payments --sample 40". docs/contributing/mutants.rst
+faults:
+	@$(INSTALL) test
+	$(VENV) -m tests.deliberate_faults $(ARGS)
 
 # The database is in .sandbox too; where PostgreSQL's user may not enter, a link says where it is instead.
 clean:
