@@ -85,8 +85,9 @@ def back_from(payment: Payment, taken: standing.Taken, amount: Decimal | None, *
     on = taken.transaction
     whole = not is_part and amount in (None, on.amount)
     if whole and taken.standing == Standing.TAKEN and taken.left == on.amount and is_young(on):
-        freed = step(Kind.REVERSE, payment, payment.authorization, payment.held + on.amount)
-        return [step(Kind.VOID, payment, on, on.amount), freed] if payment.authorization else []
+        void = step(Kind.VOID, payment, on, on.amount)
+        hold = payment.authorization
+        return [void, step(Kind.REVERSE, payment, hold, payment.held + on.amount)] if hold else [void]
     back = min(taken.left, payment.left_to_refund) if amount is None else amount
     return [step(Kind.REFUND, payment, on, back)] if back else []
 
