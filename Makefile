@@ -12,7 +12,7 @@
 VENV := .venv/bin/python
 INSTALL = python="$$(sandbox/find-python)" && "$$python" sandbox/environment.py
 
-.PHONY: sandbox test prove benchmark docs tables lint mutants faults clean
+.PHONY: sandbox test prove benchmark docs tables release-check lint mutants faults clean
 
 sandbox:
 	@$(INSTALL) sandbox && exec $(VENV) -m sandbox
@@ -53,6 +53,10 @@ docs:
 tables:
 	@$(INSTALL) test
 	WRITE_TABLES=1 $(VENV) -m pytest -q tests/package/test_reference.py -k made_from_the_code
+
+# What only the owner can fill in, the version, the changelog's day.
+release-check:
+	@.ci/release-check
 
 lint:
 	@$(INSTALL) lint

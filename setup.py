@@ -1,10 +1,24 @@
 """Packaging of django-oscar-cybersource. Tool settings (pytest, ruff, mypy, import-linter) stand in pyproject.toml."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+
+#: Where the sources are. Only the owner knows: `make release-check` refuses a release while this stands.
+REPOSITORY = "https://placeholder.invalid/django-oscar-cybersource"
+
+#: The site of the documentation. Until there is one, its sources.
+DOCUMENTATION = f"{REPOSITORY}/tree/main/docs"
+
+
+def for_the_index(text: str) -> str:
+    """The README where the package index shows it: pictures and links that lie beside it get an address."""
+    text = re.sub(r"(?m)^(\.\. image:: )(?!\w+:)(\S+)", rf"\1{REPOSITORY}/raw/main/\2", text)
+    return re.sub(r"<(?!\w+:)([\w./-]+\.rst)>`__", rf"<{REPOSITORY}/blob/main/\1>`__", text)
+
 
 #: The newest patch of each line of Django that is taken. 4.2 has ended; nothing newer goes with Oscar 3.2.
 DJANGO = {"4.2": 30, "5.2": 19, "6.0": 10, "6.1": 3}
@@ -92,8 +106,15 @@ setup(
     name="django-oscar-cybersource",
     version="11.0.0.dev0",
     description="Take cards in a django-oscar shop through CyberSource Secure Acceptance Silent Order POST.",
-    long_description=(HERE / "README.rst").read_text(encoding="utf-8"),
+    long_description=for_the_index((HERE / "README.rst").read_text(encoding="utf-8")),
     long_description_content_type="text/x-rst",
+    url=REPOSITORY,
+    project_urls={
+        "Documentation": DOCUMENTATION,
+        "Changelog": f"{REPOSITORY}/blob/main/CHANGELOG.rst",
+        "Issues": f"{REPOSITORY}/issues",
+        "Security": f"{REPOSITORY}/blob/main/SECURITY.rst",
+    },
     license_expression="BSD-3-Clause",
     license_files=["LICENSE"],
     keywords="django oscar cybersource secure-acceptance silent-order-post payment decision-manager",
@@ -122,13 +143,24 @@ setup(
         "Framework :: Django :: 4.2",
         "Framework :: Django :: 5.2",
         "Framework :: Django :: 6.0",
+        "Framework :: Django :: 6.1",
+        "Framework :: Pytest",
         "Intended Audience :: Developers",
+        "Natural Language :: English",
+        "Natural Language :: French",
+        "Natural Language :: German",
+        "Natural Language :: Spanish",
         "Operating System :: OS Independent",
+        "Programming Language :: JavaScript",
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3 :: Only",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: Implementation :: CPython",
+        "Topic :: Internet :: WWW/HTTP :: Dynamic Content",
+        "Topic :: Office/Business :: Financial",
         "Topic :: Office/Business :: Financial :: Point-Of-Sale",
+        "Typing :: Typed",
     ],
 )
