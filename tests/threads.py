@@ -29,3 +29,16 @@ def in_threads(work: Callable[[int], Any], count: int) -> list[Any]:
 def at_once(*works: Callable[[], Any]) -> list[Any]:
     """Do each of them, let go at the same moment; return what they returned."""
     return in_threads(lambda number: works[number](), len(works))
+
+
+def wait_until_somebody_waits() -> None:
+    """Wait until a session of this database waits for a lock."""
+    for _look in range(200):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            if cursor.fetchone()[0]:
+                return
+        threading.Event().wait(0.05)
+    raise AssertionError("nobody waited for a lock")

@@ -19,7 +19,7 @@ from cybersource.models import AttentionItem, CyberSourceReply, OrderConfirmatio
 from cybersource.simulator import cards
 from tests.laws.rows import THOROUGH
 from tests.shop import MERCHANT_POST, REPLY, Shopper, card, customer, post_notification, post_reply
-from tests.threads import in_threads
+from tests.threads import at_once, in_threads
 
 pytestmark = pytest.mark.usefixtures("one_step")
 
@@ -228,16 +228,22 @@ def test_a_reply_that_was_logged_and_never_settled_is_settled_by_the_command(sho
     assert "replies settled: 1" in capsys.readouterr().out
 
 
-def test_the_evidence_is_committed_also_under_atomic_requests(shopper, connected, monkeypatch):
-    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+@pytest.mark.parametrize("atomic", [False, True])
+@pytest.mark.parametrize(("door", "answered"), [(REPLY, 303), (MERCHANT_POST, 503)])
+def test_the_evidence_is_committed_while_the_view_still_runs(shopper, connected, monkeypatch, door, answered, atomic):
+    """Also under ATOMIC_REQUESTS: another connection sees it before its effects, which then fail."""
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", atomic)
     order = shopper.check_out()
-    answer = shopper.submit()
+    reply = shopper.reply()
+    seen = []
 
-    def broken(sender, **kwargs):
+    def look_and_break(sender, **kwargs):
+        seen.append(at_once(lambda: list(CyberSourceReply.objects.values_list("result", flat=True))))
         raise DatabaseError("the disk is on fire")
 
-    connected(pre_save, broken, sender=Transaction)
-    assert post_reply(answer.reply).status_code == 303
+    connected(pre_save, look_and_break, sender=Transaction)
+    assert post_reply(reply, url=door).status_code == answered
+    assert seen == [[["received"]]]
     assert CyberSourceReply.objects.get().result == "received"
     order.refresh_from_db()
     assert order.status == "Pending"

@@ -362,7 +362,9 @@ def test_an_amount_the_currency_does_not_have_is_declined_at_checkout_and_explai
     state = Cybersource().record_payment(request, order, "cybersource", amount=Decimal("10.50"))
     assert not isinstance(state, AttemptStatus)
     assert state.status == "Declined"
-    assert any("JPY" in note.message or "decimal" in note.message for note in order.notes.all())
+    assert [note.message for note in order.notes.all()] == [
+        "The card form could not be made: The amount has more decimals than its currency."
+    ]
 
 
 def test_a_shop_without_a_key_says_so_before_an_order_is_placed(shopper, settings, caplog):

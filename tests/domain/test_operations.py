@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
+import requests
 from django.db import transaction
 from oscar.core.loading import get_model
 
@@ -12,7 +14,7 @@ from cybersource import gateway, operations, rules, signals, standing
 from cybersource.models import Attention, AttentionItem, CyberSourceReply, PaymentAttempt, PaymentOperation
 from cybersource.rules import InvalidOperation
 from tests.desk import events, notes, source_of, transactions
-from tests.threads import in_threads
+from tests.threads import at_once, in_threads
 
 Source = get_model("payment", "Source")
 SourceType = get_model("payment", "SourceType")
@@ -487,9 +489,21 @@ def test_the_end_of_an_operation_is_announced_once_and_a_raising_receiver_harms_
     assert heard == [(order.number, "capture", "done")]
 
 
-def test_no_call_of_an_operation_leaves_before_its_row_is_committed(desk):
+def test_no_call_of_an_operation_leaves_before_its_row_is_committed(desk, monkeypatch):
     order = desk.order()
+    seen, send = [], requests.Session.send
+
+    def rows() -> list[Any]:
+        operations_there = PaymentOperation.objects.values_list("reference_number", "state")
+        return [*operations_there, *CyberSourceReply.objects.exclude(operation=None).values_list("outcome", flat=True)]
+
+    def look_and_send(session: Any, request: Any, **how: Any) -> Any:
+        seen.extend(at_once(rows))  # another connection sees what is committed
+        return send(session, request, **how)
+
+    monkeypatch.setattr(requests.Session, "send", look_and_send)
     desk.do("capture", desk.authorization(order))
+    assert seen == [[(f"{order.number}-C1", "sent"), ""]]
     operation = PaymentOperation.objects.get()
     asked = CyberSourceReply.objects.get(operation=operation)
     assert operation.date_created <= asked.date_created

@@ -27,7 +27,7 @@ from tests.conftest import empty_tables
 from tests.review_messages import D1_BODY, D2, D3, D4, D5, D6, D7, body_of
 from tests.reviewing import notes, tell, transactions, under_review, under_review_as
 from tests.shop import MERCHANT_POST, Shopper, card, post_notification, post_reply
-from tests.threads import in_threads
+from tests.threads import at_once, in_threads, wait_until_somebody_waits
 
 pytestmark = pytest.mark.usefixtures("one_step")
 
@@ -474,19 +474,14 @@ def test_a_failure_halfway_leaves_nothing_of_the_decision_behind(shopper):
     assert FollowonResult.objects.count() == 0
 
 
-def test_what_was_told_is_stored_before_it_has_any_effect(shopper):
+@pytest.mark.parametrize("atomic", [False, True])
+def test_what_was_told_is_stored_before_it_has_any_effect(shopper, monkeypatch, atomic):
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", atomic)
     case = under_review(shopper)
     seen = []
 
-    def look(sender, **kwargs):
-        with ThreadPoolExecutor(1) as pool:  # another connection sees only what was committed
-            seen.append(pool.submit(elsewhere).result())
-
-    def elsewhere():
-        try:
-            return case.told, ReviewNotification.objects.get().state
-        finally:
-            connections.close_all()
+    def look(sender, **kwargs):  # another connection sees only what was committed
+        seen.extend(at_once(lambda: (case.told, ReviewNotification.objects.get().state)))
 
     pre_save.connect(look, sender=Transaction, weak=False)
     try:
@@ -601,24 +596,12 @@ def test_the_order_is_locked_before_the_transaction(shopper):
         holder = pool.submit(hold_the_order)
         assert held.wait(10)
         decider = pool.submit(decide)
-        _wait_until_somebody_waits()
+        wait_until_somebody_waits()
         done.set()
         holder.result(20)
         assert decider.result(20) == 200
     assert len(seen) == 1
     assert case.status == "Authorized"
-
-
-def _wait_until_somebody_waits():
-    for _look in range(200):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            )
-            if cursor.fetchone()[0]:
-                return
-        threading.Event().wait(0.05)
-    raise AssertionError("nobody waited for the order's row")
 
 
 # -- evidence, with a ceiling ----------------------------------------------------------------------------------------

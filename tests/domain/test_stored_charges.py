@@ -61,7 +61,9 @@ def test_the_clock_does_not_end_an_order_whose_replaced_form_was_charged(shopper
     CyberSourceReply.objects.update(result="received")
     wait()
     run()
-    assert states(order)[-1] in ("open", "authorized")
+    assert (states(order), fate(order)) == (["replaced", "open"], KEPT)
+    call_command("cybersource_reprocess")
+    assert (states(order), fate(order)) == (["authorized", "open"], PAID)
 
 
 def test_a_form_that_was_shown_and_replaced_is_asked_about_when_nothing_is_heard_at_all(shopper):

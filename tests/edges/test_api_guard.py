@@ -92,7 +92,7 @@ def test_staff_without_a_permission_and_users_that_were_switched_off_may_nothing
     assert caller.get("payments/").status_code == 200
     user.is_active = False
     user.save()
-    assert caller.get("payments/").status_code in (401, 403)
+    assert code(caller.get("payments/")) == (403, "not-authenticated")
     other = user_with(name="clerk")
     other.is_staff = True
     other.save()
@@ -151,7 +151,7 @@ def test_whatever_goes_wrong_has_one_shape(desk, staff):
     assert code(staff.get("payments/", state="lost")) == (400, "invalid")
     assert code(staff.get("payments/", order="\0")) == (400, "invalid")
     assert code(staff.get("payments/", before="x")) == (400, "invalid")
-    assert staff.get("payments/", since="0001-01-01T00:00:00+23:59").status_code in (200, 400)
+    assert code(staff.get("payments/", since="0001-01-01T00:00:00+23:59")) == (400, "invalid")
     assert code(staff.get(f"payments/{10**25}/")) == (404, "not-found")
     assert code(Caller().get("receipts/100%0042-AAAAAAAAAA/")) == (404, "not-found")
     for path in ("", "payments", "nowhere/", "payments/x/", "payments/1/steal/"):
