@@ -40,7 +40,8 @@ def main() -> int:
     left_out = [f"--ignore=tests/{one}" for one in LEFT_OUT]
     tests = options.tests or [f"tests/{one}" for one in TESTS]
     code = pytest.main(
-        ["-q", "-s", "-n0", "--reuse-db", "-p", "no:cacheprovider", "-p", "no:randomly", *left_out, *tests], [runner]
+        ["-q", "-s", "--tb=no", "-n0", "--reuse-db", "-p", "no:cacheprovider", "-p", "no:randomly", *left_out, *tests],
+        [runner],
     )
     if options.record or not runner.outcomes:
         return int(code)

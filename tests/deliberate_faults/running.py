@@ -73,7 +73,7 @@ class Runner:
         self.record_only = record_only
         self.outcomes: dict[str, list[Outcome]] = {}
         self.failed: list[str] = []
-        self.recorder: Recorder | None = None
+        self.is_unclean = True
 
     # -- in the parent -------------------------------------------------------------------------------------------------
 
@@ -86,6 +86,8 @@ class Runner:
         self.record()
         if self.record_only:
             return True
+        gc.collect()
+        gc.freeze()  # a child would copy every page that its own collector touches
         for room, chosen in self.chosen.items():
             self.outcomes[room] = []
             for number, fault in enumerate(chosen, 1):
@@ -125,6 +127,7 @@ class Runner:
         result.unlink(missing_ok=True)
         code = self.in_child(lambda: self.run_in_child(fault, tests, result)) if tests else 0
         noticed = ""
+        self.is_unclean = os.WIFSIGNALED(code)  # stopped in the middle of a test
         if code:
             noticed = result.read_text() if result.exists() else "time"
         return Outcome(fault, noticed, len(tests), time.monotonic() - started)
@@ -189,7 +192,8 @@ class Runner:
 
     def run_in_child(self, fault: Fault, tests: list[pytest.Item], result: Path) -> int:
         put_in(fault, self.functions)
-        clean_up(self.items)
+        if self.is_unclean:
+            clean_up(self.items)
         for item, following in pairs(tests):
             self.failed.clear()
             result.write_text(f"time: {item.nodeid}")
@@ -203,14 +207,14 @@ class Runner:
 
     def record_in_child(self, tests: list[pytest.Item]) -> int:
         clean_up(self.items)
-        self.recorder = Recorder(self.places)
+        recorder = Recorder(self.places)
         for number, (item, following) in enumerate(pairs(tests), 1):
             self.failed.clear()
-            self.recorder.begin()
+            recorder.begin()
             started = time.monotonic()
             run_one(item, following)
             seconds = time.monotonic() - started
-            self.seen[item.nodeid] = Seen(seconds, not self.failed, self.recorder.end(), digest_of(item.path))
+            self.seen[item.nodeid] = Seen(seconds, not self.failed, recorder.end(), digest_of(item.path))
             if number % 100 == 0:
                 save_map(self.places, self.seen)
         save_map(self.places, self.seen)
