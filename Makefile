@@ -2,7 +2,7 @@
 # make test      the whole test suite; make test ARGS="-k reply -x" for a part of it
 #
 # make prove     the whole suite once more on the oldest, middle and newest versions, browser and packages included,
-#                and then against deliberate faults in the money code
+#                a thousand random histories of the ledger, and then deliberate faults in the money code
 # make benchmark what it costs, against its budgets, with up to a million log rows; twenty minutes on a quiet machine
 #
 # make docs      the documentation as a site, in docs/_build/html
@@ -27,7 +27,8 @@ test:
 	exec $(VENV) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Hours; needs Python 3.11, 3.12 and 3.13 and a Chromium. One pair: make prove PAIRS=oldest; a part: ARGS="tests/browser"
-PAIRS ?= oldest,middle,newest
+comma := ,
+PAIRS ?= oldest,middle,newest$(if $(ARGS),,$(comma)histories)
 prove:
 	@$(INSTALL) test
 	@[ -x .tox/tools/bin/tox ] || { $(VENV) -m venv .tox/tools && .tox/tools/bin/python -m pip install -q "tox>=4.20"; }

@@ -568,6 +568,8 @@ class Desk(RuleBasedStateMachine):
             assert report.is_complete, report.problems
         again = self.run("reconcile", days=3)
         done = {what for counts in again.counts.values() for what in +counts}
+        if self.something_was_deleted:
+            done.discard("still differing")  # its charges are in CyberSource's books, and on the list
         assert again.is_complete and done <= NOTHING_NEW, again.counts
         ledger.what_has_no_end_is_listed(timezone.now())
         self.the_laws_hold()
@@ -578,7 +580,7 @@ class Desk(RuleBasedStateMachine):
         assert not any(rest.transactions for rest in everywhere[1:]), "money was moved elsewhere"
         counted["histories"] += 1
         if THOROUGH and counted["histories"] % 10 == 0:
-            print(f"{counted['histories']} histories, {counted['events']} events", flush=True)
+            print(dict(sorted(counted.items())), flush=True)
 
 
 def test_the_laws_of_the_ledger_hold_whatever_happens(committed_db, capsys):
@@ -610,8 +612,6 @@ def test_the_laws_of_the_ledger_hold_whatever_happens(committed_db, capsys):
                 suppress_health_check=list(HealthCheck),
             ),
         )
-        if THOROUGH:
-            print(f"\n{dict(sorted(counted.items()))}", flush=True)
-    missing = {kind for kind in KINDS if not counted[kind]}
-    assert not (THOROUGH and missing), f"never happened: {sorted(missing)}"
+    missing = sorted(kind for kind in KINDS if not counted[kind])
+    assert not (THOROUGH and missing), f"never happened: {missing}"
     assert counted["histories"] and counted["capture done"] and counted["killed"], counted
