@@ -19,7 +19,7 @@ from oscar.core.loading import get_model
 from . import giving_back, operations, orders, rules, standing
 from .conf import conf
 from .models import AttentionItem, PaymentOperation
-from .rules import Problem
+from .rules import InvalidOperation, Problem
 
 Source = get_model("payment", "Source")
 Transaction = get_model("payment", "Transaction")
@@ -139,12 +139,15 @@ class Desk:
 
     def problems(self, wish: Wish | None = None) -> Sequence[Problem]:
         """Why this cannot be asked now; of no wish in particular, why nothing can."""
+        try:
+            operations.require_rest()
+        except InvalidOperation as refused:
+            return refused.problems
         if self.act == Act.GIVE_BACK:
-            if not giving_back.plan(self.payment, on=self.transaction):
-                kind = giving_back.kind_for(self.transaction)
-                return self.checked(kind, wish) or [nothing_left()]
-            if self.is_whole_payment:
-                return []
+            steps = giving_back.plan(self.payment, on=self.transaction)
+            if not steps or self.is_whole_payment:
+                found = giving_back.problems(self.payment, self.transaction, steps)
+                return found if steps else found or [nothing_left()]
         found = self.checked(self.kind, wish)
         return [nothing_left()] if wish is None and any(one.field == "amount" for one in found) else found
 

@@ -16,7 +16,7 @@ from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
-from . import clock, paging, payments, rules, standing
+from . import clock, gateway, paging, payments, rules, standing
 from .models import CyberSourceReply, PaymentOperation
 from .protocol import CARD_TYPES
 from .rules import InvalidOperation, Problem
@@ -81,7 +81,7 @@ class Step:
             currency=payment.currency,
             stands=payment.standing(transaction) if stands else None,
             left=left,
-            allowed=rules.allowed(payment, transaction),
+            allowed=rules.allowed(payment, transaction) if gateway.is_ready() else (),
         )
 
 

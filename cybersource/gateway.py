@@ -145,6 +145,15 @@ def access() -> Access:
     raise ImproperlyConfigured(f"A key of the REST door cannot be used: {explanation}")
 
 
+def is_ready() -> bool:
+    """Whether the shop has a key by which CyberSource can be asked."""
+    try:
+        access()
+    except ImproperlyConfigured:
+        return False
+    return True
+
+
 def reaches(made: PaymentOperation) -> bool:
     """Whether our key may speak for the merchant for whom an operation was made, in the environment of then."""
     if made.environment not in ("", conf.environment):

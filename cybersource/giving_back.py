@@ -62,15 +62,54 @@ def plan(
     taken = payment.capture(on) if on is not None else None
     if taken:
         return tuple(back_from(payment, taken, amount, is_part=bool(lines)))
-    if payment.authorization is None or not payment.is_ours:
+    if payment.authorization is None or not payment.is_ours or on not in (None, payment.authorization):
         return ()
-    steps = [one for capture in payment.captures for one in back_from(payment, capture, None)]
-    steps = [one for one in steps if one.kind != Kind.REVERSE]
+    steps, left = [], payment.left_to_refund
+    for capture in payment.captures:
+        found = [one for one in back_from(payment, capture, None, left=left) if one.kind != Kind.REVERSE]
+        left -= sum((one.amount for one in found), standing.NOTHING)
+        steps += found
     freed = sum((one.amount for one in steps if one.kind == Kind.VOID), standing.NOTHING)
     held = payment.left_to_reverse
     if held + freed:
         steps.append(step(Kind.REVERSE, payment, payment.authorization, held + freed))
     return tuple(steps)
+
+
+def waits_for(payment: Payment, on: Any) -> PaymentOperation | None:
+    """The operation that has to end before all of a payment can go back: what it takes would be in no step else."""
+    is_whole = payment.authorization is not None and on.pk == payment.authorization.pk
+    return payment.under_way[0] if is_whole and payment.under_way else None
+
+
+def problems(payment: Payment, on: Any, steps: Sequence[Step]) -> list[rules.Problem]:
+    """Why a plan cannot be begun now; empty when it can."""
+    if earlier := waits_for(payment, on):
+        return [rules.under_way(earlier)]
+    first = steps[0] if steps else None
+    kind, of = (first.kind, first.transaction) if first else (kind_for(on), on)
+    return rules.check(kind, payment, of, amount=first.amount if first else rules.limit(kind, payment, of))
+
+
+def foretell(
+    order: Any, payment: Payment, *, on: Any, amount: Decimal | None = None, lines: Mapping[int, int] | None = None
+) -> tuple[Step, ...]:
+    """The plan as it would be begun, of lines with what they cost. Empty when there is nothing to give back.
+
+    Raises :class:`~cybersource.rules.InvalidOperation` where it would be refused.
+    """
+    steps = plan(payment, on=on, amount=amount, lines=lines)
+    if not steps:
+        return ()
+    operations.require_rest()
+    if lines:
+        parts = operations.parts_of(order, payment, on, Kind.REFUND, amount, lines)
+        if found := rules.check(Kind.REFUND, payment, on, **parts.checked):
+            raise rules.InvalidOperation(*found)
+        return (step(Kind.REFUND, payment, on, parts.amount),)
+    if found := problems(payment, on, steps):
+        raise rules.InvalidOperation(*found)
+    return steps
 
 
 def permissions(payment: Payment, on: Any, steps: Sequence[Step]) -> tuple[str, ...]:
@@ -80,15 +119,27 @@ def permissions(payment: Payment, on: Any, steps: Sequence[Step]) -> tuple[str, 
     return tuple(dict.fromkeys(found))
 
 
-def back_from(payment: Payment, taken: standing.Taken, amount: Decimal | None, *, is_part: bool = False) -> list[Step]:
-    """The steps by which a capture goes back, all of what is left of it or a part."""
+def back_from(
+    payment: Payment,
+    taken: standing.Taken,
+    amount: Decimal | None,
+    *,
+    is_part: bool = False,
+    left: Decimal | None = None,
+) -> list[Step]:
+    """The steps by which a capture goes back, all of what is left of it or a part.
+
+    ``left`` is what of the payment can still be refunded. Where a refund was booked that names no capture, that is less
+    than what is left of its captures, and a capture of which some may have gone back is not voided.
+    """
     on = taken.transaction
+    left = payment.left_to_refund if left is None else left
     whole = not is_part and amount in (None, on.amount)
-    if whole and taken.standing == Standing.TAKEN and taken.left == on.amount and is_young(on):
+    if whole and taken.standing == Standing.TAKEN and taken.left == on.amount <= left and is_young(on):
         void = step(Kind.VOID, payment, on, on.amount)
         hold = payment.authorization
         return [void, step(Kind.REVERSE, payment, hold, payment.held + on.amount)] if hold else [void]
-    back = min(taken.left, payment.left_to_refund) if amount is None else amount
+    back = min(taken.left, left) if amount is None else amount
     return [step(Kind.REFUND, payment, on, back)] if back else []
 
 
@@ -222,6 +273,8 @@ def begin(
     payment = standing.of_source(source)
     on = next(one for one in payment.transactions if one.pk == transaction_id)
     steps = plan(payment, on=on, amount=amount, lines=lines)
+    if (earlier := waits_for(payment, on)) and checked.get("seen") in (None, "", payment.version):
+        raise rules.InvalidOperation(rules.under_way(earlier))
     kind = steps[0].kind if steps else kind_for(on)
     how_much: dict[str, Any] = {}
     if kind == Kind.REFUND:

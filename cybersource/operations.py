@@ -483,7 +483,7 @@ def _take_up(operation_id: int) -> Begun | None:
     payment = plans.without_waiting(standing.of_source(operation.transaction.source), operation.plan)
     on = next(one for one in payment.transactions if one.pk == operation.transaction_id)
     kind = Kind(operation.kind)
-    if rules.blocked(kind, payment, on):
+    if payment.blocked(kind, on):
         return None
     if not left_for(kind, payment, on):
         return drop(operation, plans.NOTHING_LEFT, "")

@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from oscar.core.loading import get_model
 
-from .conf import conf
 from .models import PaymentOperation
 from .protocol import AmountNotRepresentable, currency_exponent, format_amount
+from .protocol.rest.calls import is_id
 from .standing import REFUND_VOID, REVERSAL, VOID, Payment, Quantities, Standing
 
 Source = get_model("payment", "Source")
@@ -153,16 +153,24 @@ LIMITS = {
 
 
 def allowed(payment: Payment, transaction: Any) -> tuple[Kind, ...]:
-    """The operations that this Transaction may go through now; none while one is under way on it."""
+    """The operations that would be begun on this Transaction now, by a shop that has a key to ask them with."""
     standing = payment.standing(transaction)
+    found = [kind for kind, rule in RULES.items() if standing in rule.allowed]
     return tuple(
-        kind
-        for kind, rule in RULES.items()
-        if transaction.txn_type in rule.acts_on
-        and standing in rule.allowed
-        and not blocked(kind, payment, transaction)
-        and limit(kind, payment, transaction) > 0
+        kind for kind in found if not check(kind, payment, transaction, amount=limit(kind, payment, transaction))
     )
+
+
+def goes_back(payment: Payment, transaction: Any) -> bool:
+    """Whether money can be given back of a capture, or of the whole payment by its authorization.
+
+    What goes back is found out of the payment as it stands, so all of it waits for everything that is under way.
+    """
+    if payment.capture(transaction) is not None:
+        return Kind.REFUND in allowed(payment, transaction)
+    is_whole = payment.authorization is not None and transaction.pk == payment.authorization.pk
+    steps = [(Kind.REVERSE, transaction), *((Kind.REFUND, one.transaction) for one in payment.captures)]
+    return is_whole and not payment.under_way and any(kind in allowed(payment, on) for kind, on in steps)
 
 
 #: What whoever asks for an operation needs: permissions of the app, by their codenames.
@@ -181,25 +189,6 @@ def permissions(kind: str, payment: Payment, transaction: Any) -> tuple[str, ...
     return (MOVE_MONEY,)
 
 
-def blocked(kind: str, payment: Payment, transaction: Any) -> PaymentOperation | None:
-    """The operation under way that this one has to wait for.
-
-    Refunds of one capture, and captures of one authorization, go beside each other: their sums are checked. Whatever
-    undoes something waits for everything on it, and everything on it waits for that. After a capture that is to be the
-    last there is no other, so its outcome has to be known first.
-    """
-    beside = {Kind.CAPTURE: (Kind.CAPTURE,), Kind.REFUND: (Kind.REFUND,)}.get(Kind(kind), ())
-    of_hold = transaction.txn_type == Transaction.AUTHORISE
-    for one in payment.under_way:
-        same = one.transaction_id == transaction.pk
-        # What gives a hold back, or decides over it, is about the captures too.
-        whole = of_hold and kind == Kind.REVERSE
-        is_last = one.kind == Kind.CAPTURE and (one.is_last or not conf.several_captures)
-        if (same or whole) and (is_last or one.kind not in beside):
-            return one
-    return None
-
-
 def check(
     kind: Kind,
     payment: Payment,
@@ -215,18 +204,14 @@ def check(
     """Every reason why ``kind`` may not be done to ``transaction`` now; empty when it may."""
     standing = payment.standing(transaction)
     rule = RULES[kind]
-    if standing == Standing.FOREIGN or transaction.txn_type not in rule.acts_on:
+    if standing == Standing.FOREIGN or transaction.txn_type not in rule.acts_on or not is_id(transaction.reference):
         message = _("“%(operation)s” cannot be asked of this transaction.")
         return [Problem(code="not-possible", field="transaction", message=message % {"operation": kind.label})]
     if seen and seen != payment.version:
         message = _("Something happened to this payment since you looked. Look at it again, then decide.")
         return [Problem(code="stale", field="seen", message=message)]
-    if waits_for := blocked(kind, payment, transaction):
-        message = _("Another operation is under way (%(number)s: %(what)s). Wait until its outcome is known.") % {
-            "number": waits_for.reference_number,
-            "what": waits_for.get_kind_display(),
-        }
-        return [Problem(code="under-way", field="transaction", message=message)]
+    if waits_for := payment.blocked(kind, transaction):
+        return [under_way(waits_for)]
     if standing not in rule.allowed:
         message = _("“%(operation)s” cannot be asked of what is %(standing)s.")
         words = {"standing": STANDINGS[standing], "operation": kind.label}
@@ -235,6 +220,15 @@ def check(
         *amount_problems(kind, payment, transaction, amount, currency),
         *line_problems(kind, lines or {}, order_lines or {}, quantities),
     ]
+
+
+def under_way(operation: PaymentOperation) -> Problem:
+    """Why nothing is begun that has to wait for an operation."""
+    message = _("Another operation is under way (%(number)s: %(what)s). Wait until its outcome is known.") % {
+        "number": operation.reference_number,
+        "what": operation.get_kind_display(),
+    }
+    return Problem(code="under-way", field="transaction", message=message)
 
 
 def amount_problems(

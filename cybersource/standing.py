@@ -243,6 +243,24 @@ class Payment:
     def under_way(self) -> tuple[PaymentOperation, ...]:
         return tuple(one for one in self.operations if one.state in UNDER_WAY)
 
+    def blocked(self, kind: str, transaction: Any) -> PaymentOperation | None:
+        """The operation under way that another one on this Transaction has to wait for.
+
+        Refunds of one capture, and captures of one authorization, go beside each other: their sums are checked.
+        Whatever undoes something waits for everything on it, and everything on it waits for that. After a capture that
+        is to be the last there is no other, so its outcome has to be known first.
+        """
+        beside = {Kind.CAPTURE: (Kind.CAPTURE,), Kind.REFUND: (Kind.REFUND,)}.get(Kind(kind), ())
+        of_hold = transaction.txn_type == Transaction.AUTHORISE
+        for one in self.under_way:
+            same = one.transaction_id == transaction.pk
+            # What gives a hold back, or decides over it, is about the captures too.
+            whole = of_hold and kind == Kind.REVERSE
+            is_last = one.kind == Kind.CAPTURE and (one.is_last or not conf.several_captures)
+            if (same or whole) and (is_last or one.kind not in beside):
+                return one
+        return None
+
     def amount_under_way(self, *kinds: str) -> Decimal:
         return sum((one.amount for one in self.under_way if one.kind in kinds), NOTHING)
 
@@ -262,7 +280,9 @@ class Payment:
 
     @property
     def left_to_capture(self) -> Decimal:
-        if self.has_ended:
+        """What a capture could take now: nothing of what waits for a reviewer, nor beside what has to end first."""
+        undecided = self.authorization is None or self.authorization.status == Transaction.REVIEW
+        if undecided or self.has_ended or self.blocked(Kind.CAPTURE, self.authorization):
             return NOTHING
         return max(self.held - self.amount_under_way(Kind.CAPTURE, Kind.REVERSE), NOTHING)
 

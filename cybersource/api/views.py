@@ -350,7 +350,8 @@ class GiveBackPlan(StaffView):
         told = self.told(serializers.PlanAsked)
         payment = payment_or_404(pk)
         on = GiveBack.meant(payment, told)
-        steps = giving_back.plan(payment.standing, on=on, amount=told["amount"], lines=told.get("lines"))
+        wanted = {"amount": told["amount"], "lines": told.get("lines")}
+        steps = giving_back.foretell(payment.order, payment.standing, on=on, **wanted)
         return Response(serializers.Plan({"steps": steps}).data)
 
 

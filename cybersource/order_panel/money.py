@@ -162,18 +162,10 @@ def money(order: Any, balance: standing.OrderBalance, counted: Decimal, stands: 
         refunded=refunded,
         other=counted - balance.counts,
         counted=counted,
-        left_to_capture=sum((may_capture(one) for one in stands), NOTHING),
+        left_to_capture=sum((one.left_to_capture for one in stands), NOTHING),
         left_to_refund=sum((one.left_to_refund for one in stands), NOTHING),
         foreign=tuple((NOTHING + amount, currency) for currency, amount in sorted(foreign.items())),
     )
-
-
-def may_capture(payment: standing.Payment) -> Decimal:
-    """What can be captured of a payment as it stands: nothing of a hold that waits for a reviewer."""
-    if payment.authorization is None:
-        return NOTHING
-    allowed = rules.RULES[Kind.CAPTURE].allowed
-    return payment.left_to_capture if payment.standing(payment.authorization) in allowed else NOTHING
 
 
 def positions(stands: Iterable[standing.Payment], balance: standing.OrderBalance) -> tuple[Position, ...]:
@@ -189,7 +181,7 @@ def position(number: int, payment: standing.Payment, balance: standing.OrderBala
     why_not = counted.why_not(balance.currency) if counted.kept else None
     hold = payment.authorization
     stands = payment.stands
-    back = hold is not None and bool(payment.captures) and (payment.left_to_refund or payment.held)
+    back = hold is not None and bool(payment.captures) and rules.goes_back(payment, hold)
     return Position(
         number=number,
         source=payment.source.pk,
@@ -201,13 +193,13 @@ def position(number: int, payment: standing.Payment, balance: standing.OrderBala
         captured=payment.captured,
         refunded=payment.refunded,
         released=payment.released,
-        left_to_capture=may_capture(payment),
+        left_to_capture=payment.left_to_capture,
         left_to_refund=payment.left_to_refund,
         movements=tuple(movement(payment, one) for one in payment.transactions),
         under_way=tuple(asked(one) for one in payment.under_way),
         counts=balance.of(counted),
         why_not=str(WHY_NOT[why_not]) if why_not in WHY_NOT else "",
-        hold=hold.pk if back and hold is not None and not payment.under_way else None,
+        hold=hold.pk if back and hold is not None else None,
     )
 
 
@@ -228,7 +220,7 @@ def movement(payment: standing.Payment, transaction: Any) -> Movement:
         tone=STANDING_TONES.get(stands, "secondary"),
         may=may,
         ends_review=stands == standing.Standing.UNDER_REVIEW,
-        gives_back=transaction.txn_type == Transaction.DEBIT and bool({Kind.REFUND, Kind.VOID} & {*may}),
+        gives_back=transaction.txn_type == Transaction.DEBIT and rules.goes_back(payment, transaction),
     )
 
 

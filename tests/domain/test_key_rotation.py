@@ -15,6 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from oscar.core.loading import get_model
 
+from cybersource import encryption
 from cybersource.management.commands import cybersource_rotate_encryption as rotation
 from cybersource.models import AttemptState, RefusedPost, SecureAcceptanceProfile
 from cybersource.simulator import Answer, Gateway
@@ -63,6 +64,31 @@ def encrypted_with_the_old_key(committed_db, settings):
     settings.CYBERSOURCE_FERNET_KEYS = [OLD]
     profile()
     settings.CYBERSOURCE_FERNET_KEYS = [NEW, OLD]
+
+
+#: One secret as it is stored, made by hand (SHA-256, AES-128-CBC and HMAC-SHA256 of other tools): of any text as a key,
+#: and of a key that is a Fernet key. The derivation cannot change without taking every shop's secrets along.
+STORED = {
+    "a shop's own SECRET_KEY": (
+        "gAAAAABlU_EAAAECAwQFBgcICQoLDA0ODwGzLWybDSP0u0iuofC0JijRk8NDYH_AabvEXXLSAO2xFaW8-u3Orp28JHUEY6ZnThbH7VyJcwPmx2"
+        "yo7MhjDGE="
+    ),
+    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=": (
+        "gAAAAABlU_EAAAECAwQFBgcICQoLDA0OD7gA6IZC2pzo9_3qZgNpYdOQM-tg7uQhX7LwNg2KUG2MK6UJE0ovPVKAA2WWbzYaDzB1JwK7JfhDPw"
+        "2fOCuuT6I="
+    ),
+}
+
+
+@pytest.mark.parametrize("key", STORED)
+@pytest.mark.parametrize("where", ["CYBERSOURCE_FERNET_KEYS", "SECRET_KEY", "SECRET_KEY_FALLBACKS"])
+def test_what_was_stored_with_a_key_stays_readable_in_every_release(settings, key, where):
+    settings.CYBERSOURCE_FERNET_KEYS = None
+    settings.SECRET_KEY = "another"
+    setattr(settings, where, key if where == "SECRET_KEY" else [key])
+    assert encryption.decrypt(STORED[key]) == "throwaway-secret"
+    settings.CYBERSOURCE_FERNET_KEYS = ["another"]
+    assert encryption.decrypt(STORED[key]) == ""
 
 
 def test_after_the_rotation_the_old_encryption_key_can_go(encrypted_with_the_old_key, settings):

@@ -25,7 +25,7 @@ def move(pk, amount, status="ACCEPT", *, age=timedelta(hours=1), reference="", d
         txn_type=TYPES[pk],
         amount=D(amount),
         status=status,
-        reference=reference or f"request-{pk}",
+        reference=reference or f"request{pk}",
         date_created=clock.now() - age,
     )
     made.processed_datetime = clock.now() - age if dated else None
@@ -126,7 +126,7 @@ BESIDE = [
 def test_what_has_to_wait_for_what_is_under_way(kind, on, other, other_on, last, waits, state):
     under_way = asked(other, "5", state, on=other_on, is_last=last, reference_number="100-X1")
     payment, rows = payment_of((HOLD, "90"), (CAPTURE, "30"), (SECOND, "40"), operations=[under_way])
-    assert (rules.blocked(kind, payment, rows[on]) is under_way) == waits
+    assert (payment.blocked(kind, rows[on]) is under_way) == waits
     assert (kind not in rules.allowed(payment, rows[on])) == waits
     problems = rules.check(Kind(kind), payment, rows[on], amount=rules.limit(Kind(kind), payment, rows[on]))
     assert codes(problems) == (["under-way"] if waits else [])
@@ -137,7 +137,7 @@ def test_where_an_account_takes_one_capture_every_capture_is_the_last(settings):
     settings.CYBERSOURCE_SEVERAL_CAPTURES = False
     under_way = asked("capture", "5", on=HOLD, is_last=False)
     payment, rows = payment_of((HOLD, "90"), operations=[under_way])
-    assert rules.blocked("capture", payment, rows[HOLD]) is under_way
+    assert payment.blocked("capture", rows[HOLD]) is under_way
 
 
 @pytest.mark.parametrize("state", ["done", "refused", "declined", "not-sent", "undone", "dropped", "lapsing"])
@@ -294,7 +294,7 @@ def steps(payment, on=None, **asked_for):
             [(HOLD, "90"), (CAPTURE, "30"), (SECOND, "40")],
             [("void", CAPTURE, "30"), ("void", SECOND, "40"), ("reverse", HOLD, "90")],
         ),
-        ([(HOLD, "70"), (CAPTURE, "70"), (REFUND, "70")], [("void", CAPTURE, "70"), ("reverse", HOLD, "70")]),
+        ([(HOLD, "70"), (CAPTURE, "70"), (REFUND, "70")], []),  # it would go back twice
     ],
 )
 def test_what_is_young_is_voided_and_its_hold_reversed(rows, expected):
@@ -372,9 +372,10 @@ def test_what_is_asked_of_a_transaction_of_which_nothing_is_left(on, kind):
 
 
 def test_what_a_void_says_it_becomes_where_it_is_too_late():
-    payment, rows = payment_of((HOLD, "70"), (CAPTURE, "30"), (REFUND, "12"))
+    payment, rows = payment_of((HOLD, "70"), (CAPTURE, "30"))
     first, last = giving_back.plan(payment, on=rows[CAPTURE])
     assert "refunded instead" in first.otherwise and not last.otherwise
+    payment, rows = payment_of((HOLD, "70"), (CAPTURE, "30"), (REFUND, "12"))
     (stop,) = giving_back.plan(payment, on=rows[REFUND])
     assert not stop.otherwise
 

@@ -378,8 +378,13 @@ def _amount(amount: Decimal, currency: str) -> dict[str, Any]:
     return {"amountDetails": {"totalAmount": format_amount(amount, currency), "currency": currency}}
 
 
+def is_id(id: str) -> bool:
+    """Whether CyberSource can be asked about this id: any other could lead to another path."""
+    return bool(_ID.fullmatch(id))
+
+
 def _id(id: str, name: str) -> str:
-    if not _ID.fullmatch(id):
+    if not is_id(id):
         raise InvalidRequest("id", "An id is letters and digits.", name)
     return id
 
