@@ -166,6 +166,7 @@ def test_nothing_is_offered_of_which_nothing_is_left():
         ("reverse", "ACCEPT", ("move_money",)),
         ("reverse", "REJECT", ("move_money",)),
         ("capture", "ACCEPT", ("move_money",)),
+        ("capture", "REVIEW", ("move_money",)),
     ],
 )
 def test_a_permission_follows_the_effect(kind, status, needs):
