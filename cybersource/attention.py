@@ -6,7 +6,7 @@ transaction that finds it out.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -74,7 +74,10 @@ ADVICE = {
     Attention.UNRECORDED: gettext_lazy(
         "Ask whoever runs the shop to run the command cybersource_reprocess, and to read the error log."
     ),
-    Attention.HOLD_LEFT: gettext_lazy("The order is not paid by it. Reverse it, so that the shopper's money is free."),
+    Attention.HOLD_LEFT: gettext_lazy(
+        "The order is not paid by it. Reverse it, here or in the CyberSource Business Center, so that the shopper's "
+        "money is free."
+    ),
     Attention.UNKNOWN_OPERATION: gettext_lazy(
         "Look its reference number up in the CyberSource Business Center, and record on the operation's page what you "
         "found."
@@ -89,6 +92,9 @@ ADVICE = {
     ),
     Attention.SHORT: gettext_lazy("Order more of it, or ask the customer, and refund what cannot be sent."),
 }
+
+#: How long a bank keeps a hold at most; most let it lapse within ten days. Source: the card networks' rules.
+HOLDS_LAPSE = timedelta(days=31)
 
 HOLD_MONEY = (Decision.ACCEPT, Decision.REVIEW)
 
@@ -181,6 +187,25 @@ def lacking(order: Any, covered: Decimal) -> bool:
 def set_aside(order: Any, payment: Payment) -> bool:
     """List a payment that the shopper's new checkout does not use. It pays for nothing any more."""
     return flag_payment(Attention.KEPT_AUTHORIZATION, order, payment, mark=True)
+
+
+def hold_left(
+    order: Any, attempt: PaymentAttempt | None, transaction_id: str, amount: Decimal, currency: str, **about: Any
+) -> bool:
+    """List the hold of a payment that was rejected after the bank had approved it, and that nobody reverses yet."""
+    charge = {"transaction_id": transaction_id, "amount": amount, "currency": currency}
+    if attempt is None:
+        charge["reference_number"] = order.number
+    return flag(Attention.HOLD_LEFT, order, attempt, **charge, **about)
+
+
+def holds_left() -> QuerySet[AttentionItem]:
+    return AttentionItem.objects.filter(kind=Attention.HOLD_LEFT, date_cleared=None)
+
+
+def clear_lapsed_holds(at: datetime) -> None:
+    """No bank keeps a hold for so long: nobody need release it any more."""
+    clear(holds_left().filter(date_created__lt=at - HOLDS_LAPSE), _("The hold has lapsed at the bank by now."))
 
 
 def flag_payment(kind: Attention, order: Any, payment: Payment, *, mark: bool = False) -> bool:

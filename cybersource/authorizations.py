@@ -53,9 +53,6 @@ A_MOMENT = timedelta(minutes=2)
 #: Ends of an operation after which the same authorization may be asked once more.
 NOTHING_DONE = (State.NOT_SENT, State.REFUSED)
 
-#: How an authorization is asked where nothing else is said.
-DEFAULTS = ("internet", "cybersource")
-
 #: The field that CyberSource names when a token is not of the kind that it was sent as.
 WRONG_KIND = "paymentInformation.customer.id"
 
@@ -122,11 +119,7 @@ def begin_own(
     how = {"token": token.pk, "capture": capture, "method": method_key, "indicator": commerce_indicator}
     wanted = intents.wish(Kind.AUTHORIZE, order=order.pk, amount=amount, **words, **how)
     if same := asked_under(key):
-        # Whoever asks again may leave out what he named then; what he names has to be the same.
-        named = {name: value for name, value in wanted.items() if value not in (None, "", {}, False, *DEFAULTS)}
-        if same.kind != Kind.AUTHORIZE or not intents.is_same([same], {**same.asked, **named}):
-            raise InvalidOperation(Problem(code="key-reused", field="key", message=_("This key was used before.")))
-        return Begun(operation=same, call=None)
+        return Begun(operation=operations.asked_before(same, wanted)[0], call=None)
     attempt = begin_attempt(order, token, amount, capture, method_key)
     return begin(attempt.pk, commerce_indicator, key=key, wanted=wanted, **asked)
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import OperationalError, transaction
-from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
@@ -80,6 +80,7 @@ def expire(*, at: datetime | None = None, dry_run: bool = False) -> Counter[Endi
         list_forgotten(cutoff)
         list_superfluous(cutoff)
         clear_paid_rests()
+        needs.clear_lapsed_holds(clock.at_or_now(at))
         recorded = AttentionItem.objects.filter(kind=Attention.UNRECORDED, reply__isnull=False)
         needs.clear(
             recorded.exclude(reply__result=CyberSourceReply.Result.RECEIVED), _("The answer has been recorded.")
@@ -132,7 +133,8 @@ def is_listed(order: Any, payment: Payment) -> bool:
 
 def list_forgotten(cutoff: datetime) -> None:
     """List what is held for orders that wait for payment although nothing of them goes on, and nobody was asked."""
-    asked = AttentionItem.objects.filter(order=OuterRef("order"), date_cleared=None)
+    # What a rejected payment has left on a card says nothing of what is held for the order.
+    asked = AttentionItem.objects.filter(order=OuterRef("order"), date_cleared=None).exclude(kind=Attention.HOLD_LEFT)
     attempts = PaymentAttempt.objects.filter(order=OuterRef("order"))
     held = standing.with_money().filter(
         ~Exists(asked),
@@ -150,12 +152,12 @@ def list_superfluous(cutoff: datetime) -> None:
     paid = OrderStatusChange.objects.filter(
         date_created__gt=cutoff - needs.LOOKED_BACK, new_status=checkout_settings.ORDER_STATUS_AUTHORIZED
     )
-    left = F("amount_allocated") - F("amount_refunded")
-    sums = Source.objects.filter(order=OuterRef("order")).order_by().values("order").annotate(left=Sum(left))
+    every = Source.objects.filter(order=OuterRef("order")).order_by().values("order")
+    sums = every.annotate(together=Sum(standing.left_in_sql()))
     held = standing.with_money().filter(
         ~Exists(AttentionItem.objects.filter(order=OuterRef("order"), transaction_id=OuterRef("reference"))),
         order__in=paid.values("order"),
-        order__total_incl_tax__lt=Subquery(sums.values("left")),
+        order__total_incl_tax__lt=Subquery(sums.values("together")),
     )
     list_each(held, is_superfluous, tell=needs.in_excess)
 

@@ -19,12 +19,14 @@ from typing import Any
 
 from babel import Locale, UnknownLocaleError
 from babel.numbers import format_currency, parse_pattern
+from django.conf import settings
 from django.db.models import Q
 from django.utils import translation
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy, to_locale
 
 from . import clock, dossiers, payments
+from .announcements import spoken
 from .dossiers import Payment
 from .payments import Wanted
 from .protocol import currency_exponent
@@ -103,11 +105,12 @@ class Receipt:
 
     @property
     def language(self) -> str:
-        """The one that the order was paid in; that of whoever asks, where no payment form was signed."""
-        return self.payment.locale or translation.get_language() or "en"
+        """The one that the order was paid in, where the shop has it or a near one; else that of whoever asks."""
+        paid_in = self.payment.locale
+        return paid_in if spoken(paid_in) else translation.get_language() or settings.LANGUAGE_CODE
 
     def in_its_language(self) -> AbstractContextManager[Any]:
-        return translation.override(self.language)
+        return translation.override(spoken(self.language) or self.language)
 
     def text(self, amount: Decimal) -> str:
         """An amount as people read it in the receipt's language, with the decimals that the currency has."""

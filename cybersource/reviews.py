@@ -607,6 +607,9 @@ def reject(desk: Desk, one: Decided, balance: OrderBalance) -> Fate:
             attempt=attempt,
             transaction=reviewed,
         )
+    elif not reversed_with(one.update):
+        hold = (reviewed.reference, standing.amount_of(reviewed), reviewed.source.currency)
+        needs.hold_left(order, attempt, *hold, card_number=reviewed.source.label)
     if orders.is_declined(order) or (attempt and orders.awaits_payment(order) and is_replaced(attempt)):
         return None
     if is_over(order) or balance.covered(order) >= order.total_incl_tax:
@@ -696,6 +699,9 @@ def record_followon(order: Any, reviewed: Any, row: ReviewNotificationUpdate, up
         "status": told.status or "-",
         "id": told.request_id or "-",
     }
+    if reversed_with(update):
+        holds = needs.holds_left().filter(order=order, transaction_id=reviewed.reference)
+        needs.clear(holds, _("The reviewer reversed it."))
     if settled_with(update) and state != State.CONFLICTING and not ledger.knows(order, followon.request_id):
         held = standing.column_of(reviewed.source, ledger.ALLOCATED)
         if standing.column_of(reviewed.source, ledger.DEBITED) + standing.amount_of(reviewed) > held:

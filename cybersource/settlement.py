@@ -267,7 +267,7 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
         may_hold = False  # it is given back by itself
     end_its_doubt(attempt, outcome)
     if may_hold:
-        note_hold(order, outcome)
+        list_hold(order, attempt, outcome, entry)
     if attempt.state in ENDED_BADLY:
         return Result.REPEATED
     # A review of a card that was only to be stored brought no token: a look-up tells it like a decline, and so it is.
@@ -297,12 +297,12 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
     return Result.SETTLED
 
 
-def note_hold(order: Any, outcome: Outcome) -> None:
-    """Tell staff, once a transaction, that a declined card may have money held on it."""
-    why = reasons.of_code(outcome.reason_code)
-    message = f"{why.means} {why.advice} ({outcome.transaction_id or '-'})"
-    if not order.notes.filter(message=message).exists():
-        orders.note(order, message)
+def list_hold(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSourceReply) -> None:
+    """Ask staff, once a transaction, to release what a declined card may have held on it."""
+    charge = (outcome.transaction_id or "", attempt.amount, attempt.currency)
+    if needs.hold_left(order, attempt, *charge, entry=entry, card_number=outcome.card_number):
+        why = reasons.of_code(outcome.reason_code)
+        orders.note(order, f"{why.means} {why.advice} ({outcome.transaction_id or '-'})")
 
 
 def end_its_doubt(attempt: PaymentAttempt, outcome: Outcome) -> None:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction as database
-from django.db.models import CharField, DecimalField, Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import CharField, DecimalField, Exists, ExpressionWrapper, F, Func, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Cast, Coalesce, JSONObject
 from django.utils.module_loading import import_string
 from oscar.core.loading import get_model
@@ -405,6 +405,19 @@ def column_of(source: Any, name: str) -> Decimal:
     return amount + beside - rounded(beside)
 
 
+def in_sql(name: str) -> Any:
+    """A Source's column as :func:`column_of` tells it."""
+    exact = F(f"{EXACT}__{name}")
+    places = Transaction._meta.get_field("amount").decimal_places
+    beside = exact - Func(exact, places, function="TRUNC", output_field=DecimalField())
+    return F(name) + Coalesce(beside, NOTHING, output_field=DecimalField())
+
+
+def left_in_sql() -> Any:
+    """What a Source's own columns leave of it, as :func:`left_of` tells it; less than nothing is less."""
+    return ExpressionWrapper(in_sql("amount_allocated") - in_sql("amount_refunded"), output_field=DecimalField())
+
+
 def of_source(source: Any) -> Payment:
     """Read one payment, in two statements."""
     return read([source])[source.pk]
@@ -619,7 +632,7 @@ def with_money() -> QuerySet[Any]:
     """Our Sources of which something may be left: no more than where to look, :func:`balance` says what counts."""
     made = Transaction.objects.filter(source=OuterRef("pk"), log__isnull=False)
     ours = Q(source_type__name=conf.source_type) | Exists(made)
-    return Source.objects.filter(ours, amount_allocated__gt=F("amount_refunded"))  # type: ignore[no-any-return]
+    return Source.objects.alias(left=left_in_sql()).filter(ours, left__gt=0)  # type: ignore[no-any-return]
 
 
 def with_everything(sources: QuerySet[Any]) -> QuerySet[Any]:

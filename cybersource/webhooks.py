@@ -18,7 +18,7 @@ from django.db.models import F
 from . import clock, gateway
 from .conversions import poll_conversions
 from .deliveries import PENDING, About, State
-from .enquiries import NO_ANSWER, SILENCES, NoAnswer, OutOfReach
+from .enquiries import NO_ANSWER, SILENCES, NoAnswer, OutOfReach, is_within_reach
 from .models import PaymentToken, ReviewNotificationUpdate, WebhookDelivery, clipped
 from .protocol import ReviewDecision
 from .protocol.rest import Processed, Refused, StoredCard, read_customer
@@ -67,6 +67,9 @@ def handle_pending(adopt: Adopt) -> Counter[str]:
                 counts[NO_ANSWER] += 1
                 hand_back(row)
                 if silent < SILENCES:
+                    continue
+                if is_within_reach():
+                    silent = 0  # it was about these
                     continue
                 for left in due[place + 1 :]:
                     hand_back(left)
@@ -153,8 +156,12 @@ def is_decided(request_id: str) -> bool:
 
 
 def refresh(card: PaymentToken) -> bool:
-    """Take over how a stored card stands at CyberSource: another expiry or number, or gone. False: not known yet."""
-    outcome = gateway.send(read_customer(card.token)).outcome
+    """Take over how a stored card stands at CyberSource: another expiry or number, or gone. False: not known yet.
+
+    Raises :class:`~cybersource.enquiries.NoAnswer` when nobody looked at the question.
+    """
+    exchange = gateway.send(read_customer(card.token))
+    outcome = exchange.outcome
     row = PaymentToken.objects.filter(pk=card.pk)
     if isinstance(outcome, Processed):
         stored = StoredCard.read(outcome.content)
@@ -167,6 +174,9 @@ def refresh(card: PaymentToken) -> bool:
         row.update(date_gone=None, **clipped(PaymentToken, **{name: value for name, value in told.items() if value}))
         return True
     if not (isinstance(outcome, Refused) and outcome.is_gone):
+        problem = NoAnswer(f"REST {exchange.entry.transaction_type}, log row {exchange.entry.pk}", outcome)
+        if problem.is_silence:
+            raise problem
         return False
     # Not found may also mean that the token is of another kind; only of one that was found before it means gone.
     if outcome.http_status == 410 or card.kind == PaymentToken.Kind.CUSTOMER:

@@ -132,7 +132,9 @@ def test_staff_authorize_a_stored_card_for_what_an_order_lacks(desk, buyer):
         order, token, capture=True, commerce_indicator="moto", user=desk.staff, key="phone-1", reason="by phone"
     )
     assert done.state == "done" and source_of(order) == (D("69.50"), D("69.50"), 0)
-    assert authorizations.authorize(order, token, key="phone-1").pk == done.pk
+    same = {"capture": True, "commerce_indicator": "moto", "key": "phone-1", "reason": "by phone"}
+    assert authorizations.authorize(order, token, **same).pk == done.pk
+    assert authorizations.authorize(order, token, amount=D("69.50"), **same).pk == done.pk  # what it came to
     desk.do("refund", desk.debit(order), amount=D("1.00"))
 
 
@@ -163,6 +165,29 @@ def test_several_who_authorize_under_one_key_authorize_once(desk, given_up):
     ended = in_threads(lambda _: authorizations.authorize(order, token, user=desk.staff, key="phone-1").pk, 4)
     assert len(set(ended)) == 1 and PaymentOperation.objects.count() == 1
     assert PaymentAttempt.objects.filter(order=order, is_limited=False).count() == 1
+
+
+ASKED = {"capture": True, "commerce_indicator": "moto", "method_key": "phone", "reason": "r", "reference": "7"}
+
+
+@pytest.mark.parametrize("changed", [*ASKED, "amount", "token"])
+@pytest.mark.parametrize("other", ["left out", "another"])
+def test_one_key_stands_for_one_set_of_arguments(desk, given_up, changed, other):
+    order, token = given_up
+    asked = {**ASKED, "amount": D("69.50"), "user": desk.staff, "key": "phone-1"}
+    done = authorizations.authorize(order, token, **asked)
+    again = dict(asked)
+    another = {"capture": False, "commerce_indicator": "recurring", "amount": D("60.00")}
+    if changed in asked:
+        again.pop(changed)
+        if other == "another":
+            again[changed] = another.get(changed, "else")
+    else:
+        token = PaymentToken.objects.create(token="another", owner=token.owner)
+    with pytest.raises(InvalidOperation) as refused:
+        authorizations.authorize(order, token, **again)
+    assert [problem.code for problem in refused.value.problems] == ["key-reused"]
+    assert PaymentOperation.objects.get(key="phone-1") == done
 
 
 def test_the_key_stands_for_the_call_that_a_token_of_the_older_kind_needed(desk, given_up):

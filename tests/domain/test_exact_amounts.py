@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from cybersource import giving_back, operations, payments, reconciliation, rules, standing
+from cybersource import expiry, giving_back, operations, payments, reconciliation, rules, standing
 from cybersource.models import AttentionItem, ExactAmount, ExactSource, PaymentAttempt
 from cybersource.simulator import cards
 from tests.desk import Order, Source, Transaction, notes, source_of
@@ -142,3 +143,17 @@ def test_an_attempt_keeps_every_decimal_of_its_currency(desk):
 @pytest.mark.parametrize(("currency", "places"), [("KWD", 3), ("JPY", 0), ("USD", 2)])
 def test_an_operations_amount_has_the_decimals_of_its_currency(currency, places):
     assert rules.decimals(currency) == places
+
+
+@pytest.mark.parametrize("back", ["0.001", "34.865", "34.870", "34.874", "34.875"])
+def test_a_rest_that_oscars_columns_cannot_hold_is_found_where_money_is_looked_for(desk, back):
+    order = order_in(desk, "KWD", "69.75", cards.PARTIAL)
+    desk.do("capture", desk.authorization(order))
+    desk.do("refund", desk.debit(order), amount=D(back))
+    kept = desk.payment(order).kept
+    assert kept == D("34.875") - D(back)
+    assert [one.order for one in standing.with_money()] == ([order] if kept else [])
+    AttentionItem.objects.all().delete()
+    Order.objects.filter(pk=order.pk).update(status="Canceled")
+    expiry.expire(at=desk.rest.now() + timedelta(hours=2))
+    assert [one.amount for one in AttentionItem.objects.all()] == ([kept] if kept else [])

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import OperationalError
 
 from cybersource import authorizations, drift, expiry, operations, recovery, webhooks
-from cybersource.enquiries import NoAnswer, OutOfReach
+from cybersource.enquiries import NO_ANSWER, NoAnswer, OutOfReach
 from cybersource.models import (
     Attention,
     AttentionItem,
@@ -235,12 +235,13 @@ def test_a_stored_card_waits_for_a_key_that_is_believed(desk, settings, fault):
     assert Order.objects.get(pk=order.pk).status == "Authorized"
 
 
-def test_an_outage_uses_up_no_tries_of_webhooks(desk):
+def test_an_outage_uses_up_no_tries_of_webhooks(desk, settings):
     rows = [
         WebhookDelivery.objects.create(event_type="payments.payments.accept", request_id=f"{number:022}")
         for number in range(5)
     ]
     asked = []
+    settings.CYBERSOURCE_REST_ENDPOINT = "http://127.0.0.1:1"
 
     def silent(request_id):
         asked.append(request_id)
@@ -253,6 +254,22 @@ def test_an_outage_uses_up_no_tries_of_webhooks(desk):
     for row in rows:
         row.refresh_from_db()
         assert (row.tries, row.state, row.date_handled) == (0, "received", None)
+
+
+def test_what_alone_is_not_answered_keeps_no_other_event_waiting(desk):
+    """CyberSource answers whatever else it is asked."""
+    rows = [
+        WebhookDelivery.objects.create(event_type="payments.payments.accept", request_id=f"{number:022}")
+        for number in range(5)
+    ]
+
+    def silent_about_some(request_id):
+        if int(request_id) < 4:
+            raise NoAnswer("look-up", Unknown(why=Why.NO_ANSWER))
+        return True
+
+    assert webhooks.handle_pending(silent_about_some) == {NO_ANSWER: 4, "handled": 1}
+    assert [WebhookDelivery.objects.get(pk=row.pk).tries for row in rows] == [0, 0, 0, 0, 1]
 
 
 # -- a change of merchant, and the books -------------------------------------------------------------------------------

@@ -314,9 +314,17 @@ def test_a_card_that_is_found_again_is_not_gone(stored, settings):
     assert stored.date_gone is None
 
 
-@pytest.mark.parametrize(("status", "answer"), [(502, b""), (401, b"{}"), (429, b""), (200, b"<html>")])
-def test_a_card_of_which_nothing_is_known_is_asked_for_again(stored, settings, status, answer):
+@pytest.mark.parametrize(
+    ("status", "answer"), [(502, b""), (401, b"{}"), (403, b"<html>"), (429, b""), (200, b"<html>")]
+)
+def test_an_outage_uses_up_no_try_of_a_card(stored, settings, status, answer):
     row = look_into_card(settings, status, answer)
+    stored.refresh_from_db()
+    assert state(row) == ("received", "", 0) and stored.date_gone is None
+
+
+def test_a_card_of_which_cybersource_tells_nothing_is_asked_for_again(stored, settings):
+    row = look_into_card(settings, 400, {"reason": "INVALID_DATA"})
     stored.refresh_from_db()
     assert state(row) == ("failed", "not-found-yet", 1) and stored.date_gone is None
 

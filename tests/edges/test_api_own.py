@@ -9,10 +9,11 @@ from urllib.parse import quote
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 from oscar.core.loading import get_model
 
 from cybersource import dossiers, operations, receipts
-from cybersource.models import PaymentAttempt
+from cybersource.models import CyberSourceReply, PaymentAttempt
 from tests.calling import Caller, code, lengthen
 from tests.shop import Shopper, customer
 
@@ -132,6 +133,19 @@ def test_a_receipt_is_in_the_language_that_its_order_was_paid_in(desk, currency,
     assert (receipt.language, receipt.amount_text) == (locale, shown)
     page = Caller().get(f"{RECEIPTS}{receipt.number}/", hash=order.verification_hash(), format="html")
     assert shown in page.content.decode() and f'<html lang="{locale[:2]}' in page.content.decode()
+
+
+@pytest.mark.parametrize("locale", ["tlh", "ja-jp", "../..", "x" * 600, ""])
+def test_a_receipt_in_a_language_that_the_shop_has_not_is_in_that_of_whoever_asks(desk, settings, locale):
+    settings.LANGUAGES = [("en", "English"), ("de", "German")]
+    order = desk.order("64.50")
+    CyberSourceReply.objects.update(data={"req_locale": locale})
+    PaymentAttempt.objects.filter(order=order).update(language="")
+    receipt = receipts.Receipt(payment=dossiers.one(Source.objects.get(order=order).pk))
+    with translation.override("de"):
+        assert (receipt.language, receipt.amount_text) == ("de", "69,50\xa0$")
+        with receipt.in_its_language():
+            assert translation.get_language() == "de"
 
 
 def test_whoever_is_not_signed_in_gets_a_page_that_leads_to_the_login_and_comes_back(desk):
