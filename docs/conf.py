@@ -30,12 +30,18 @@ html_theme_options = {
     "header_links_before_dropdown": 8,
     "navigation_with_keys": False,
     "navbar_end": ["theme-switcher"],
-    "secondary_sidebar_items": ["page-toc"],
+    # The widest tables have the room of the page's own contents too.
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        **dict.fromkeys(
+            ("reference/settings", "reference/checks", "reference/reason-codes", "reference/operations"), []
+        ),
+    },
     "footer_start": ["sphinx-version"],
     "footer_end": [],
     "show_toc_level": 2,
     # No font, icon or script comes from another host.
     "icon_links": [],
 }
-html_sidebars = {"index": [], "changelog": []}
+html_sidebars = {"index": [], "tutorial": [], "changelog": []}
 html_context = {"default_mode": "auto"}

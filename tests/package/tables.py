@@ -107,7 +107,7 @@ def system_checks() -> list[tuple[str, str, str, str]]:
 
 def checks_table() -> str:
     rows = [(f"``{id}``", level, plain(what), plain(hint)) for id, level, what, hint in system_checks()]
-    return list_table("system-checks-table", ("Id", "Level", "What it says", "What to do"), (18, 10, 36, 36), rows)
+    return list_table("system-checks-table", ("Id", "Level", "What it says", "What to do"), (20, 10, 35, 35), rows)
 
 
 def plain(text: str) -> str:
