@@ -12,6 +12,7 @@ from oscar.core.loading import get_model
 from cybersource import operations, standing
 from cybersource.models import PaymentOperation
 from cybersource.simulator.pytest_plugin import RunningSimulator
+from tests import recorded
 from tests.shop import Shopper
 
 Order = get_model("order", "Order")
@@ -29,8 +30,12 @@ class Desk:
     staff: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        users = get_user_model().objects
-        self.staff = users.create_user("ines", "ines@shop.example", "-", is_staff=True, is_superuser=True)
+        self.hire()
+        self.staff = get_user_model().objects.get(username="ines")
+
+    @recorded.step
+    def hire(self) -> None:
+        get_user_model().objects.create_user("ines", "ines@shop.example", "-", is_staff=True, is_superuser=True)
 
     @property
     def rest(self) -> Any:

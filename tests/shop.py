@@ -19,6 +19,7 @@ from oscar.test.factories import CountryFactory, create_product
 from cybersource.models import PaymentAttempt
 from cybersource.simulator import Answer, Gateway, Profile, Settings
 from cybersource.simulator import cards as test_cards
+from tests import recorded
 
 Order = get_model("order", "Order")
 Country = get_model("address", "Country")
@@ -89,6 +90,7 @@ class Shopper:
     basket_session: str = ""  #: a login moves the goods to another basket
     has_checked_out: bool = False
 
+    @recorded.step
     def fill_basket(
         self,
         *prices: str,
@@ -123,12 +125,16 @@ class Shopper:
 
     def check_out(self, *prices: str, **changes: Any) -> Any:
         """Place an order and return it."""
+        return Order.objects.get(number=self.number_of_order(*prices, **changes))
+
+    @recorded.step
+    def number_of_order(self, *prices: str, **changes: Any) -> str:
         if prices or self.has_nothing_to_buy():
             self.fill_basket(*prices)
         placed = self.client.post("/api/checkout/", self.payload(**changes), content_type="application/json")
         assert placed.status_code == 200, placed.content
         self.basket, self.has_checked_out = None, True
-        return Order.objects.get(number=placed.json()["number"])
+        return placed.json()["number"]
 
     @property
     def session_key(self) -> str:
@@ -158,6 +164,7 @@ class Shopper:
         assert action, "there is no form to post"
         return [(field["key"], field["value"]) for field in action["fields"]]
 
+    @recorded.step
     def submit(
         self, typed: dict[str, str] | None = None, key: str = "cybersource", action: dict[str, Any] | None = None
     ) -> Answer:
@@ -181,6 +188,7 @@ class Shopper:
         self.basket = None  # a decline brings the goods of the order back
         return self.client.get(response.headers["Location"]) if follow else response
 
+    @recorded.step
     def pay(self, number: str = test_cards.APPROVED, *, key: str = "cybersource", **typed: str) -> Any:
         """Go through every step of the flow; return the last response of the shop."""
         response = action = None

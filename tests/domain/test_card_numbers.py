@@ -23,6 +23,8 @@ from tests.leaks.canaries import CARDS
 from tests.reviewing import tell
 from tests.shop import MERCHANT_POST, Shopper, card, post_reply
 
+pytestmark = pytest.mark.real_checkout
+
 Order = get_model("order", "Order")
 
 #: Sixteen digits that pass the Luhn check, as one number in ten does.

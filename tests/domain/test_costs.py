@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from cybersource.models import AttemptState
 from tests.shop import Shopper, card
 
-pytestmark = pytest.mark.usefixtures("one_step")
+pytestmark = [pytest.mark.usefixtures("one_step"), pytest.mark.real_checkout]
 
 #: The confirmation e-mail's own claim, and the record that it went out.
 MAIL = 'UPDATE "cybersource_orderconfirmation"'

@@ -13,6 +13,8 @@ from cybersource.simulator import cards
 from tests.desk import Order, Source, Transaction, notes, source_of
 from tests.shop import Shopper
 
+pytestmark = pytest.mark.real_checkout
+
 D = Decimal
 
 

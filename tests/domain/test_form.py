@@ -22,6 +22,8 @@ from cybersource.models import AttemptState, PaymentAttempt, SecureAcceptancePro
 from cybersource.simulator import cards
 from tests.shop import Shopper, card, customer, cybersource, post_reply, voucher
 
+pytestmark = pytest.mark.real_checkout
+
 Order = get_model("order", "Order")
 Transaction = get_model("payment", "Transaction")
 

@@ -25,6 +25,8 @@ from django.test.utils import CaptureQueriesContext, override_settings
 from cybersource import limits
 from cybersource.limits import Refused, Who
 
+pytestmark = pytest.mark.real_checkout
+
 NOON = 1_800_000_000.0
 HOUR = 3600
 

@@ -8,6 +8,8 @@ from oscar.core.loading import get_model
 from cybersource.models import AttemptState, CyberSourceReply, PaymentAttempt, PaymentToken
 from tests.shop import MERCHANT_POST, Shopper, customer, post_reply
 
+pytestmark = pytest.mark.real_checkout
+
 PaymentEvent = get_model("order", "PaymentEvent")
 Transaction = get_model("payment", "Transaction")
 

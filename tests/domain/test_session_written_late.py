@@ -10,7 +10,7 @@ from oscar.core.loading import get_model
 from cybersource.models import AttemptState, PaymentAttempt
 from tests.shop import DECLINE, ONE_CARD, Shopper, latest, post_reply, two_cards
 
-pytestmark = pytest.mark.usefixtures("one_step")
+pytestmark = [pytest.mark.usefixtures("one_step"), pytest.mark.real_checkout]
 
 Order = get_model("order", "Order")
 

@@ -24,6 +24,8 @@ from tests.review_messages import D1
 from tests.reviewing import under_review_as
 from tests.shop import MERCHANT_POST, REPLY, REVIEW, Shopper
 
+pytestmark = pytest.mark.real_checkout
+
 FORM = "application/x-www-form-urlencoded"
 
 #: What is read of a reply's body, and how many fields.

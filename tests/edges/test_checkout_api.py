@@ -24,6 +24,8 @@ from tests.conftest import empty_tables
 from tests.shop import Shopper, customer, post_reply, two_cards
 from tests.threads import at_once
 
+pytestmark = pytest.mark.real_checkout
+
 Basket = get_model("basket", "Basket")
 Country = get_model("address", "Country")
 Order = get_model("order", "Order")

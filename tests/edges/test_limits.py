@@ -21,6 +21,8 @@ from cybersource.simulator import cards
 from cybersource.states import in_words
 from tests.shop import Shopper, card, customer, post_reply
 
+pytestmark = pytest.mark.real_checkout
+
 Order = get_model("order", "Order")
 
 

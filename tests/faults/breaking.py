@@ -19,7 +19,7 @@ from django.db import OperationalError, connection, models
 
 from cybersource.announcements import LEASE
 from cybersource.models import CyberSourceReply, OrderConfirmation
-from tests.conftest import KEPT
+from tests.database import KEPT
 
 #: Every point of every case, in the place of some of each.
 THOROUGH = os.environ.get("CYBERSOURCE_TESTS") == "thorough"

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from oscar.core.loading import get_model
 
 from cybersource.models import CyberSourceReply, OrderConfirmation, PaymentAttempt, PaymentToken
-from tests.conftest import KEPT
+from tests.database import KEPT
 
 Order = get_model("order", "Order")
 OrderNote = get_model("order", "OrderNote")
