@@ -1,5 +1,6 @@
 # make sandbox   a shop on http://localhost:8000 with a CyberSource on this machine, until Ctrl-C
 # make test      the whole test suite; make test ARGS="-k reply -x" for a part of it
+# make quick     the protocol, the simulator and one test of each story, in less than a minute
 #
 # make prove     the whole suite once more on the oldest, middle and newest versions, browser and packages included,
 #                a thousand random histories of the ledger, and then deliberate faults in the money code
@@ -12,7 +13,7 @@
 VENV := .venv/bin/python
 INSTALL = python="$$(sandbox/find-python)" && "$$python" sandbox/environment.py
 
-.PHONY: sandbox test prove benchmark docs tables release-check lint mutants faults clean
+.PHONY: sandbox test quick prove benchmark docs tables release-check lint mutants faults clean
 
 sandbox:
 	@$(INSTALL) sandbox && exec $(VENV) -m sandbox
@@ -25,6 +26,11 @@ test:
 	if [ -n "$$chromium" ]; then export CHROMIUM="$$chromium"; echo "Browser tests run in $$chromium."; \
 	else echo "No Chromium was found, so the browser tests are SKIPPED. Install chromium, or set CHROMIUM."; fi; \
 	exec $(VENV) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+quick:
+	@$(INSTALL) test
+	exec $(VENV) -m pytest -n auto --dist worksteal -m quick --reuse-db -q $(ARGS) \
+		tests/protocol tests/simulator $$(grep -rl --include="test_*.py" pytest.mark.quick tests)
 
 # Hours; needs Python 3.11, 3.12 and 3.13 and a Chromium. One pair: make prove PAIRS=oldest; a part: ARGS="tests/browser"
 comma := ,

@@ -20,6 +20,12 @@ from tests.shop import Shopper
 pytest_plugins = ["cybersource.simulator.pytest_plugin"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name in {"protocol", "simulator"}:
+            item.add_marker(pytest.mark.quick)
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(
     request: pytest.FixtureRequest,

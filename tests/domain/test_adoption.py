@@ -83,6 +83,7 @@ def without_ids(value):
     return [row[:2] for row in value] if isinstance(value, tuple) else value
 
 
+@pytest.mark.quick
 def test_a_found_card_is_stored_and_its_payment_can_be_captured(desk):
     order, _shopper, _answer = lose(desk)
     adopt(desk)

@@ -43,6 +43,7 @@ def gift_card(order, amount, currency="USD"):
     )
 
 
+@pytest.mark.quick
 def test_more_than_the_order_costs_is_flagged_noted_and_signalled(shopper, unexpected):
     """Two cards pay their parts, and a gift card came in between."""
     order = shopper.check_out("100.00", payment=two_cards())

@@ -46,6 +46,7 @@ def fresh(order):
     return Order.objects.get(pk=order.pk)
 
 
+@pytest.mark.quick
 def test_the_card_is_stored_by_the_browser_and_authorized_by_the_server(desk, buyer, mailoutbox):
     order, pending = store_card(buyer)
     page = buyer.client.get(pending)

@@ -66,6 +66,7 @@ def report(settings, *rows: dict[str, Any], **answers: bytes | int) -> Iterator[
         yield asked
 
 
+@pytest.mark.quick
 def test_a_decision_whose_notification_was_lost_releases_the_order(shopper, settings):
     case = under_review(shopper)
     with report(settings, row(case)) as asked:

@@ -232,6 +232,7 @@ def test_a_shop_whose_books_are_right_has_nothing_listed_whatever_staff_did(desk
     assert set(AttentionItem.objects.values_list("kind", flat=True)) <= {Attention.PARTIAL, Attention.HOLD_LEFT}
 
 
+@pytest.mark.quick
 def test_what_staff_cleared_stays_cleared_and_what_cleared_itself_may_come_back(desk):
     order = desk.order()
     rows = Source.objects.filter(order=order)

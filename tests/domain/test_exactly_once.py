@@ -53,6 +53,7 @@ TRIES = pytest.mark.parametrize("again", range(50 if THOROUGH else 1))
 
 
 @TRIES
+@pytest.mark.quick
 def test_twenty_threads_with_the_same_reply_record_one_transaction(shopper, mailoutbox, again):
     order = shopper.check_out()
     answer = shopper.submit()

@@ -74,6 +74,7 @@ def test_a_card_form_that_only_stores_the_card_ends_as_a_decline(two_step, shopp
     assert any("no charge can exist" in note.message for note in order.notes.all())
 
 
+@pytest.mark.quick
 def test_a_payment_form_that_was_never_shown_ends_as_a_decline(shopper):
     order = shopper.check_out("64.50")
     wait()

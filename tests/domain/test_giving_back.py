@@ -21,6 +21,7 @@ def ended(done) -> list[tuple[str, str, Decimal]]:
     return [(one.kind, one.state, one.amount) for one in done]
 
 
+@pytest.mark.quick
 def test_what_is_only_held_is_reversed(desk):
     order = desk.order()
     (step,) = giving_back.plan(desk.payment(order))
@@ -29,6 +30,7 @@ def test_what_is_only_held_is_reversed(desk):
     assert ended(done) == [("reverse", "done", D("69.50"))] and source_of(order)[0] == 0
 
 
+@pytest.mark.quick
 def test_a_fresh_capture_is_voided_and_the_hold_it_leaves_is_reversed(desk):
     order = desk.captured()
     debit = desk.debit(order)
@@ -39,6 +41,7 @@ def test_a_fresh_capture_is_voided_and_the_hold_it_leaves_is_reversed(desk):
     assert desk.rest.status(desk.authorization(order).reference) == "REVERSED"
 
 
+@pytest.mark.quick
 def test_a_capture_that_went_to_the_bank_is_refunded_instead(desk):
     order = desk.captured()
     desk.rest.advance(hours=8)

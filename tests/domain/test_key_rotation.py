@@ -91,6 +91,7 @@ def test_what_was_stored_with_a_key_stays_readable_in_every_release(settings, ke
     assert encryption.decrypt(STORED[key]) == ""
 
 
+@pytest.mark.quick
 def test_after_the_rotation_the_old_encryption_key_can_go(encrypted_with_the_old_key, settings):
     assert "SecureAcceptanceProfile.secret_key: 1 encrypted anew, 0 up to date, 0 unreadable" in rotate()
     settings.CYBERSOURCE_FERNET_KEYS = [NEW]

@@ -97,6 +97,7 @@ def test_a_decline_is_in_the_language_of_the_checkout_and_its_page_too(one_step,
         assert "Bestellung" in shopper.told(page)[0]
 
 
+@pytest.mark.quick
 def test_a_page_that_waits_speaks_the_language_of_the_checkout(one_step, heard, committed_db):
     shopper = german()
     order = shopper.check_out("64.50")

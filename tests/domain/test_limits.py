@@ -91,6 +91,7 @@ def test_a_user_who_signs_in_again_and_again_has_one_budget_of_forms():
     assert sum(tries(somebody(user_id=7), 1) for _time in range(30)) == 10
 
 
+@pytest.mark.quick
 def test_an_honest_shopper_may_be_declined_four_times_and_then_pay():
     shopper = somebody()
     assert tries(shopper, 4, decline=True) == 4

@@ -21,6 +21,7 @@ def status(order):
     return order.status
 
 
+@pytest.mark.quick
 def test_a_declined_card_declines_the_order_and_gives_the_basket_back(shopper, mailoutbox):
     order = shopper.check_out()
     response = shopper.pay(cards.DECLINED)
@@ -73,6 +74,7 @@ def test_a_decline_at_the_authorization_step_declines_the_order(shopper, setting
     assert response.headers["Location"] == "/checkout/"
 
 
+@pytest.mark.quick
 def test_after_a_decline_another_card_pays_the_same_order(shopper, mailoutbox):
     order = shopper.check_out("10.00")
     shopper.pay(cards.DECLINED)

@@ -30,6 +30,7 @@ def codes(refused: pytest.ExceptionInfo[InvalidOperation]) -> list[str]:
 # -- capture ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.quick
 def test_a_capture_takes_all_that_is_held_and_says_so_in_every_book(desk):
     order = desk.order("64.50")
     done = desk.do("capture", desk.authorization(order), reason="shipped today", reference="PARCEL-7")
@@ -60,6 +61,7 @@ def test_an_authorization_is_captured_in_several_parts_until_nothing_is_left(des
     assert codes(refused) == ["wrong-state"]
 
 
+@pytest.mark.quick
 def test_lines_are_captured_at_what_they_cost_and_never_twice(desk):
     order = desk.order("10.00", "20.00")
     hold = desk.authorization(order)

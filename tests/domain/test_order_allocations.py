@@ -115,6 +115,7 @@ def test_what_another_bought_meanwhile_is_not_sold_twice(shopper, shelf):
     allocations_are_sound()
 
 
+@pytest.mark.quick
 def test_a_late_charge_takes_the_goods_again_and_they_can_be_shipped(shopper, shelf):
     order = shelf.buy(shopper)
     post_reply(shopper.reply(**DECLINE))

@@ -170,6 +170,7 @@ def test_an_orphan_that_names_no_order_of_ours_is_listed_all_the_same(shopper, t
     assert (told[0]["order"], told[0]["attempt"]) == (None, None)
 
 
+@pytest.mark.quick
 def test_the_log_row_of_an_orphan_is_linked_to_the_order_it_names(shopper):
     order, reply = of_an_attempt_we_never_began(shopper)
     post_reply(reply)

@@ -20,6 +20,7 @@ def transactions(order):
     )
 
 
+@pytest.mark.quick
 def test_a_two_step_payment_pays_the_order_once(shopper, mailoutbox):
     order = shopper.check_out("64.50")
     response = shopper.pay()

@@ -74,6 +74,7 @@ def the_books_of_a_bad_day(orders) -> dict[str, object]:
     return {one.pk: transactions(one) for one in orders}
 
 
+@pytest.mark.quick
 def test_a_bad_day_is_put_right_in_one_run_and_the_second_finds_nothing_to_do(desk):
     orders = a_bad_day(desk)
     told = []

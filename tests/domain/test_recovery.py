@@ -63,6 +63,7 @@ def test_a_capture_that_arrived_is_found_by_its_reference_number_and_recorded_on
     assert len(desk.calls("captures")) == 1 and len(transactions(order)) == 2
 
 
+@pytest.mark.quick
 def test_refunds_voids_and_reversals_that_arrived_are_found_as_well(desk):
     order = desk.captured("64.50")
     refund = lose(desk, "no-answer", "refunds", "refund", desk.debit(order), amount=D("9.50"))

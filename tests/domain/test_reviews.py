@@ -82,6 +82,7 @@ def test_a_shopper_who_waits_on_the_pending_page_is_taken_to_the_thank_you_page(
     assert ("/checkout/thank-you/", 302) in come_back(shopper).redirect_chain
 
 
+@pytest.mark.quick
 def test_the_reviewer_who_accepted_and_the_comment_are_noted_on_the_order(shopper):
     case = under_review(shopper)
     tell(case.accept(comments="Spoke to customer. | Billing and shipping agree."))

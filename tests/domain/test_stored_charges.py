@@ -47,6 +47,7 @@ def charged_and_stored(shopper):
     return order, answer
 
 
+@pytest.mark.quick
 def test_no_second_form_is_shown_while_a_charge_for_the_order_is_stored(shopper):
     order, _answer = charged_and_stored(shopper)
     with busy(order):  # begun before the charge could take effect

@@ -76,6 +76,7 @@ def let_time_pass(**time: int) -> None:
 # -- payments --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.quick
 def test_an_announced_payment_is_looked_into_once(committed_db):
     row = announce({"id": PAYMENT, "status": "TRANSMITTED"})
     adopt = Adopting()

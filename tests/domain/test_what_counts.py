@@ -180,6 +180,7 @@ def switch_currency(to):
     BasketLine.objects.update(price_currency=to)
 
 
+@pytest.mark.quick
 def test_yen_do_not_pay_dollars(desk, buyer):
     buyer.fill_basket("4800.00")
     switch_currency("JPY")

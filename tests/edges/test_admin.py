@@ -95,6 +95,7 @@ def change(client: Client, held: SecureAcceptanceProfile, **changes: Any) -> Any
     return client.post(f"/admin/cybersource/secureacceptanceprofile/{held.pk}/change/", profile(**changes))
 
 
+@pytest.mark.quick
 def test_a_secret_goes_in_and_never_comes_out(staff):
     held = add(staff)
     assert held.secret_key == SECRET

@@ -129,6 +129,7 @@ def test_every_state_of_a_payment_is_told_by_the_list_as_by_the_rows(desk, staff
 # -- moving money ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.quick
 def test_money_is_captured_refunded_voided_and_reversed(desk, staff):
     order = desk.order("64.50")
     at = f"payments/{pk(order)}/"

@@ -103,6 +103,7 @@ def some(count: int, **more: Any) -> None:
 # -- what it shows -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.quick
 def test_the_list_says_what_happened_what_to_do_and_which_money_it_is(shopper, boss):
     item = charged_twice(shopper)
     shown = words(boss.get(LIST))

@@ -114,6 +114,7 @@ def test_an_e_mail_address_that_cybersource_refuses_is_406_for_guests_and_custom
     assert Order.objects.count() == 0
 
 
+@pytest.mark.quick
 def test_an_amount_that_the_currency_does_not_have_is_406_where_it_stands(shopper):
     shopper.fill_basket("64.50")
     StockRecord.objects.update(price_currency="JPY")

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("one_step")
 NOWHERE = "/api/cybersource/return/6f1c2a4e-7c55-4f4f-9c1e-0b6a3d2e9a02/"
 
 
+@pytest.mark.quick
 def test_the_reply_is_answered_with_303_to_the_return_page_and_sets_no_cookie(shopper):
     shopper.check_out()
     response = shopper.deliver(shopper.submit(), follow=False)

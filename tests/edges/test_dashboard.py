@@ -101,6 +101,7 @@ def changed(shopper: Any, answer: Any, **other: str) -> Any:
 # -- what the tab tells ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.quick
 def test_a_paid_order_shows_its_payment_in_plain_words(shopper, staff):
     order = shopper.check_out("64.50")
     shopper.pay()

@@ -89,6 +89,7 @@ def test_each_page_with_the_tag_begins_an_id_of_its_own(committed_db):
     assert len(ids) == 2
 
 
+@pytest.mark.quick
 def test_the_payment_names_the_id_of_the_page_without_the_merchant(shopper):
     known = session_id(shopper.client)
     shopper.check_out()

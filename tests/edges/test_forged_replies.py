@@ -33,6 +33,7 @@ EVIDENCE = {"cybersource_refusedpost", "cybersource_cybersourcereply"}
 MISFITS = ("other-", "unknown-transaction-uuid")
 
 
+@pytest.mark.quick
 def test_the_genuine_messages_among_the_loot_are_believed(shopper):
     """What the forgers began with is good: it is their change that is refused."""
     order = shopper.check_out("64.50")

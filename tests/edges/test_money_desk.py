@@ -83,6 +83,7 @@ def buttons(client: Client, order: Any) -> list[str]:
 # -- what the order's page offers ------------------------------------------------------------------------------------
 
 
+@pytest.mark.quick
 def test_the_order_shows_what_is_left_and_the_buttons_that_the_state_allows(desk, ines):
     order = desk.order("64.50")
     assert buttons(ines, order) == ["capture", "reverse"]

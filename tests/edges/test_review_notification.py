@@ -21,7 +21,8 @@ from oscar.core.loading import get_model
 from cybersource import views
 from cybersource.models import ReviewNotification, ReviewNotificationUpdate
 from cybersource.protocol.review import MAX_XML_BYTES
-from tests.conftest import KEPT, empty_tables
+from tests.conftest import empty_tables
+from tests.database import KEPT
 from tests.review_messages import D1, D1_BODY, D5, body_of
 from tests.reviewing import tell, under_review, under_review_as
 from tests.rows import fingerprints
@@ -73,6 +74,7 @@ def test_the_door_is_where_the_readme_says():
     assert reverse("cybersource-review-notification") == URL
 
 
+@pytest.mark.quick
 def test_the_right_key_opens_the_door(held):
     response = post()
     assert (response.status_code, response.content) == (200, b"ok")

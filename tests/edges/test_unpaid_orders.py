@@ -49,6 +49,7 @@ def basket_url(order):
     return f"http://testserver/api/baskets/{order.basket_id}/"
 
 
+@pytest.mark.quick
 def test_a_placed_and_unpaid_order_has_a_page_with_a_card_form(shopper):
     order = shopper.check_out()
     page = shown(finish(shopper))

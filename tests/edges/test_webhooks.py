@@ -23,8 +23,9 @@ from oscar.core.loading import get_model
 from cybersource import evidence
 from cybersource.deliveries import About
 from cybersource.models import PaymentToken, WebhookDelivery
-from tests.conftest import KEPT, empty_tables
+from tests.conftest import empty_tables
 from tests.costs import cost_of
+from tests.database import KEPT
 from tests.package.readme import ROOT, parsed, table
 from tests.protocol.rest.deliveries import J1, KEY, KEY_ID, OTHER_KEY, OTHER_KEY_ID, body, header
 from tests.rows import fingerprints
