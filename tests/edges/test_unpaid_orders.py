@@ -8,6 +8,8 @@ from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
+from django.db import DatabaseError
+from django.db.models.signals import pre_save
 from django.test import Client
 from django.urls import set_script_prefix
 from django.utils import timezone
@@ -15,11 +17,12 @@ from oscar.core.loading import get_model
 from oscarapicheckout.states import FormPostRequired
 from oscarapicheckout.utils import _update_payment_method_state
 
-from cybersource.models import PaymentAttempt
+from cybersource.models import CyberSourceReply, PaymentAttempt
 from cybersource.simulator import cards
 from tests.shop import UNKNOWN, Shopper, latest, post_reply, two_cards
 
 Order = get_model("order", "Order")
+Transaction = get_model("payment", "Transaction")
 
 NEWEST = "/api/cybersource/finish/"
 
@@ -212,6 +215,45 @@ def test_a_path_prefix_is_kept_on_every_page_and_through_the_provider(shopper, u
     assert shopper.client.get(back.removeprefix("/shop"))["Location"].startswith("/shop/api/cybersource/")
     stranger = Client().get(f"{back.removeprefix('/shop')}?again=1").content.decode()
     assert 'href="/shop/"' in stranger
+
+
+# -- an answer that is stored and had no effect yet ------------------------------------------------------------------
+
+
+def stored_only(reply):
+    """CyberSource's answer is kept, and the database breaks off what should have come of it."""
+
+    def breaks(sender, **kwargs):
+        raise DatabaseError("the disk is on fire")
+
+    pre_save.connect(breaks, sender=Transaction)
+    try:
+        assert post_reply(reply).status_code == 303
+    finally:
+        pre_save.disconnect(breaks, sender=Transaction)
+    assert CyberSourceReply.objects.latest("pk").result == "received"
+
+
+def test_the_orders_page_settles_a_stored_answer_and_does_not_ask_for_a_card(shopper, settings, mailoutbox):
+    settings.CYBERSOURCE_FLOW = "one-step"
+    order = shopper.check_out()
+    stored_only(shopper.reply())
+    order.refresh_from_db()
+    assert (order.status, mailoutbox) == ("Pending", [])
+    for _again in range(2):
+        assert finish(shopper)["Location"] == f"/api/cybersource/return/{handle(shopper=shopper)}/"
+        order.refresh_from_db()
+        assert (order.status, len(mailoutbox)) == ("Authorized", 1)
+    assert CyberSourceReply.objects.get().result == "settled"
+
+
+def test_the_orders_page_settles_a_stored_answer_of_the_first_card_and_asks_for_the_second(shopper, settings):
+    settings.CYBERSOURCE_FLOW = "one-step"
+    shopper.check_out("64.50", payment=two_cards("50.00"))
+    stored_only(shopper.reply(latest("a")))
+    page = shown(finish(shopper, latest("b")))
+    assert latest("a").state == "authorized"
+    assert "$50.00" in page and 'data-method-key="b"' in page and "do not pay" not in page
 
 
 # -- two cards for one order -----------------------------------------------------------------------------------------

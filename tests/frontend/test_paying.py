@@ -305,3 +305,23 @@ def test_a_shop_that_leaves_the_billing_fields_out_gets_a_plain_refusal_not_a_br
     checkout.open("billing=False").fill().pay()
     checkout.summary.get_by_text("billing address of this order is missing").wait_for()
     assert gateway.requests == []
+
+
+def test_going_on_with_a_stored_card_asks_for_the_state_of_its_own_payment(checkout, shop, gateway, page):
+    """By then another order of the session may stand in the session's payment states."""
+
+    def second_step(uuid):
+        fields = [{"key": "transaction_uuid", "value": uuid, "editable": False}]
+        return {**shop.action(fields, "pay-with-token"), "url": f"{gateway.url}/silent/pay"}
+
+    gateway.routes["POST", "/silent/pay"] = Answer("<title>Payment provider</title>")
+    shop.states(action={**second_step("own"), "state_url": "/api/cybersource/state/own/"})
+    shop.routes["GET", "/api/cybersource/state/own/"] = shop.routes["GET", "/api/checkout/payment-states/"]
+    checkout.open(payload=ORDER).fill().pay()
+    button = page.locator("[data-cybersource-go-on]")
+    button.wait_for()
+    shop.states(action=second_step("another"))
+    button.click()
+    page.wait_for_url(f"{gateway.url}/silent/pay")
+    (posted,) = gateway.got("POST", "/silent/pay")
+    assert dict(posted.posted)["transaction_uuid"] == "own"

@@ -389,13 +389,19 @@ export function flattenErrors(errors, path = []) {
 // Milliseconds after which an answer is taken for lost: longer than servers and proxies usually take to give up.
 const PATIENCE = 75_000;
 
+/** A shop may have the language in the path of its pages; its API has none there, so the page's language goes along. */
+function pageLanguage() {
+    const language = document.querySelector("[data-cybersource-card-form]")?.lang;
+    return language ? { "Accept-Language": language } : {};
+}
+
 async function request(url, init) {
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(), PATIENCE);
     try {
         const response = await fetch(url, {
             credentials: "same-origin", cache: "no-store", ...init, signal: stop.signal,
-            headers: { Accept: "application/json", ...init.headers },
+            headers: { Accept: "application/json", ...pageLanguage(), ...init.headers },
         });
         return [response, await response.text()];
     } finally {
