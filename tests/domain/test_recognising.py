@@ -27,8 +27,12 @@ def shared(request, settings):
     return request.param
 
 
-def service(name, r_code="1"):
-    return Application(name=name, status="", reason_code="100", r_code=r_code, r_flag="SOK", reconciliation_id="")
+def service(name):
+    """``ics_auth`` went through, ``ics_auth:0`` was declined, and ``ics_auth:`` never came to its turn."""
+    name, said, r_code = name.partition(":")
+    r_code = r_code if said else "1"
+    reason = {"1": "100", "0": "201"}.get(r_code, "")
+    return Application(name=name, status="", reason_code=reason, r_code=r_code, r_flag="", reconciliation_id="")
 
 
 def answer(*services, **told):
@@ -99,8 +103,7 @@ def test_a_charge_that_ran_is_for_what_was_asked(told, is_it):
 
 def test_a_charge_that_no_bank_was_asked_about_tells_no_amount():
     charge = operation("authorize", attempt=PaymentAttempt(token=PaymentToken(token="T1")))
-    asked_for = Application(name="ics_auth", status="", reason_code="", r_code="", r_flag="", reconciliation_id="")
-    never = Answer(reference_number="100-C1", token="T1", applications=(asked_for,))
+    never = Answer(reference_number="100-C1", token="T1", applications=(service("ics_auth:"),))
     assert recovery.fits(charge, never)
 
 
@@ -245,6 +248,13 @@ SECOND_ = timedelta(seconds=1)
         ({}, ["ics_auth", "ics_bill"], {}, False),
         ({"transaction_type": "sale"}, ["ics_auth", "ics_bill"], {}, True),
         ({"transaction_type": "sale"}, ["ics_auth"], {}, False),
+        ({"transaction_type": "sale"}, ["ics_auth:0"], {}, True),  # what was declined has taken nothing
+        ({}, ["ics_auth:0"], {}, True),
+        ({}, ["ics_auth:0"], {"total_amount": D("29")}, False),
+        ({}, ["ics_auth:"], {"total_amount": None, "currency": ""}, True),  # no bank was asked, so none is told
+        ({}, ["ics_auth:"], {"total_amount": D("29")}, False),
+        ({}, ["ics_auth:"], {"total_amount": None}, False),
+        ({}, ["ics_auth"], {"total_amount": None, "currency": ""}, False),
     ],
 )
 def test_a_payment_looks_like_what_an_attempt_asked_for(row, services, told, is_like):
@@ -257,6 +267,7 @@ def test_a_payment_looks_like_what_an_attempt_asked_for(row, services, told, is_
         ({}, {"idempotency_id": "uuid-1", "reference_number": "x"}, True, True),
         ({}, {"idempotency_id": "uuid-2"}, True, False),
         ({}, {}, True, False),
+        ({}, {"token": "T1"}, True, False),
         ({"token": "T1"}, {"token": "T1"}, True, True),
         ({"token": "T1"}, {"token": "T2"}, True, False),
         ({"token": "T1"}, {"token": ""}, True, False),

@@ -231,11 +231,20 @@ def test_an_amount_has_the_decimals_of_its_currency(currency, amount, code):
     assert codes(rules.check(Kind.CAPTURE, payment, hold, amount=D(amount))) == ([code] if code else [])
 
 
+def test_no_amount_is_higher_than_a_column_and_a_gateway_take():
+    hold = movement(HOLD, "2000000000")
+    payment = paid(hold, currency="KWD", columns=("2000000000", "0", "0"))
+    assert rules.check(Kind.CAPTURE, payment, hold, amount=D("999999999.999")) == []
+    assert codes(rules.check(Kind.CAPTURE, payment, hold, amount=D("1000000000"))) == ["amount-too-high"]
+
+
 def test_a_currency_that_is_named_is_the_payments():
     payment, rows = payment_of((HOLD, "70"))
     assert rules.check(Kind.CAPTURE, payment, rows[HOLD], amount=D("1"), currency="USD") == []
     (problem,) = rules.check(Kind.CAPTURE, payment, rows[HOLD], amount=D("-1"), currency="EUR")
     assert problem.code == "other-currency" and "EUR" in problem.message
+    (problem,) = rules.check(Kind.CAPTURE, payment, rows[HOLD], amount=D("1"), currency="EUROS" * 99)
+    assert "EURO" not in problem.message and "EUR" in problem.message
 
 
 # -- lines -------------------------------------------------------------------------------------------------------------
