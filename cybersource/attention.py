@@ -28,7 +28,7 @@ from .models import (
     clipped,
 )
 from .protocol import Decision, Outcome, Reply, TransactionType
-from .standing import Payment
+from .standing import Payment, currency_of
 
 Order = get_model("order", "Order")
 
@@ -181,7 +181,7 @@ def lacking(order: Any, covered: Decimal) -> bool:
     if attempt is None:
         return False
     amount = order.total_incl_tax - covered
-    return flag_and_note(Attention.UNPAID_REST, order, attempt, amount=amount, currency=order.currency)
+    return flag_and_note(Attention.UNPAID_REST, order, attempt, amount=amount, currency=currency_of(order))
 
 
 def set_aside(order: Any, payment: Payment) -> bool:

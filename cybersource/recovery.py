@@ -30,7 +30,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from . import attention as needs
-from . import authorizations, clock, enquiries, gateway, operations, orders, reasons
+from . import authorizations, clock, enquiries, gateway, operations, orders, reasons, standing
 from .conf import conf
 from .conversions import poll_conversions
 from .enquiries import Found, NoAnswer, OutOfReach
@@ -380,9 +380,16 @@ def record(
 def was_undone(operation: PaymentOperation) -> str:
     """Whether what a void or reversal was to undo is undone; empty when it is not."""
     looked = enquiries.look_up(operation.payment_id, order=operation.order, operation=operation)
-    if looked is None or fate_of(looked.answer) is not Fate.UNDONE:
+    if looked is None or fate_of(looked.answer) is not Fate.UNDONE or tells_of_its_void(operation, looked.answer):
         return ""
     return end(operation, Ending(state=State.DONE, status=looked.answer.status), looked.entry)
+
+
+def tells_of_its_void(operation: PaymentOperation, answer: Answer) -> bool:
+    """Whether a sale is said to be voided, which was known when the hold that this left was to be given back."""
+    on = operation.transaction
+    was_known = operation.kind == Kind.REVERSE and on is not None and on.status == standing.VOIDED
+    return was_known and answer.status == standing.VOIDED
 
 
 def find_decision(operation: PaymentOperation, at: datetime, age: timedelta) -> str:

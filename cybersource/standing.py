@@ -615,9 +615,14 @@ def is_default(calculator: Any) -> bool:
     return calculator in DEFAULT_CALCULATORS
 
 
+def currency_of(order: Any) -> str:
+    """The currency that an order is paid in."""
+    return order.currency or conf.default_currency  # type: ignore[no-any-return]
+
+
 def balance(order: Any) -> OrderBalance:
     """Read what pays for an order, in one statement."""
-    return balances([order.pk]).get(order.pk) or OrderBalance(currency=order.currency or conf.default_currency)
+    return balances([order.pk]).get(order.pk) or OrderBalance(currency=currency_of(order))
 
 
 def balances(order_ids: Iterable[int]) -> dict[int, OrderBalance]:
