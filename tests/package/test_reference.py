@@ -17,7 +17,7 @@ from cybersource import urls as our_urls
 from cybersource.models import AttemptState
 from cybersource.templatetags import cybersource_tags
 
-from .readme import DOCS, PAGES, README, SETTINGS, blocks, code, table
+from .readme import DOCS, PAGES, README, ROOT, SETTINGS, blocks, code, table
 from .tables import MADE, modules, system_checks, with_tables
 
 PYTHON = DOCS / "reference" / "python.rst"
@@ -49,6 +49,17 @@ def imported(name: str) -> Any:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_public_name_can_be_imported(name):
     assert imported(name) is not None
+
+
+#: Names with our app's label that are no Python: checks and findings, migrations, permissions.
+LABELLED = re.compile(r"cybersource\.([EWD]\d+|\d{4}_\w+|(add|change|clear|decide|delete|move|view)_\w+)")
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in (README, *PAGES)])
+def test_a_dotted_name_in_the_text_is_one_of_the_code(page):
+    for name in re.findall(r"``(cybersource(?:\.\w+)+)(?:\([^`]*\))?``", page.read_text(encoding="utf-8")):
+        if not LABELLED.fullmatch(name):
+            assert imported(name) is not None, name
 
 
 def names_of_an_example(text: str) -> set[str]:
