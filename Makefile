@@ -42,7 +42,7 @@ prove:
 		|| command -v google-chrome-stable)}"; \
 	REQUIRE_BROWSER=1 CHROMIUM="$$chromium" .tox/tools/bin/tox run --skip-missing-interpreters false \
 		-e $(PAIRS) $(if $(ARGS),-- $(ARGS))
-	@$(if $(ARGS),,$(VENV) -m tests.deliberate_faults)
+	@$(if $(ARGS),,$(VENV) -m tests.deliberate_faults --anew)
 
 # A part of it: make benchmark ARGS="-k review"
 benchmark:

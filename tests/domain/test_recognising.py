@@ -466,3 +466,8 @@ def test_a_reply_of_nobodys_is_about_money_or_is_not(decision, kind, moves):
 )
 def test_a_column_never_holds_more_than_there_is(amount, currency, held):
     assert standing.rounded(D(amount)) == D(held) and standing.is_rounded(currency) == (currency == "KWD")
+
+
+@pytest.mark.parametrize("currency", ["", "usd", "EURO"])
+def test_what_is_no_currency_is_not_rounded(currency):
+    assert not standing.is_rounded(currency)
