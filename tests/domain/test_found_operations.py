@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cybersource import operations, recovery
-from cybersource.models import PaymentOperation
+from cybersource.models import AttentionItem, PaymentOperation
 from cybersource.simulator import cards
 from tests.desk import Desk
 from tests.domain.test_heard_or_found import ending
@@ -84,3 +84,21 @@ def test_an_operation_that_was_lost_and_found_ends_as_one_that_was_heard(desk, s
         for order in settled
     ]
     assert states[0] == states[1]
+
+
+def test_that_a_sale_is_voided_does_not_say_that_its_hold_was_given_back(desk, settings):
+    settings.CYBERSOURCE_FLOW = "sale"
+    order = desk.order("64.50")
+    desk.do("void", desk.debit(order))
+    desk.rest.faults.next("lost", action="reversals")
+    lost = operations.reverse(desk.authorization(order), user=desk.staff)
+    assert lost.state == "unknown"
+    recovery.recover(at=desk.rest.advance(minutes=20))
+    lost.refresh_from_db()
+    assert lost.state == "not-sent" and desk.payment(order).left_to_reverse
+    assert AttentionItem.objects.get(date_cleared=None).kind == "given-back-in-part"
+    desk.rest.faults.next("no-answer", action="reversals")
+    again = operations.reverse(desk.authorization(order), user=desk.staff)
+    recovery.recover(at=desk.rest.advance(minutes=20))
+    again.refresh_from_db()
+    assert again.state == "done" and not desk.payment(order).left_to_reverse

@@ -99,7 +99,7 @@ def nothing_is_offered_that_would_be_refused(payment: standing.Payment) -> None:
 def lines_are_moved_once(order: Any, ours: Sequence[standing.Payment]) -> None:
     """By whichever card: of no line more is captured than was ordered, or more refunded than captured."""
     moved: dict[str, Counter[int]] = {"captured": Counter(), "refunded": Counter(), "released": Counter()}
-    rows = PaymentEventQuantity.objects.filter(event__order=order)
+    rows = PaymentEventQuantity.objects.filter(event__order=order, event__reference__in=references(ours))
     for kind, line, quantity in rows.values_list("event__event_type__name", "line", "quantity"):
         if kind in EVENTS:
             what, sign = EVENTS[kind]
@@ -113,10 +113,16 @@ def lines_are_moved_once(order: Any, ours: Sequence[standing.Payment]) -> None:
         assert 0 <= moved["refunded"][line.pk] <= (line.quantity if by_amount else min(captured, line.quantity))
 
 
+def references(ours: Sequence[standing.Payment]) -> set[str]:
+    """The ids of everything that was done. Events of a Source that was deleted stay, and are nobody's."""
+    return {each.reference for one in ours for each in one.transactions}
+
+
 def events_are_the_sums(order: Any, ours: Sequence[standing.Payment]) -> None:
     sums: Counter[str] = Counter()
     count = 0
-    for kind, amount in PaymentEvent.objects.filter(order=order).values_list("event_type__name", "amount"):
+    events = PaymentEvent.objects.filter(order=order, reference__in=references(ours))
+    for kind, amount in events.values_list("event_type__name", "amount"):
         if kind in EVENTS:
             what, sign = EVENTS[kind]
             sums[what] += sign * amount

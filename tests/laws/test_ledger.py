@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
@@ -36,7 +37,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -85,9 +85,8 @@ FAULTS = st.sampled_from(
 PARTS = st.sampled_from((Decimal("0.25"), Decimal("0.5"), Decimal("0.4"), None, Decimal(1), Decimal(2)))
 STAFF = st.integers(0, 2)
 WHICH = st.integers(0, 11)
-RARELY = st.sampled_from((False, False, True))
 #: At which statement or commit of its work the process is killed; None for never.
-DEATHS = st.one_of(st.none(), st.none(), st.none(), st.none(), st.integers(0, 70))
+DEATHS = st.sampled_from((None,) * 120 + tuple(range(60)))
 
 #: What a run says of operations that it could not ask about: those made elsewhere.
 NOTHING_NEW = {Became.LISTED, Became.ELSEWHERE}
@@ -136,6 +135,28 @@ def dying(at: int | None) -> Iterator[None]:
     finally:
         connection.close()
     counted["killed"] += points.struck
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """What may happen: how often, when, and by what it differs."""
+
+    weight: int
+    may: Callable[[Any], Any]
+    draws: dict[str, Any]
+
+
+EVENTS: dict[str, Event] = {}
+
+
+def event(weight: int, may: Callable[[Any], Any] = lambda self: True, **draws: Any) -> Callable[[Any], Any]:
+    """Let a method be one of the events. Hypothesis leaves most of its own rules out of an example."""
+
+    def register(method: Any) -> Any:
+        EVENTS[method.__name__] = Event(weight=weight, may=may, draws=draws)
+        return method
+
+    return register
 
 
 class Desk(RuleBasedStateMachine):
@@ -295,8 +316,9 @@ class Desk(RuleBasedStateMachine):
         lines = list(payment.source.order.lines.order_by("pk"))
         return {lines[which % len(lines)].pk: 1 if which < 8 else which % 4}
 
-    @precondition(lambda self: self.choices("capture"))
-    @rule(
+    @event(
+        5,
+        lambda self: self.choices("capture"),
         which=WHICH,
         part=PARTS,
         is_last=st.sampled_from((False, False, True)),
@@ -310,51 +332,41 @@ class Desk(RuleBasedStateMachine):
             "capture", on, amount=self.part(payment.left_to_capture, part, payment.currency), is_last=is_last, **how
         )
 
-    @precondition(lambda self: self.choices("capture"))
-    @rule(which=WHICH, fault=FAULTS, dies=DEATHS, staff=STAFF)
+    @event(3, lambda self: self.choices("capture"), which=WHICH, fault=FAULTS, dies=DEATHS, staff=STAFF)
     def capture_lines(self, which: int, **how: Any) -> None:
         payment, on = self.choose("capture", which)
         self.ask("capture", on, lines=self.lines(payment, which), is_last=False, **how)
 
-    @precondition(lambda self: self.choices("refund"))
-    @rule(which=WHICH, part=PARTS, fault=FAULTS, dies=DEATHS, staff=STAFF)
+    @event(5, lambda self: self.choices("refund"), which=WHICH, part=PARTS, fault=FAULTS, dies=DEATHS, staff=STAFF)
     def refund(self, which: int, part: Decimal | None, **how: Any) -> None:
         payment, on = self.choose("refund", which)
         self.ask("refund", on, amount=self.part(payment.capture(on).left, part, payment.currency), **how)
 
-    @precondition(lambda self: self.choices("refund"))
-    @rule(which=WHICH, fault=FAULTS, dies=DEATHS, staff=STAFF)
+    @event(2, lambda self: self.choices("refund"), which=WHICH, fault=FAULTS, dies=DEATHS, staff=STAFF)
     def refund_lines(self, which: int, **how: Any) -> None:
         payment, on = self.choose("refund", which)
         self.ask("refund", on, lines=self.lines(payment, which), **how)
 
-    @precondition(lambda self: self.choices("void"))
-    @rule(which=WHICH, fault=FAULTS, dies=DEATHS, staff=STAFF)
+    @event(3, lambda self: self.choices("void"), which=WHICH, fault=FAULTS, dies=DEATHS, staff=STAFF)
     def void(self, which: int, **how: Any) -> None:
         self.ask("void", self.choose("void", which)[1], **how)
 
-    @precondition(lambda self: self.choices("reverse"))
-    @rule(which=WHICH, fault=FAULTS, dies=DEATHS, staff=STAFF, is_sure=RARELY)
-    def reverse(self, which: int, is_sure: bool, **how: Any) -> None:
+    @event(1, lambda self: self.choices("reverse"), which=WHICH, fault=FAULTS, dies=DEATHS, staff=STAFF)
+    def reverse(self, which: int, **how: Any) -> None:
         """Nothing but looking is left after it, so it is not done lightly."""
-        if is_sure:
-            self.ask("reverse", self.choose("reverse", which)[1], **how)
+        self.ask("reverse", self.choose("reverse", which)[1], **how)
 
-    @precondition(lambda self: self.choices("give back"))
-    @rule(
+    @event(
+        3,
+        lambda self: self.choices("give back"),
         which=WHICH,
         fault=FAULTS,
         action=st.sampled_from(("", *ACTIONS.values())),
         dies=DEATHS,
         staff=STAFF,
-        is_sure=st.sampled_from((True, False)),
     )
-    def cancel_or_refund(
-        self, which: int, fault: str, action: str, dies: int | None, staff: int, is_sure: bool
-    ) -> None:
+    def cancel_or_refund(self, which: int, fault: str, action: str, dies: int | None, staff: int) -> None:
         """A whole payment, or one capture of it, goes back by as many steps as that needs."""
-        if not is_sure:
-            return
         _payment, on = self.choose("give back", which)
         key = f"plan-{PaymentOperation.objects.count()}-{len(self.asked)}"
 
@@ -371,15 +383,21 @@ class Desk(RuleBasedStateMachine):
 
     # -- stored cards
 
-    @precondition(lambda self: hasattr(self, "second"))
-    @rule(fault=FAULTS, dies=DEATHS)
+    @event(2, lambda self: hasattr(self, "second"), fault=FAULTS, dies=DEATHS)
     def the_browser_asks_for_its_second_step(self, fault: str, dies: int | None) -> None:
         attempt = PaymentAttempt.objects.filter(door=PaymentAttempt.Door.REST, previous__isnull=False).first()
         if attempt is not None:
             self.charged("authorize", lambda: authorizations.authorize_step(attempt), "", fault, dies)
 
-    @precondition(lambda self: hasattr(self, "second"))
-    @rule(is_sale=st.booleans(), part=PARTS, fault=FAULTS, dies=DEATHS, staff=STAFF)
+    @event(
+        3,
+        lambda self: hasattr(self, "second"),
+        is_sale=st.booleans(),
+        part=PARTS,
+        fault=FAULTS,
+        dies=DEATHS,
+        staff=STAFF,
+    )
     def staff_charge_the_stored_card(
         self, is_sale: bool, part: Decimal | None, fault: str, dies: int | None, staff: int
     ) -> None:
@@ -403,13 +421,21 @@ class Desk(RuleBasedStateMachine):
 
     # -- reviewers
 
-    @precondition(lambda self: self.choices("decide"))
-    @rule(which=WHICH, decision=st.sampled_from(DECISIONS), fault=FAULTS, dies=DEATHS, staff=STAFF)
+    @event(
+        3,
+        lambda self: self.choices("decide"),
+        which=WHICH,
+        decision=st.sampled_from(DECISIONS),
+        fault=FAULTS,
+        dies=DEATHS,
+        staff=STAFF,
+    )
     def staff_decide(self, which: int, decision: str, **how: Any) -> None:
         self.ask(decision, self.choose("decide", which)[1], **how)
 
-    @precondition(lambda self: self.choices("decide"))
-    @rule(
+    @event(
+        3,
+        lambda self: self.choices("decide"),
         decision=st.sampled_from(("ACCEPT", "REJECT")),
         told=st.sampled_from((0, 1, 1, 2)),
         follows=st.booleans(),
@@ -432,11 +458,8 @@ class Desk(RuleBasedStateMachine):
 
     # -- what goes on around it
 
-    @precondition(lambda self: self.away is None)
-    @rule(what=st.sampled_from(CHANGES), is_sure=st.sampled_from((True, False, False)))
-    def the_settings_change(self, what: str, is_sure: bool) -> None:
-        if not is_sure:
-            return
+    @event(1, lambda self: self.away is None, what=st.sampled_from(CHANGES))
+    def the_settings_change(self, what: str) -> None:
         at = {name: RunningSimulator(server).url for name, server in elsewhere.items()}
         changed = {
             "key": {"CYBERSOURCE_REST_KEY_ID": "", "CYBERSOURCE_REST_SHARED_SECRET": ""},
@@ -449,25 +472,20 @@ class Desk(RuleBasedStateMachine):
         self.away.enter_context(override_settings(**changed[what]))
         counted[f"without {what}"] += 1
 
-    @precondition(lambda self: self.away is not None)
-    @rule()
+    @event(3, lambda self: self.away is not None)
     def the_settings_are_put_back(self) -> None:
         if self.away is not None:
             self.away.close()
             self.away = None
 
-    @precondition(lambda self: self.deletes and self.payments)
-    @rule(which=WHICH, what=st.sampled_from(("orders", "sources")), is_sure=st.sampled_from((False, False, True)))
-    def somebody_deletes(self, which: int, what: str, is_sure: bool) -> None:
-        if not is_sure:
-            return
+    @event(1, lambda self: self.deletes and self.payments, which=WHICH, what=st.sampled_from(("orders", "sources")))
+    def somebody_deletes(self, which: int, what: str) -> None:
         source = self.payments[which % len(self.payments)].source
         (source.order if what == "orders" else source).delete()
         self.something_was_deleted = True
         counted[f"{what} deleted"] += 1
 
-    @precondition(lambda self: self.asked)
-    @rule(which=WHICH, fault=FAULTS, dies=DEATHS)
+    @event(2, lambda self: self.asked, which=WHICH, fault=FAULTS, dies=DEATHS)
     def it_is_asked_again_under_its_key(self, which: int, fault: str, dies: int | None) -> None:
         do, key = self.asked[which % len(self.asked)]
         first, before = PaymentOperation.objects.filter(key=key).get(), self.moves()
@@ -480,12 +498,9 @@ class Desk(RuleBasedStateMachine):
         assert first.plan or self.moves() == before, "sent again"
         counted["asked again"] += 1
 
-    @precondition(lambda self: self.choices("capture") or self.choices("refund"))
-    @rule(which=WHICH, same_key=st.booleans(), is_sure=RARELY)
-    def two_do_it_at_once(self, which: int, same_key: bool, is_sure: bool) -> None:
+    @event(1, lambda self: self.choices("capture") or self.choices("refund"), which=WHICH, same_key=st.booleans())
+    def two_do_it_at_once(self, which: int, same_key: bool) -> None:
         """All that is left, which can be taken or given back once."""
-        if not is_sure:
-            return
         what = "capture" if self.choices("capture") else "refund"
         _payment, on = self.choose(what, which)
         before = self.moves()
@@ -504,13 +519,14 @@ class Desk(RuleBasedStateMachine):
 
     # -- time
 
-    @rule(minutes=st.sampled_from((1, 6, 20, 70, 400, 1500)))
+    @event(4, minutes=st.sampled_from((1, 6, 20, 70, 400, 1500)))
     def time_passes(self, minutes: int) -> None:
         before = timezone.now()
         self.rest.advance(minutes=minutes)
         assert timezone.now() - before >= timedelta(minutes=minutes), "it passed at one end only"
 
-    @rule(
+    @event(
+        5,
         command=st.sampled_from(("reconcile", "reconcile", "reconcile", "expire", "reprocess")),
         fault=FAULTS,
         action=st.sampled_from(("searches", "transactions", "voids", "reversals", "conversion-details", "")),
@@ -535,6 +551,13 @@ class Desk(RuleBasedStateMachine):
             return None
         names = {"expire": "cybersource_expire_attempts", "reprocess": "cybersource_reprocess"}
         return call_command(names[command], verbosity=0, stdout=Quiet())
+
+    @rule(data=st.data())
+    def something_happens(self, data: Any) -> None:
+        possible = [name for name, each in EVENTS.items() if each.may(self) for _chance in range(each.weight)]
+        name = data.draw(st.sampled_from(possible), "event")
+        drawn = {what: data.draw(strategy, what) for what, strategy in EVENTS[name].draws.items()}
+        getattr(self, name)(**drawn)
 
     # -- the laws
 
