@@ -198,7 +198,7 @@ def unexpected(order: Any, attempt: PaymentAttempt, outcome: Outcome) -> str:
         return Attention.REPLACED_CHARGE
     if attempt.state == AttemptState.EXPIRED:
         return Attention.LATE_CHARGE
-    if attempt.currency != order.currency:
+    if attempt.currency != standing.currency_of(order):
         return Attention.KEPT_AUTHORIZATION  # the shop's currency was switched since
     return Attention.AFTER_DECLINE if attempt.state in ENDED_BADLY else Attention.NONE
 

@@ -154,7 +154,7 @@ def money(order: Any, balance: standing.OrderBalance, counted: Decimal, stands: 
     # What somebody refunded in the Source's columns alone has gone too.
     refunded = sum((max(one.refunded, standing.column_of(one.source, "amount_refunded")) for one in own), NOTHING)
     return Money(
-        currency=order.currency,
+        currency=balance.currency,
         total=order.total_incl_tax,
         authorized=sum((one.kept for one in own), refunded),
         under_review=sum((one.kept for one in own if one.under_review), NOTHING),

@@ -116,7 +116,7 @@ def reviewed(
             Review(
                 transaction_id=charge.reference,
                 amount=standing.amount_of(charge),
-                currency=order.currency,
+                currency=charge.source.currency,
                 since=charge.processed_datetime or clock.aware(charge.date_created),
                 status=charge.status,
                 tone=TONES.get(charge.status, "secondary"),
