@@ -12,7 +12,8 @@ from typing import Any
 
 from django.utils import translation
 
-from cybersource import reasons
+from cybersource import attention, reasons
+from cybersource.models import Attention
 from cybersource.protocol import INVALID_REASONS, PARTIAL_REASON, UNKNOWN_REASONS
 
 from .readme import DOCS, ROOT
@@ -147,8 +148,18 @@ def rest_reasons_table() -> str:
     return list_table("rest-reasons-table", ("Reason", "What it means", "What to do"), (30, 35, 35), rows)
 
 
+# ---------------------------------------------------------------------------------------- attention
+
+
+def attention_table() -> str:
+    with translation.override("en"):
+        rows = [(str(kind.label), str(attention.ADVICE[kind])) for kind in Attention if kind != Attention.NONE]
+    return list_table("attention-table", ("What happened", "What to do"), (45, 55), rows)
+
+
 #: Page -> the tables that are made on it.
 MADE = {
+    DOCS / "staff" / "attention.rst": {"attention": attention_table},
     DOCS / "reference" / "checks.rst": {"system-checks": checks_table},
     DOCS / "reference" / "reason-codes.rst": {"reason-codes": reason_codes_table, "rest-reasons": rest_reasons_table},
 }
