@@ -42,7 +42,7 @@ RUNTIME = [
     "djangorestframework>=3.15.2",  # CVE-2024-21520
     "babel>=2.12",  # currency exponents
     "cryptography>=48.0.1",  # profile secrets, encrypted at rest; older wheels bring an OpenSSL with known holes
-    # Message-level encryption of the REST door. Before 1.7.1 it opened a message only if the header was spelled as it
+    # Message-level encryption of the REST API. Before 1.7.1 it opened a message only if the header was spelled as it
     # would have spelled it itself (no blanks in the JSON).
     "joserfc>=1.7.1,<2",
     "lxml>=5",  # Decision Manager's XML

@@ -12,7 +12,7 @@ from django.test import Client
 from oscar.core.loading import get_model
 
 from cybersource.models import PaymentAttempt
-from tests.shop import REPLY, Shopper
+from tests.support.shop import REPLY, Shopper
 
 Basket, Line, Order = get_model("basket", "Basket"), get_model("order", "Line"), get_model("order", "Order")
 
@@ -46,7 +46,8 @@ def order_to_pay(lines: int) -> PaymentAttempt:
     return attempt
 
 
-#: What a reply says beside what :meth:`tests.shop.Shopper.reply` puts there, so that it has sixty fields in all.
+#: What a reply says beside what :meth:`tests.support.shop.Shopper.reply` puts there, so that it has sixty fields in
+#: all.
 MORE = {
     "payment_token": "",
     "auth_code": "888888",

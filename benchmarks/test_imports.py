@@ -1,4 +1,4 @@
-"""What the app costs a web worker that does nothing: time to start, and memory, with the REST door in use."""
+"""What the app costs a web worker that does nothing: time to start, and memory, with the REST API in use."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def python(tmp_path) -> Callable[..., str]:
 
 @pytest.fixture
 def rest_door(database, cybersource_simulator, tmp_path) -> str:
-    """The settings of a REST door that encrypts both ways, with the simulator at its other end; as JSON."""
+    """The settings of a REST API that encrypts both ways, with the simulator at its other end; as JSON."""
     reply = key_material.certificate_pem("reply", common_name="acme_shop", serial="reply-key")
     cybersource_simulator.configure(
         rest=RestAccess(

@@ -11,8 +11,9 @@ import pytest
 from benchmarks.conftest import statements
 from benchmarks.shop import order_to_pay
 from benchmarks.table import FIGURES
-from cybersource import authorizations, operations, standing
 from cybersource.models import PaymentAttempt, PaymentToken
+from cybersource.operations import service, stored_card
+from cybersource.payments import balance
 from tests.simulator.forms import card, create_token
 
 
@@ -29,8 +30,8 @@ def authorized(lines: int, token: PaymentToken) -> Any:
     """An order whose stored card was authorized."""
     attempt = order_to_pay(lines)
     PaymentAttempt.objects.filter(pk=attempt.pk).delete()
-    assert authorizations.authorize(attempt.order, token).state == "done"
-    (payment,) = standing.of_order(attempt.order)
+    assert stored_card.authorize(attempt.order, token).state == "done"
+    (payment,) = balance.of_order(attempt.order)
     return payment
 
 
@@ -51,11 +52,11 @@ def test_operations(token, lines):
     payment = authorized(lines, token)
     order = payment.source.order
     some = {line.pk: 1 for line in order.lines.all()}
-    captured = counted("capture", lines, lambda: operations.capture(payment.authorization, lines=some, is_last=False))
-    refunded = counted("refund", lines, lambda: operations.refund(captured.made, amount=Decimal("1.00")))
-    counted("void", lines, lambda: operations.void(refunded.made))
+    captured = counted("capture", lines, lambda: service.capture(payment.authorization, lines=some, is_last=False))
+    refunded = counted("refund", lines, lambda: service.refund(captured.made, amount=Decimal("1.00")))
+    counted("void", lines, lambda: service.void(refunded.made))
     other = authorized(lines, token)
-    counted("reverse", lines, lambda: operations.reverse(other.authorization))
+    counted("reverse", lines, lambda: service.reverse(other.authorization))
     attempt = order_to_pay(lines)
     PaymentAttempt.objects.filter(pk=attempt.pk).delete()
-    counted("authorize", lines, lambda: authorizations.authorize(attempt.order, token))
+    counted("authorize", lines, lambda: stored_card.authorize(attempt.order, token))

@@ -9,10 +9,11 @@ import pytest
 from benchmarks.conftest import count_whole_tables_read, statements, timed
 from benchmarks.shop import bought, order_to_pay, post, reply_to
 from benchmarks.table import FIGURES
-from cybersource import checkout
+from cybersource.checkout import forms
 from cybersource.models import AttemptState, PaymentAttempt
-from tests.domain.test_costs import commits, without_the_mails_own
-from tests.shop import REPLY, Shopper, card
+from cybersource.payments import attempts
+from tests.payments.test_costs import commits, without_the_mails_own
+from tests.support.shop import REPLY, Shopper, card
 
 ROUNDS = 20
 
@@ -58,7 +59,7 @@ def test_a_form(benchmark, log, lines):
     pk = order_to_pay(lines).pk
 
     def form():
-        return checkout.form_for(checkout.latest_step(pk))
+        return forms.form_for(attempts.latest_step(pk))
 
     form()
     ran = statements(form)

@@ -11,7 +11,7 @@ from benchmarks.table import FIGURES
 from cybersource import profiles
 from cybersource.models import SecureAcceptanceProfile
 from cybersource.protocol import Reply
-from tests.shop import cybersource
+from tests.support.shop import cybersource
 
 
 def quickest(benchmark, work, name):

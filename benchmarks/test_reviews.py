@@ -13,8 +13,8 @@ from benchmarks.conftest import count_whole_tables_read, statements, timed
 from benchmarks.shop import order_to_pay
 from benchmarks.table import FIGURES
 from benchmarks.test_paying import the_floor
-from cybersource import reviews
 from cybersource.models import AttemptState, CyberSourceReply, PaymentAttempt
+from cybersource.reviews import inbox
 from cybersource.simulator.review import Note, Update, notification_xml
 
 Source, SourceType, Transaction = (get_model("payment", name) for name in ("Source", "SourceType", "Transaction"))
@@ -74,8 +74,8 @@ def without_words(ran: list[str]) -> list[str]:
 @pytest.mark.parametrize("size", SIZES)
 def test_what_is_told_again(log, size):
     updates = [under_review() for _ in range(size)]
-    reviews.receive(told(*updates))
-    FIGURES["told", size, log] = len(without_words(statements(lambda: reviews.receive(told(*updates)))))
+    inbox.receive(told(*updates))
+    FIGURES["told", size, log] = len(without_words(statements(lambda: inbox.receive(told(*updates)))))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -85,7 +85,7 @@ def test_decisions_that_leave_the_order_as_it_is(log, size, settings):
     numbers = [update.reference_number for update in updates]
     get_model("order", "Order").objects.filter(number__in=numbers).update(status="Authorized")
     body = told(*updates)
-    ran = statements(lambda: reviews.receive(body))
+    ran = statements(lambda: inbox.receive(body))
     FIGURES["decided", size, log] = len(without_words(ran))
     if log == 1_000_000:
         count_whole_tables_read(ran)
@@ -94,7 +94,7 @@ def test_decisions_that_leave_the_order_as_it_is(log, size, settings):
 @pytest.mark.parametrize("size", SIZES)
 def test_decisions_that_release_the_order(log, size):
     body = told(*[under_review() for _ in range(size)])
-    ran = statements(lambda: reviews.receive(body))
+    ran = statements(lambda: inbox.receive(body))
     FIGURES["released", size, log] = len([sql for sql in without_words(ran) if not OF_THE_ORDER.search(sql)])
     FIGURES["released whole", size, log] = len(ran)
 
@@ -102,7 +102,7 @@ def test_decisions_that_release_the_order(log, size):
 def test_a_notification(benchmark, log):
     timed(
         benchmark,
-        reviews.receive,
+        inbox.receive,
         name=("review", 1, log),
         rounds=20,
         prepare=lambda: (told(under_review()),),

@@ -23,7 +23,7 @@ from django.db import connection
 from benchmarks.shop import order_to_pay, reply_to
 from benchmarks.table import FIGURES
 from cybersource.models import AttemptState, PaymentAttempt
-from tests.shop import REPLY
+from tests.support.shop import REPLY
 
 pytest.importorskip("gunicorn")
 

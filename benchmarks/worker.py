@@ -1,7 +1,7 @@
 """One web worker, in a process of its own: ``python -m benchmarks.worker with`` (or ``without``).
 
 Prints as JSON what its start took and how much memory it has for itself. ``without`` is the same shop before the app
-was installed: no app, no mixin, no URLs, no payment method. With ``BENCHMARK_REST`` (settings of the REST door, in
+was installed: no app, no mixin, no URLs, no payment method. With ``BENCHMARK_REST`` (settings of the REST API, in
 JSON) it makes one REST call as well, which imports all that the door ever does.
 """
 
@@ -59,12 +59,12 @@ def start(*, installed: bool) -> dict[str, float]:
 def call() -> None:
     from django.conf import settings
 
-    from cybersource import gateway
+    from cybersource.gateway import client
     from cybersource.protocol.rest import Processed, search
 
     for name, value in json.loads(os.environ["BENCHMARK_REST"]).items():
         setattr(settings, name, value)
-    exchange = gateway.send(search(["BENCHMARK"], limit=1))
+    exchange = client.send(search(["BENCHMARK"], limit=1))
     assert isinstance(exchange.outcome, Processed), exchange.outcome
 
 

@@ -22,8 +22,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from . import logbook, models
-from .error_reports import discreet
+from . import models
+from .dashboard import log_entry
+from .http.error_reports import discreet
 from .protocol import CARD_TYPES, Decision, avs_meaning, cvn_meaning, reason_meaning
 
 #: How far lists are counted. Whoever looks for something older searches for it.
@@ -206,11 +207,11 @@ class CyberSourceReplyAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("Amount asked"))
     def asked(self, entry: models.CyberSourceReply) -> str:
-        return logbook.amount_of(entry.amount, entry.currency) or "-"
+        return log_entry.amount_of(entry.amount, entry.currency) or "-"
 
     @admin.display(description=_("Amount approved"))
     def approved(self, entry: models.CyberSourceReply) -> str:
-        return logbook.amount_of(entry.auth_amount, entry.currency) or "-"
+        return log_entry.amount_of(entry.auth_amount, entry.currency) or "-"
 
     @admin.display(description=_("Reason"))
     def reason(self, entry: models.CyberSourceReply) -> str:
@@ -219,19 +220,19 @@ class CyberSourceReplyAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("Address check"), empty_value="-")
     def address_check(self, entry: models.CyberSourceReply) -> str:
-        return logbook.coded(entry.auth_avs_code, avs_meaning(entry.auth_avs_code)) or "-"
+        return log_entry.coded(entry.auth_avs_code, avs_meaning(entry.auth_avs_code)) or "-"
 
     @admin.display(description=_("Security code"))
     def security_code(self, entry: models.CyberSourceReply) -> str:
-        return logbook.coded(entry.auth_cv_result, cvn_meaning(entry.auth_cv_result)) or "-"
+        return log_entry.coded(entry.auth_cv_result, cvn_meaning(entry.auth_cv_result)) or "-"
 
     @admin.display(description=_("Card"))
     def card(self, entry: models.CyberSourceReply) -> str:
-        return logbook.card(entry) or "-"
+        return log_entry.card(entry) or "-"
 
     @admin.display(description=_("Signed fields"))
     def signed_fields(self, entry: models.CyberSourceReply) -> str:
-        return table(logbook.readable(entry.data))
+        return table(log_entry.readable(entry.data))
 
 
 @admin.register(models.PaymentAttempt)
@@ -340,7 +341,7 @@ class PaymentOperationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("Amount"))
     def money(self, operation: models.PaymentOperation) -> str:
-        return logbook.amount_of(operation.amount, operation.currency)
+        return log_entry.amount_of(operation.amount, operation.currency)
 
     @admin.display(description=_("Calls to CyberSource"))
     def calls(self, operation: models.PaymentOperation) -> str:

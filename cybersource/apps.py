@@ -18,15 +18,17 @@ class CybersourceConfig(AppConfig):
         from oscar.core.loading import get_model
         from oscarapicheckout.signals import order_placed
 
-        from . import checks, standing  # noqa: F401  checks registers the system checks
-        from .announcements import stand_in_for_the_mail
-        from .cancellation import list_what_is_held
-        from .checkout import make_way_for_checkout
-        from .order_allocations import follow_basket, follow_status
-        from .states import forget_other_orders
+        from . import checks  # noqa: F401  registers the system checks
+        from .checkout.begin import make_way_for_checkout
+        from .checkout.states import forget_other_orders
+        from .payments import calculator
+        from .payments.cancellation import list_what_is_held
+        from .payments.order_allocations import follow_status
+        from .payments.outbox import stand_in_for_the_mail
+        from .payments.retry_allocations import follow_basket
 
         stand_in_for_the_mail()
-        standing.count_for_checkout()
+        calculator.count_for_checkout()
         order_status_changed.connect(list_what_is_held, dispatch_uid="cybersource.list_what_is_held")
         order_status_changed.connect(follow_status, dispatch_uid="cybersource.follow_status")
         basket = get_model("basket", "Basket")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from django.views.decorators.cache import never_cache
 
-from .checkout_api import CheckoutView, CompleteDeferredPaymentView
+from .api.checkout import CheckoutView, CompleteDeferredPaymentView
 
 urlpatterns = [
     path(

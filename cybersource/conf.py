@@ -20,7 +20,7 @@ HOSTS = {
     "production": "https://secureacceptance.cybersource.com",
 }
 
-#: The same two at the REST door. Source: vendor guide "Getting Started with REST".
+#: The same two at the REST API. Source: vendor guide "Getting Started with REST".
 REST_HOSTS = {
     "test": "https://apitest.cybersource.com",
     "production": "https://api.cybersource.com",
@@ -89,11 +89,11 @@ class Settings:
     def endpoint_token_create(self) -> str:
         return self._get("ENDPOINT_TOKEN_CREATE") or f"{self.host}/silent/token/create"
 
-    # -- the REST door ------------------------------------------------------------------------------------------
+    # -- the REST API ------------------------------------------------------------------------------------------
 
     @property
     def has_rest(self) -> bool:
-        """Whether the shop has a key of the REST door at all; what is wrong with it the checks say."""
+        """Whether the shop has a key of the REST API at all; what is wrong with it the checks say."""
         return bool(self.rest_key_id or self.rest_p12)
 
     @property
@@ -310,7 +310,7 @@ class Settings:
 
     @property
     def limits(self) -> Any:
-        """Budgets against card testing, see :mod:`cybersource.limits`. ``None`` switches them off."""
+        """Budgets against card testing, see :mod:`cybersource.limits.budgets`. ``None`` switches them off."""
         return self._get("LIMITS", {})
 
     @property

@@ -57,7 +57,7 @@ class Unreadable(Secret):
         return self
 
 
-class Standing(Enum):
+class SecretStatus(Enum):
     """How a stored secret stands to the keys of today."""
 
     CURRENT = "current"  #: the newest key encrypted it
@@ -96,13 +96,13 @@ def decrypt(stored: str) -> Secret:
 
 
 @sensitive_variables()
-def stored_with(stored: str) -> Standing:
+def stored_with(stored: str) -> SecretStatus:
     """Tell which of today's keys opens what is stored."""
     try:
         _fernets()[0].decrypt(stored.encode())
     except InvalidToken:
-        return Standing.UNREADABLE if isinstance(decrypt(stored), Unreadable) else Standing.OLD
-    return Standing.CURRENT
+        return SecretStatus.UNREADABLE if isinstance(decrypt(stored), Unreadable) else SecretStatus.OLD
+    return SecretStatus.CURRENT
 
 
 class Concealed(DeferredAttribute):

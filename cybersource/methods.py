@@ -17,13 +17,18 @@ from oscarapicheckout.methods import PaymentMethod, PaymentMethodSerializer
 from oscarapicheckout.states import Complete, Declined, PaymentStatus
 from rest_framework.serializers import ValidationError
 
-from . import card_numbers, checkout, limits, orders, profiles, shopper
-from .client_address import client_address
+from . import profiles
+from .checkout import begin as checkout_begin
+from .checkout import payment_request, session
+from .checkout.states import AttemptStatus, TooManyTries
 from .conf import FLOWS, conf
-from .models import AttemptState, PaymentAttempt
-from .order_allocations import mark_as_ours, missing_for
+from .http.client_ip import client_address
+from .limits import alarm, budgets
+from .limits import places as limits_places
+from .models import AttemptState, PaymentAttempt, card_numbers
+from .payments import orders
+from .payments.order_allocations import mark_as_ours, missing_for
 from .protocol import ProtocolError
-from .states import AttemptStatus, TooManyTries
 
 logger = logging.getLogger(__name__)
 
@@ -32,24 +37,24 @@ UNAVAILABLE = _("Card payment is not available at the moment.")
 
 
 @dataclass(eq=False)
-class Tries:
+class CheckoutBudgets:
     """What one checkout request holds of the shopper's budgets, and which of its card payments could not begin."""
 
     request: Any
-    places: list[limits.Places] = field(default_factory=list)  #: for attempts that are about to begin
+    places: list[limits_places.Places] = field(default_factory=list)  #: for attempts that are about to begin
     failed: list[str] = field(default_factory=list)  #: method keys
 
     @classmethod
-    def of(cls, request: Any) -> Tries:
+    def of(cls, request: Any) -> CheckoutBudgets:
         """The request's own; a shop that mounts none of our checkout views gets one as well."""
         if not hasattr(request, "cybersource_tries"):
             request.cybersource_tries = cls(request)
         return request.cybersource_tries
 
-    def who(self, order: str) -> limits.Who:
+    def who(self, order: str) -> budgets.BudgetHolder:
         request = self.request
-        return limits.Who(
-            session_hash=shopper.session_hash(request.session),
+        return budgets.BudgetHolder(
+            session_hash=session.session_hash(request.session),
             user_id=request.user.pk,
             order=order,
             address=client_address(request),
@@ -57,14 +62,14 @@ class Tries:
         )
 
     def take(self, order: str, number: int) -> None:
-        """Take the places of so many attempts. Raises :class:`~cybersource.states.TooManyTries`."""
+        """Take the places of so many attempts. Raises :class:`~cybersource.checkout.states.TooManyTries`."""
         for _attempt in range(number):
             try:
-                self.places.append(limits.take(self.who(order)))
-            except limits.Refused as refused:
+                self.places.append(limits_places.take(self.who(order)))
+            except limits_places.LimitExceeded as refused:
                 raise TooManyTries(refused.wait) from None
 
-    def place(self, order: str) -> limits.Places:
+    def place(self, order: str) -> limits_places.Places:
         """The place of an attempt that is about to begin."""
         if not self.places:
             self.take(order, 1)
@@ -92,7 +97,7 @@ class CybersourceSerializer(PaymentMethodSerializer):
             try:
                 profiles.for_signing(request.get_host())
                 request.cybersource_can_sign = True
-            except profiles.NothingToSignWith as problem:
+            except profiles.NoSigningKey as problem:
                 logger.error("Card payment is not available: %s", problem)
                 request.cybersource_can_sign = False
         return request.cybersource_can_sign
@@ -146,7 +151,7 @@ class Cybersource(PaymentMethod):
         mark_as_ours(order)
         if orders.is_declined(order) and missing_for(order):
             return Declined(amount)  # a deferred payment, whose goods api-checkout does not look for
-        tries, whose = Tries.of(request), limits.order_key(order)
+        tries, whose = CheckoutBudgets.of(request), budgets.order_key(order)
         place = tries.place(whose)
         attempt = None
         if is_method_key(method_key):
@@ -159,7 +164,7 @@ class Cybersource(PaymentMethod):
             place.give_back()  # nothing began, or a late reply has paid the order
         if attempt is not None:
             return AttemptStatus(attempt)
-        limits.count_refusal(tries.who(whose))  # the order has set goods aside
+        alarm.count_refusal(tries.who(whose))  # the order has set goods aside
         return Declined(amount)
 
     def begin(self, request: HttpRequest, order: Any, method_key: str, amount: Decimal) -> PaymentAttempt | None:
@@ -168,10 +173,10 @@ class Cybersource(PaymentMethod):
         The basket comes back to the shopper, and staff read on the order what has to change.
         """
         try:
-            return checkout.begin(order, method_key, amount, flow=self.flow, request=request)
-        except profiles.NothingToSignWith as problem:  # since the serializer looked
+            return checkout_begin.begin(order, method_key, amount, flow=self.flow, request=request)
+        except profiles.NoSigningKey as problem:  # since the serializer looked
             logger.error("No form can be made for order %s: %s", order.number, problem)
-        except (ProtocolError, checkout.ReceiverMistake) as problem:
+        except (ProtocolError, payment_request.ReceiverMistake) as problem:
             logger.error("No form can be made for order %s: %s", order.number, problem)
             with orders.in_the_shops_language():
                 orders.note(order, gettext("The card form could not be made: %(why)s") % {"why": problem.explanation})
@@ -184,7 +189,7 @@ class Cybersource(PaymentMethod):
         """Called when the shopper retries with another amount. Money that is held is kept and flagged for staff."""
         attempt = getattr(state_to_void, "attempt", None)
         if attempt is not None:
-            checkout.void(attempt)
+            checkout_begin.void(attempt)
 
 
 def decline_what_failed(order: Any) -> None:

@@ -42,7 +42,7 @@ def may_decide(user: Any) -> bool:
 
 
 def may_all(user: Any, permissions: Iterable[str]) -> bool:
-    """Whether a user may do what needs all of these: see :func:`cybersource.rules.permissions`."""
+    """Whether a user may do what needs all of these: see :func:`cybersource.operations.rules.permissions`."""
     return may_see_payments(user) and all(user.has_perm(f"cybersource.{name}") for name in permissions)
 
 

@@ -21,7 +21,7 @@ from .protocol import Credentials
 logger = logging.getLogger(__name__)
 
 
-class NothingToSignWith(ImproperlyConfigured):
+class NoSigningKey(ImproperlyConfigured):
     """The shop has no usable security key for this host: card payment is not available."""
 
 
@@ -52,7 +52,7 @@ def for_signing(hostname: str, *, profile_id: str = "") -> Credentials:
     With ``profile_id``, a key of that very profile is preferred: an attempt keeps its profile while keys rotate. A row
     that is neither for this host nor a default signs only where nothing else has that profile: such rows keep a key
     alive that another one has replaced.
-    Raises :class:`NothingToSignWith`, which says what to do.
+    Raises :class:`NoSigningKey`, which says what to do.
     """
     bare = bare_hostname(hostname)
     own, default, other = [], [], []
@@ -65,7 +65,7 @@ def for_signing(hostname: str, *, profile_id: str = "") -> Credentials:
         if candidate.profile_id == profile_id:
             return candidate
     if not candidates:
-        raise NothingToSignWith(
+        raise NoSigningKey(
             f"CyberSource has no security key to sign with on host {bare!r}. Set CYBERSOURCE_PROFILE, "
             "CYBERSOURCE_ACCESS and CYBERSOURCE_SECRET, or add an active Secure Acceptance profile for this host in "
             "the admin."

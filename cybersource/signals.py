@@ -32,7 +32,7 @@ class FieldSignal(Signal):
 
 
 #: Fields to add to the first form of a payment. Arguments: ``extra_fields`` (a dict to fill: merchant-defined data and
-#: the like; signed, never shown to be edited), ``request``, ``order``, ``method_key``, ``door``. A value is text, a
+#: the like; signed, never shown to be edited), ``request``, ``order``, ``method_key``, ``channel``. A value is text, a
 #: number, a UUID, or True or False, which CyberSource spells ``true`` and ``false``; None is left out.
 pre_build_get_token_request = FieldSignal("pre_build_get_token_request")
 

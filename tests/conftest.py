@@ -13,9 +13,9 @@ from django.db import connection
 from django.test.utils import teardown_databases
 
 from cybersource import signals
-from tests import database, recorded
-from tests.desk import Desk
-from tests.shop import Shopper
+from tests.support import database, recorded
+from tests.support.desk import Desk
+from tests.support.shop import Shopper
 
 pytest_plugins = ["cybersource.simulator.pytest_plugin"]
 
@@ -24,6 +24,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name in {"protocol", "simulator"}:
             item.add_marker(pytest.mark.quick)
+
+
+#: The rooms whose tests begin with orders that other tests are about.
+RECORDED = {
+    "api",
+    "checkout",
+    "connection_test",
+    "dashboard",
+    "gateway",
+    "inbound",
+    "limits",
+    "operations",
+    "payments",
+    "reconciliation",
+    "reviews",
+}
 
 
 @pytest.fixture(scope="session")
@@ -62,10 +78,10 @@ def end_other_sessions() -> None:
 
 @pytest.fixture(autouse=True)
 def recorded_steps(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let what comes before the claim of a test be put in from records; see :mod:`tests.recorded`."""
+    """Let what comes before the claim of a test be put in from records; see :mod:`tests.support.recorded`."""
     thorough = os.environ.get("CYBERSOURCE_TESTS") == "thorough"
     real = thorough or request.node.get_closest_marker("real_checkout")
-    if request.path.parent.name in {"domain", "edges"} and not real:
+    if request.path.parent.name in RECORDED and not real:
         with recorded.steps(request):
             yield
     else:

@@ -27,7 +27,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 CYBERSOURCE_ENDPOINT_PAY = "http://127.0.0.1:8001/silent/pay"
 CYBERSOURCE_ENDPOINT_TOKEN_CREATE = "http://127.0.0.1:8001/silent/token/create"
-# The keys of the REST door are for tests that ask for them: with a key, holds are given back by themselves.
+# The keys of the REST API are for tests that ask for them: with a key, holds are given back by themselves.
 CYBERSOURCE_REST_KEY_ID = CYBERSOURCE_REST_SHARED_SECRET = CYBERSOURCE_REST_ENDPOINT = ""
 # Tests pay at a speed that limits exist to stop: here they count and say whom they would refuse. The two files called
 # test_limits.py switch them on.

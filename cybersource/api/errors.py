@@ -20,15 +20,15 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from .. import patience
-from ..rules import InvalidOperation
+from ..db import locks
+from ..payments.errors import InvalidOperation
 
 #: Seconds after which whoever could not be served may ask again.
 RETRY_AFTER = 30
 
 
 @dataclass(frozen=True, kw_only=True)
-class Detail:
+class ErrorDetail:
     """One thing that is wrong. ``field`` is where, with dots between the levels; empty for nowhere in particular."""
 
     code: str
@@ -44,7 +44,7 @@ class Refusal(Exception):
         status: int,
         code: str,
         message: str,
-        details: Iterable[Detail] = (),
+        details: Iterable[ErrorDetail] = (),
         *,
         headers: Mapping[str, str] | None = None,
     ) -> None:
@@ -120,7 +120,7 @@ def refusal_of(problem: Exception) -> Refusal | None:
             return Refusal(400, "unreadable", _("The request broke off."))
         case ImproperlyConfigured():
             return Refusal(503, "not-configured", _("The shop is not set up for this."))
-        case _ if isinstance(problem, patience.UNAVAILABLE):
+        case _ if isinstance(problem, locks.UNAVAILABLE):
             message = _("The shop's database is not available. Try again later, with the same key.")
             return Refusal(503, "unavailable", message, headers={"Retry-After": str(RETRY_AFTER)})
     return None
@@ -135,12 +135,12 @@ def too_large() -> Refusal:
 
 
 def not_begun(problem: InvalidOperation) -> Refusal:
-    details = [Detail(code=one.code, field=one.field, message=one.message) for one in problem.problems]
+    details = [ErrorDetail(code=one.code, field=one.field, message=one.message) for one in problem.problems]
     first = details[0]
     headers = {"Retry-After": str(RETRY_AFTER)} if first.code == "under-way" else {}
     if first.code == "not-configured":  # the domain's words name settings
         details = []
-        first = Detail(code=first.code, field="", message=_("The shop is not set up for this."))
+        first = ErrorDetail(code=first.code, field="", message=_("The shop is not set up for this."))
     return Refusal(STATUSES.get(first.code, 422), first.code, first.message, details, headers=headers)
 
 
@@ -180,11 +180,11 @@ def of_framework(problem: exceptions.APIException) -> Refusal:
     return Refusal(problem.status_code, code, message, headers=headers)
 
 
-def flattened(details: Any, field: str = "") -> Iterator[Detail]:
+def flattened(details: Any, field: str = "") -> Iterator[ErrorDetail]:
     """Each message of a serializer, with the way to its field."""
     if is_message(details):
         where = field.removesuffix("non_field_errors").removesuffix(".")
-        yield Detail(code=details["code"].replace("_", "-"), field=where, message=str(details["message"]))
+        yield ErrorDetail(code=details["code"].replace("_", "-"), field=where, message=str(details["message"]))
     elif isinstance(details, dict):
         for name, inner in details.items():
             yield from flattened(inner, f"{field}.{name}" if field else str(name))

@@ -15,9 +15,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
-from .. import intents, operations, plans
 from ..models import PaymentOperation
-from .errors import Detail, Refusal
+from ..operations import plans, requests
+from ..payments import operation_queue
+from .errors import ErrorDetail, Refusal
 
 NAME = "Idempotency-Key"
 
@@ -39,8 +40,8 @@ def key_of(request: Request) -> str:
     return "api:" + hashlib.sha256(f"{request.user.pk}\n{told}".encode()).hexdigest()[:54]
 
 
-def detail(code: str, message: str) -> Detail:
-    return Detail(code=code, field=NAME, message=message)
+def detail(code: str, message: str) -> ErrorDetail:
+    return ErrorDetail(code=code, field=NAME, message=message)
 
 
 def done_under(key: str, what: str, payment: int, told: Mapping[str, Any]) -> list[PaymentOperation]:
@@ -55,7 +56,7 @@ def done_under(key: str, what: str, payment: int, told: Mapping[str, Any]) -> li
     steps = plans.steps_of(found)
     asked = {**told, "transaction_id": told.get("transaction") or found.asked.get("transaction")}
     asked.pop("transaction", None)
-    if found.source_id not in (payment, None) or not intents.is_same(steps, operations.wish(what, **asked)):
+    if found.source_id not in (payment, None) or not operation_queue.is_same(steps, requests.wish(what, **asked)):
         message = _("This key was used for something else. Use a new one.")
         raise Refusal(422, "key-reused", message, [detail("key-reused", message)])
     return steps

@@ -8,12 +8,12 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 from oscarapicheckout import settings as checkout_settings
 
-from .. import limits
 from ..conf import conf
+from ..limits import rates
 from ..methods import Cybersource
+from ..operations.rules import HIGHEST_AMOUNT
 from ..protocol import currency_exponent, format_amount
-from ..rules import HIGHEST_AMOUNT
-from .serializers import WHOSE
+from .responses import WHOSE
 
 #: Flows that take the money with the authorization.
 AT_ONCE = ("sale", "sale-with-token")
@@ -44,7 +44,7 @@ def offer(method: Any) -> dict[str, Any]:
 
 def budgets() -> list[dict[str, str | None]]:
     """How many card forms and declines a shopper, an order and an address have. Not who is exempt, nor the alarm."""
-    used = limits.current()
+    used = rates.current()
     if used is None:
         return []
     return [
@@ -55,7 +55,7 @@ def budgets() -> list[dict[str, str | None]]:
 SECONDS = {1: "s", 60: "m", 3600: "h", 86400: "d"}
 
 
-def text(rate: limits.Rate | None) -> str | None:
+def text(rate: rates.Rate | None) -> str | None:
     """``10/h``, as the setting has it."""
     if rate is None:
         return None

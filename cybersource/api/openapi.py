@@ -21,11 +21,11 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ..diagnosis import Area, Level
-from ..dossiers import TYPES, word
+from ..connection_test import Area, Level
 from ..models import OperationState, PaymentOperation
-from ..standing import Standing
-from . import idempotency, permissions, serializers, views
+from ..operations.detail import TYPES, word
+from ..payments.balance import TransactionStatus
+from . import idempotency, permissions, requests, responses, views
 
 #: Settings of drf-spectacular for our description alone.
 SETTINGS: Mapping[str, Any] = {
@@ -39,12 +39,12 @@ SETTINGS: Mapping[str, Any] = {
     ),
     "VERSION": "1",
     "ENUM_NAME_OVERRIDES": {
-        "CybersourcePaymentState": serializers.STATES,
+        "CybersourcePaymentState": requests.STATES,
         "CybersourceOperationState": OperationState.choices,
         "CybersourceOperationKind": PaymentOperation.Kind.choices,
         "CybersourceTransactionType": [*TYPES.values(), "other"],
-        "CybersourceStanding": [word(standing) for standing in Standing],
-        "CybersourceWhose": serializers.WHOSE,
+        "CybersourceStanding": [word(standing) for standing in TransactionStatus],
+        "CybersourceWhose": responses.WHOSE,
         "CybersourceArea": Area.choices,
         "CybersourceLevel": [level.value for level in Level],
     },
@@ -80,7 +80,7 @@ ALWAYS = (400, 401, 403, 404, 406, 413, 429, 500, 503)
 
 #: What stands in an address: name, type, limits and words.
 IN_PATH: Sequence[tuple[str, str, Mapping[str, Any], str]] = (
-    ("id", "integer", {"minimum": 1, "maximum": serializers.HIGHEST_KEY}, "As the lists tell it."),
+    ("id", "integer", {"minimum": 1, "maximum": requests.HIGHEST_KEY}, "As the lists tell it."),
     ("number", "string", {"pattern": "^[A-Za-z0-9_-]{1,64}-[A-Z2-7]{10}$"}, "Of the receipt."),
 )
 
@@ -101,7 +101,7 @@ class Described:
 
 
 def moving(id: str, summary: str, body: Any, *, asks: str = permissions.MOVE_MONEY, said: Any = None) -> Described:
-    said = said or serializers.OperationOut
+    said = said or responses.OperationOut
     answers = {201: (said, "It was done."), 202: (said, "Nobody knows yet. Look at `Location` until it has ended.")}
     return Described(id=id, summary=summary, answers=answers, asks=asks, body=body, moves=True, refuses=(409, 422))
 
@@ -118,75 +118,83 @@ def reading(id: str, summary: str, said: Any, *, asks: str = permissions.LOOK, *
 #: By the name of the view and the verb.
 TABLE: Mapping[tuple[str, str], Described] = {
     ("PaymentList", "GET"): reading(
-        "payments", "List payments, newest first.", serializers.PaymentPage, query=serializers.PaymentQuery
+        "payments", "List payments, newest first.", responses.PaymentPage, query=requests.PaymentQuery
     ),
-    ("PaymentDetail", "GET"): reading("payment", "Read one payment with all its steps.", serializers.PaymentOut),
-    ("Capture", "POST"): moving("capture", "Take money that an authorization holds.", serializers.Capture),
-    ("Refund", "POST"): moving("refund", "Give back money that was captured.", serializers.Refund),
-    ("Void", "POST"): moving("void", "Take back a capture or a refund before it goes to the bank.", serializers.Void),
-    ("Reverse", "POST"): moving("reverse", "Give back what an authorization still holds.", serializers.Reverse),
+    ("PaymentDetail", "GET"): reading("payment", "Read one payment with all its steps.", responses.PaymentOut),
+    ("Capture", "POST"): moving("capture", "Take money that an authorization holds.", requests.CaptureRequest),
+    ("Refund", "POST"): moving("refund", "Give back money that was captured.", requests.RefundRequest),
+    ("Void", "POST"): moving(
+        "void", "Take back a capture or a refund before it goes to the bank.", requests.VoidRequest
+    ),
+    ("Reverse", "POST"): moving("reverse", "Give back what an authorization still holds.", requests.ReverseRequest),
     ("GiveBack", "POST"): moving(
         "giveBack",
         "Give money back by a void, a reversal or a refund, whichever the payment's state asks for.",
-        serializers.GiveBack,
-        said=serializers.GivenBack,
+        requests.CancelOrRefundRequest,
+        said=responses.CancelOrRefundOut,
     ),
     ("GiveBackPlan", "POST"): Described(
         id="planGiveBack",
         summary="Say what giving back would do now. Nothing is done.",
-        answers={200: (serializers.Plan, "No steps: there is nothing to give back.")},
+        answers={200: (responses.PlanOut, "No steps: there is nothing to give back.")},
         asks=permissions.LOOK,
-        body=serializers.PlanAsked,
+        body=requests.CancelOrRefundPreviewRequest,
         refuses=(409, 422),
     ),
     ("AcceptReview", "POST"): moving(
-        "acceptReview", "Decide for a payment under review.", serializers.Decision, asks=permissions.DECIDE_REVIEW
+        "acceptReview",
+        "Decide for a payment under review.",
+        requests.ReviewDecisionRequest,
+        asks=permissions.DECIDE_REVIEW,
     ),
     ("RejectReview", "POST"): moving(
-        "rejectReview", "Decide against a payment under review.", serializers.Decision, asks=permissions.DECIDE_REVIEW
+        "rejectReview",
+        "Decide against a payment under review.",
+        requests.ReviewDecisionRequest,
+        asks=permissions.DECIDE_REVIEW,
     ),
     ("Status", "POST"): asking(
         "status",
         "Ask CyberSource how a transaction stands. Nothing of the shop's changes.",
-        serializers.StatusOut,
-        serializers.StatusAsked,
+        responses.StatusOut,
+        requests.StatusRequest,
     ),
     ("OperationList", "GET"): reading(
-        "operations", "List operations, newest first.", serializers.OperationPage, query=serializers.OperationQuery
+        "operations", "List operations, newest first.", responses.OperationPage, query=requests.OperationQuery
     ),
     ("OperationDetail", "GET"): reading(
-        "operation", "Read one operation: how it ended, or that nobody knows yet.", serializers.OperationOut
+        "operation", "Read one operation: how it ended, or that nobody knows yet.", responses.OperationOut
     ),
     ("OperationOutcome", "POST"): Described(
         id="recordOutcome",
         summary="Record how an operation in doubt ended, as the Business Center shows it.",
-        answers={200: (serializers.OperationOut, "It is recorded, or was before.")},
+        answers={200: (responses.OperationOut, "It is recorded, or was before.")},
         asks=permissions.MOVE_MONEY,
-        body=serializers.Outcome,
+        body=responses.Outcome,
         refuses=(409, 422),
     ),
     ("PaymentMethods", "GET"): reading(
-        "paymentMethods", "List the ways to pay that the shop offers.", serializers.Methods
+        "paymentMethods", "List the ways to pay that the shop offers.", responses.MethodsOut
     ),
     ("ConnectionTest", "POST"): asking(
         "testConnection",
         "Look at the set-up, and make a call to CyberSource that moves nothing.",
-        serializers.ConnectionOut,
-        serializers.Nothing,
+        responses.ConnectionOut,
+        requests.EmptyRequest,
         asks=permissions.TEST_CONNECTION,
     ),
     ("OwnPayments", "GET"): reading(
         "ownPayments",
         "List one's own payments, newest first.",
-        serializers.ReceiptPage,
-        query=serializers.OwnQuery,
+        responses.ReceiptPage,
+        query=requests.OwnReceiptQuery,
         asks="",
     ),
     ("Receipt", "GET"): reading(
         "receipt",
         "Read one's own receipt, as JSON or as a page to print.",
-        serializers.ReceiptOut,
-        query=serializers.ReceiptQuery,
+        responses.ReceiptOut,
+        query=requests.ReceiptQuery,
         asks="",
         html=True,
     ),
@@ -225,7 +233,7 @@ class OurSchema(AutoSchema):
 
     def _map_serializer(self, serializer: Any, *args: Any, **kwargs: Any) -> Any:
         found = super()._map_serializer(serializer, *args, **kwargs)
-        return {**found, "additionalProperties": False} if isinstance(serializer, serializers.Asked) else found
+        return {**found, "additionalProperties": False} if isinstance(serializer, requests.StrictSerializer) else found
 
     def get_response_serializers(self) -> Any:
         what = self.described
@@ -236,7 +244,7 @@ class OurSchema(AutoSchema):
         if what.html:
             answers[200, "text/html"] = OpenApiResponse({"type": "string"}, "The receipt as a page of the shop.")
         for status in refuses:
-            answers[status, "application/json"] = OpenApiResponse(serializers.Error, WHY[status])
+            answers[status, "application/json"] = OpenApiResponse(responses.ErrorOut, WHY[status])
             if what.html:
                 answers[status, "text/html"] = OpenApiResponse({"type": "string"}, WHY[status])
         return answers
@@ -272,7 +280,7 @@ def header(name: str, description: str, statuses: Sequence[str]) -> OpenApiParam
 class MoneyExtension(OpenApiSerializerFieldExtension):
     """An amount that is said: text."""
 
-    target_class = "cybersource.api.serializers.Money"
+    target_class = "cybersource.api.responses.MoneyField"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
         return {"type": "string", "example": "69.50"}
@@ -281,7 +289,7 @@ class MoneyExtension(OpenApiSerializerFieldExtension):
 class AmountExtension(OpenApiSerializerFieldExtension):
     """An amount that is asked: text or a number."""
 
-    target_class = "cybersource.api.serializers.AmountField"
+    target_class = "cybersource.api.requests.RequestedAmountField"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
         return {"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,4})?$", "example": "12.50"}
@@ -290,7 +298,7 @@ class AmountExtension(OpenApiSerializerFieldExtension):
 class TextExtension(OpenApiSerializerFieldExtension):
     """Words that are asked."""
 
-    target_class = "cybersource.api.serializers.Text"
+    target_class = "cybersource.api.requests.TextField"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
         return {"type": "string", "maxLength": self.target.max_length, "pattern": r"^[^\u0000]*$"}

@@ -17,14 +17,13 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .. import receipts
-from . import errors, serializers
+from . import errors, receipts, requests, responses
 from .views import ApiView, next_page
 
 Order = get_model("order", "Order")
 
 
-class ReceiptPage(BaseRenderer):
+class ReceiptPageView(BaseRenderer):
     """A receipt as a page of the shop, to be printed; a refusal as a page too, since it is people who read it."""
 
     media_type = "text/html"
@@ -57,11 +56,11 @@ class OwnView(ApiView):
         return serializer(found, context={"url_of": self.url_of}).data  # type: ignore[no-any-return]
 
 
-class OwnPayments(OwnView):
+class OwnReceiptsView(OwnView):
     """Receipts of whoever is signed in, newest first; or of a guest's order, whose verification hash proves it."""
 
     def get(self, request: Request) -> Response:
-        told = self.queried(serializers.OwnQuery).validated_data
+        told = self.queried(requests.OwnReceiptQuery).validated_data
         if told["hash"]:
             order = Order.objects.filter(number=told["order"], user=None).first()
             if order is None or not receipts.may_read(order, request.user, told["hash"]):
@@ -73,17 +72,17 @@ class OwnPayments(OwnView):
             whose = receipts.of_user(request.user, told["order"])
         page = receipts.page(whose, before=told["before"], size=told["size"])
         found = {"next": next_page(request, page.before), "results": page.receipts}
-        return Response(self.said(serializers.ReceiptPage, found))
+        return Response(self.said(responses.ReceiptPage, found))
 
 
-class Receipt(OwnView):
-    renderer_classes = [JSONRenderer, ReceiptPage]
+class ReceiptView(OwnView):
+    renderer_classes = [JSONRenderer, ReceiptPageView]
 
     def get(self, request: Request, number: str) -> Response:
-        proof = self.queried(serializers.ReceiptQuery).validated_data["hash"]
+        proof = self.queried(requests.ReceiptQuery).validated_data["hash"]
         receipt = receipts.one(number)
         if receipt is None or not receipts.may_read(receipt.order, request.user, proof):
             raise errors.not_found(_("There is no such receipt, or it is not yours."))
-        response = Response(self.said(serializers.ReceiptOut, receipt), headers={"Referrer-Policy": "same-origin"})
+        response = Response(self.said(responses.ReceiptOut, receipt), headers={"Referrer-Policy": "same-origin"})
         response.receipt = receipt
         return response

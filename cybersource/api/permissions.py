@@ -21,7 +21,7 @@ def require(user: Any, names: Iterable[str]) -> None:
         raise PermissionDenied
 
 
-class MayByVerb(BasePermission):
+class PermissionByVerb(BasePermission):
     """Whoever has the permission that the view's ``asks`` names for the method. Being staff alone is not enough.
 
     Nor is it needed: a service may have an account that opens no page of the dashboard.

@@ -23,10 +23,10 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
-from .. import card_numbers
-from ..error_reports import take_query_off
+from ..http.error_reports import take_query_off
+from ..models import card_numbers
 from ..protocol import luhn_valid, mask_card_numbers
-from .errors import Detail, Refusal, too_large
+from .errors import ErrorDetail, Refusal, too_large
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def look_through(request: Any, kwargs: Mapping[str, Any]) -> None:
     if found:
         logger.warning("Refused an API request: what looks like a card number was in its %s.", " and ".join(found))
         message = _("This looks like a card number. No address here takes one: the shopper types it at CyberSource.")
-        raise Refusal(400, "card-number", message, [Detail(code="card-number", field=found[0], message=message)])
+        raise Refusal(400, "card-number", message, [ErrorDetail(code="card-number", field=found[0], message=message)])
 
 
 def in_fields(fields: Iterable[tuple[str, list[str]]]) -> bool:

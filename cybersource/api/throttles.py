@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 
-from ..client_address import client_address
-from ..limits import network_of
+from ..http.client_ip import client_address
+from ..limits.budgets import network_of
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ RATES = {
 }
 
 
-class ByScope(SimpleRateThrottle):
+class ScopedThrottle(SimpleRateThrottle):
     """The rate of the view's ``throttle_scope``."""
 
     def __init__(self) -> None:  # the rate is known once the view is

@@ -18,28 +18,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from .. import (
-    diagnosis,
-    dossiers,
-    enquiries,
-    giving_back,
-    intents,
-    operations,
-    orders,
-    paging,
-    payments,
-    plans,
-    resolution,
-    rules,
-)
-from ..dossiers import Payment
-from ..error_reports import discreet
+from .. import connection_test
+from ..db import paging
+from ..gateway import lookup
+from ..http.error_reports import discreet
 from ..models import UNDER_WAY, OperationState, PaymentOperation
-from ..protocol.rest import NotSent, Outcome, Refused, Unknown, Why
-from ..rules import InvalidOperation, Problem
-from ..standing import ENDED_WELL
-from . import errors, idempotency, offers, permissions, reading, serializers, throttles
-from .errors import Detail, Refusal
+from ..operations import detail, money_back, plans, resolution, rules, search, service
+from ..operations.detail import PaymentDetails
+from ..payments import operation_queue, orders
+from ..payments.balance import ENDED_WELL
+from ..payments.errors import InvalidOperation, Problem
+from ..protocol.rest import NotSent, Outcome, Refused, Unknown, UnknownReason
+from . import errors, idempotency, offers, permissions, reading, requests, responses, throttles
+from .errors import ErrorDetail, Refusal
 
 Order = get_model("order", "Order")
 
@@ -51,7 +42,7 @@ class ApiView(APIView):
 
     renderer_classes = [JSONRenderer]
     parser_classes = [reading.JSONReader]
-    throttle_classes = [throttles.ByScope]
+    throttle_classes = [throttles.ScopedThrottle]
     metadata_class = None  # OPTIONS tells nothing
     throttle_scope = "cybersource-read"
 
@@ -68,13 +59,13 @@ class ApiView(APIView):
     def get_exception_handler(self) -> Callable[..., Response]:
         return errors.answer
 
-    def told(self, serializer: type[serializers.Asked]) -> Any:
+    def told(self, serializer: type[requests.StrictSerializer]) -> Any:
         """What the body says."""
         asked = serializer(data=self.request.data)
         asked.is_valid(raise_exception=True)
         return asked.validated_data
 
-    def queried(self, serializer: type[serializers.Asked]) -> Any:
+    def queried(self, serializer: type[requests.StrictSerializer]) -> Any:
         """What the query says, each name once at most."""
         asked = serializer(data=self.request.query_params.dict())
         asked.is_valid(raise_exception=True)
@@ -82,11 +73,11 @@ class ApiView(APIView):
 
 
 class StaffView(ApiView):
-    permission_classes = [permissions.MayByVerb]
+    permission_classes = [permissions.PermissionByVerb]
     asks: Mapping[str, str] = {"GET": permissions.LOOK}
 
 
-class Nowhere(ApiView):
+class UnknownAddressView(ApiView):
     """Whatever else is asked for under ``v1/``."""
 
     authentication_classes: list[Any] = []
@@ -104,8 +95,8 @@ def next_page(request: Request, before: int | None) -> str | None:
     return request.build_absolute_uri(f"{request.path}?{urlencode(query)}")  # type: ignore[no-any-return]
 
 
-def payment_or_404(pk: int) -> Payment:
-    payment = dossiers.one(pk) if pk <= serializers.HIGHEST_KEY else None
+def payment_or_404(pk: int) -> PaymentDetails:
+    payment = detail.one(pk) if pk <= requests.HIGHEST_KEY else None
     if payment is None:
         raise errors.not_found(_("There is no such payment."))
     return payment
@@ -114,23 +105,23 @@ def payment_or_404(pk: int) -> Payment:
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
-class PaymentList(StaffView):
+class PaymentListView(StaffView):
     def get(self, request: Request) -> Response:
-        asked = self.queried(serializers.PaymentQuery)
+        asked = self.queried(requests.PaymentQuery)
         told = asked.validated_data
-        page = dossiers.page(payments.found(asked.wanted), before=told["before"], size=told["size"])
+        page = detail.page(search.found(asked.wanted), before=told["before"], size=told["size"])
         found = {"next": next_page(request, page.before), "results": page.payments}
-        return Response(serializers.PaymentPage(found).data)
+        return Response(responses.PaymentPage(found).data)
 
 
-class PaymentDetail(StaffView):
+class PaymentDetailView(StaffView):
     def get(self, request: Request, pk: int) -> Response:
-        return Response(serializers.PaymentOut(payment_or_404(pk)).data)
+        return Response(responses.PaymentOut(payment_or_404(pk)).data)
 
 
-class OperationList(StaffView):
+class OperationListView(StaffView):
     def get(self, request: Request) -> Response:
-        told = self.queried(serializers.OperationQuery).validated_data
+        told = self.queried(requests.OperationQuery).validated_data
         rows = PaymentOperation.objects.select_related("order")
         filters = {
             "source": told["payment"],
@@ -140,16 +131,16 @@ class OperationList(StaffView):
         }
         rows = rows.filter(**{name: value for name, value in filters.items() if value})
         page = paging.page(rows, before=told["before"], size=told["size"])
-        return Response(serializers.OperationPage({"next": next_page(request, page.older), "results": page.items}).data)
+        return Response(responses.OperationPage({"next": next_page(request, page.older), "results": page.items}).data)
 
 
-class OperationDetail(StaffView):
+class OperationDetailView(StaffView):
     def get(self, request: Request, pk: int) -> Response:
         rows = PaymentOperation.objects.select_related("order")
-        operation = rows.filter(pk=pk).first() if pk <= serializers.HIGHEST_KEY else None
+        operation = rows.filter(pk=pk).first() if pk <= requests.HIGHEST_KEY else None
         if operation is None:
             raise errors.not_found(_("There is no such operation."))
-        return Response(serializers.OperationOut(operation).data)
+        return Response(responses.OperationOut(operation).data)
 
 
 class OperationOutcome(StaffView):
@@ -168,22 +159,22 @@ class OperationOutcome(StaffView):
     def operation(self) -> PaymentOperation | None:
         pk = self.kwargs["pk"]
         rows = PaymentOperation.objects.select_related("transaction__source__source_type")
-        return rows.filter(pk=pk).first() if pk <= serializers.HIGHEST_KEY else None
+        return rows.filter(pk=pk).first() if pk <= requests.HIGHEST_KEY else None
 
     def post(self, request: Request, pk: int) -> Response:
-        told = self.told(serializers.Outcome)
+        told = self.told(responses.Outcome)
         if self.operation is None:
             raise errors.not_found(_("There is no such operation."))
         permissions.require(request.user, resolution.permissions(self.operation))
         finding = resolution.Finding(
             took_effect=told["took_effect"], transaction_id=told["transaction_id"], words=told["reason"]
         )
-        return Response(serializers.OperationOut(resolution.resolve(pk, finding, user=request.user)).data)
+        return Response(responses.OperationOut(resolution.resolve(pk, finding, user=request.user)).data)
 
 
-class PaymentMethods(StaffView):
+class PaymentMethodsView(StaffView):
     def get(self, request: Request) -> Response:
-        return Response(serializers.Methods({"results": offers.methods()}).data)
+        return Response(responses.MethodsOut({"results": offers.methods()}).data)
 
 
 # -- moving money ------------------------------------------------------------------------------------------------------
@@ -211,22 +202,22 @@ def ended(operation: PaymentOperation, said: Any, *, again: bool) -> Response:
     status, words = FAILURES[operation.state]
     if status == 503:
         headers["Retry-After"] = str(errors.RETRY_AFTER)
-    reason = Detail(code=operation.rest_reason, field="", message=operation.message)
+    reason = ErrorDetail(code=operation.rest_reason, field="", message=operation.message)
     raise Refusal(status, operation.state, words(), [reason] if operation.rest_reason else [], headers=headers)
 
 
-class Moving(StaffView):
+class MoneyOperationView(StaffView):
     """One operation on a payment, or several that belong together: asked under a key, done once."""
 
     asks = {"POST": permissions.MOVE_MONEY}
     throttle_scope = "cybersource-move"
-    asked_by: type[serializers.Operation]
+    asked_by: type[requests.OperationSerializer]
     kind: Kind | None = None
 
     def post(self, request: Request, pk: int) -> Response:
         key = idempotency.key_of(request)
         told = self.told(self.asked_by)
-        what = self.kind or intents.GIVE_BACK
+        what = self.kind or operation_queue.GIVE_BACK
         if before := idempotency.done_under(key, what, pk, told):
             return self.answered(self.gone_on(before), again=True)
         try:
@@ -242,21 +233,21 @@ class Moving(StaffView):
         """What was asked before, after what of it can go on now."""
         return before
 
-    def do(self, payment: Payment, key: str, told: Mapping[str, Any]) -> list[PaymentOperation]:
+    def do(self, payment: PaymentDetails, key: str, told: Mapping[str, Any]) -> list[PaymentOperation]:
         assert self.kind is not None
         about = {name: value for name, value in told.items() if name != "transaction"}
-        on = dossiers.meant(self.kind, payment.standing, told.get("transaction"))
+        on = detail.meant(self.kind, payment.standing, told.get("transaction"))
         permissions.require(self.request.user, rules.permissions(self.kind, payment.standing, on))
-        return [operations.ask(self.kind, on, key=key, user=self.request.user, **about)]
+        return [service.ask(self.kind, on, key=key, user=self.request.user, **about)]
 
     def answered(self, done: list[PaymentOperation], *, again: bool) -> Response:
         (operation,) = done
-        return ended(operation, serializers.OperationOut(operation).data, again=again)
+        return ended(operation, responses.OperationOut(operation).data, again=again)
 
 
-class Capture(Moving):
+class CaptureView(MoneyOperationView):
     kind = Kind.CAPTURE
-    asked_by = serializers.Capture
+    asked_by = requests.CaptureRequest
     even_if_cancelled = False
 
     def told(self, asked_by: type[Any]) -> dict[str, Any]:
@@ -264,63 +255,63 @@ class Capture(Moving):
         self.even_if_cancelled = told.pop("even_if_cancelled")
         return told
 
-    def do(self, payment: Payment, key: str, told: Mapping[str, Any]) -> list[PaymentOperation]:
+    def do(self, payment: PaymentDetails, key: str, told: Mapping[str, Any]) -> list[PaymentOperation]:
         if orders.is_cancelled(payment.order) and not self.even_if_cancelled:
             message = _("The order is cancelled. The shopper would pay for what is not sent.")
             raise InvalidOperation(Problem(code="order-cancelled", field="even_if_cancelled", message=message))
         return super().do(payment, key, told)
 
 
-class Refund(Moving):
+class RefundView(MoneyOperationView):
     kind = Kind.REFUND
-    asked_by = serializers.Refund
+    asked_by = requests.RefundRequest
 
 
-class Void(Moving):
+class VoidView(MoneyOperationView):
     kind = Kind.VOID
-    asked_by = serializers.Void
+    asked_by = requests.VoidRequest
 
 
-class Reverse(Moving):
+class ReverseView(MoneyOperationView):
     kind = Kind.REVERSE
-    asked_by = serializers.Reverse
+    asked_by = requests.ReverseRequest
 
 
-class AcceptReview(Moving):
+class AcceptReviewView(MoneyOperationView):
     asks = {"POST": permissions.DECIDE_REVIEW}
     kind = Kind.ACCEPT_REVIEW
-    asked_by = serializers.Decision
+    asked_by = requests.ReviewDecisionRequest
 
 
-class RejectReview(Moving):
+class RejectReviewView(MoneyOperationView):
     asks = {"POST": permissions.DECIDE_REVIEW}
     kind = Kind.REJECT_REVIEW
-    asked_by = serializers.Decision
+    asked_by = requests.ReviewDecisionRequest
 
 
-class GiveBack(Moving):
+class CancelOrRefundView(MoneyOperationView):
     """Money goes back by a void, a reversal or a refund, whichever the payment's state asks for."""
 
-    asked_by = serializers.GiveBack
+    asked_by = requests.CancelOrRefundRequest
 
     @staticmethod
-    def meant(payment: Payment, told: Mapping[str, Any]) -> Any:
+    def meant(payment: PaymentDetails, told: Mapping[str, Any]) -> Any:
         amount, lines = told["amount"], told.get("lines") or {}
-        return dossiers.meant_to_go_back(payment.standing, told["transaction"], amount=amount, lines=lines)
+        return detail.meant_to_go_back(payment.standing, told["transaction"], amount=amount, lines=lines)
 
-    def do(self, payment: Payment, key: str, told: Mapping[str, Any]) -> list[PaymentOperation]:
+    def do(self, payment: PaymentDetails, key: str, told: Mapping[str, Any]) -> list[PaymentOperation]:
         about = {name: value for name, value in told.items() if name != "transaction"}
         on = self.meant(payment, told)
-        steps = giving_back.plan(payment.standing, on=on, amount=told["amount"], lines=told.get("lines"))
-        permissions.require(self.request.user, giving_back.permissions(payment.standing, on, steps))
-        return giving_back.give_back(on, key=key + idempotency.OF_PLAN, user=self.request.user, **about)
+        steps = money_back.plan(payment.standing, on=on, amount=told["amount"], lines=told.get("lines"))
+        permissions.require(self.request.user, money_back.permissions(payment.standing, on, steps))
+        return money_back.cancel_or_refund(on, key=key + idempotency.OF_PLAN, user=self.request.user, **about)
 
     def gone_on(self, before: list[PaymentOperation]) -> list[PaymentOperation]:
-        return giving_back.go_on(before[0])
+        return money_back.go_on(before[0])
 
     def answered(self, done: list[PaymentOperation], *, again: bool) -> Response:
         """202 until every step has ended; then whether all of it was done, a part of it, or nothing."""
-        said = serializers.GivenBack({"operations": done}).data
+        said = responses.CancelOrRefundOut({"operations": done}).data
         waiting = [one for one in done if one.is_under_way]
         if waiting:
             return ended(waiting[0], said, again=again)
@@ -334,25 +325,25 @@ class GiveBack(Moving):
             headers["Idempotent-Replayed"] = "true"
         message = _("Only a part of it was done. Look at the payment, and ask for the rest under a new key.")
         details = [
-            Detail(code=one.rest_reason or one.state, field=f"operations.{place}", message=one.message)
+            ErrorDetail(code=one.rest_reason or one.state, field=f"operations.{place}", message=one.message)
             for place, one in enumerate(done)
             if one in failed
         ]
         raise Refusal(409, "part-done", message, details, headers=headers)
 
 
-class GiveBackPlan(StaffView):
+class CancelOrRefundPreviewView(StaffView):
     """What giving back would do now, in words, before anything is done."""
 
     asks = {"POST": permissions.LOOK}
 
     def post(self, request: Request, pk: int) -> Response:
-        told = self.told(serializers.PlanAsked)
+        told = self.told(requests.CancelOrRefundPreviewRequest)
         payment = payment_or_404(pk)
-        on = GiveBack.meant(payment, told)
+        on = CancelOrRefundView.meant(payment, told)
         wanted = {"amount": told["amount"], "lines": told.get("lines")}
-        steps = giving_back.foretell(payment.order, payment.standing, on=on, **wanted)
-        return Response(serializers.Plan({"steps": steps}).data)
+        steps = money_back.foretell(payment.order, payment.standing, on=on, **wanted)
+        return Response(responses.PlanOut({"steps": steps}).data)
 
 
 # -- asking CyberSource ------------------------------------------------------------------------------------------------
@@ -365,42 +356,42 @@ def silent(outcome: Outcome) -> Refusal:
         case NotSent():
             status, code, words = 503, "not-sent", _("CyberSource could not be reached.")
             reason = outcome.cause
-        case Unknown(why=Why.NO_ANSWER):
+        case Unknown(why=UnknownReason.NO_ANSWER):
             status, code, words = 504, "no-answer", _("CyberSource did not answer.")
         case Refused():
             status, code, words = 502, "gateway-refused", _("CyberSource refused to answer.")
             reason, wait = outcome.answer.reason, outcome.retry_after or wait
         case _:
             status, code, words = 502, "gateway-unreadable", _("CyberSource answered what cannot be understood.")
-    details = [Detail(code=reason[:64], field="", message=words)] if reason else []
+    details = [ErrorDetail(code=reason[:64], field="", message=words)] if reason else []
     return Refusal(status, code, words, details, headers={"Retry-After": str(wait)})
 
 
-class Status(StaffView):
+class StatusView(StaffView):
     """What CyberSource's books say of a payment now. Nothing of the shop's changes."""
 
     asks = {"POST": permissions.LOOK}
     throttle_scope = "cybersource-gateway"
 
     def post(self, request: Request, pk: int) -> Response:
-        wanted = self.told(serializers.StatusAsked)["transaction"]
+        wanted = self.told(requests.StatusRequest)["transaction"]
         payment = payment_or_404(pk)
-        reference = dossiers.meant(Kind.CAPTURE, payment.standing, wanted).reference
+        reference = detail.meant(Kind.CAPTURE, payment.standing, wanted).reference
         try:
-            found = enquiries.look_up(reference, order=payment.order, user=request.user)
-        except enquiries.NoAnswer as problem:
+            found = lookup.look_up(reference, order=payment.order, user=request.user)
+        except lookup.GatewayNoAnswer as problem:
             raise silent(problem.outcome) from None
-        return Response(serializers.StatusOut.of(reference, found.answer if found else None).data)
+        return Response(responses.StatusOut.of(reference, found.answer if found else None).data)
 
 
-class ConnectionTest(StaffView):
+class ConnectionTestView(StaffView):
     """What ``cybersource_check`` tells: a look at the set-up, and a call to CyberSource that moves nothing."""
 
     asks = {"POST": permissions.TEST_CONNECTION}
     throttle_scope = "cybersource-gateway"
 
     def post(self, request: Request) -> Response:
-        self.told(serializers.Nothing)
-        report = diagnosis.run()
+        self.told(requests.EmptyRequest)
+        report = connection_test.run()
         said = {"ok": not report.errors, "errors": report.errors, "warnings": report.warnings}
-        return Response(serializers.ConnectionOut({**said, "findings": report.findings}).data)
+        return Response(responses.ConnectionOut({**said, "findings": report.findings}).data)

@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from .. import gateway
+from ..gateway import client
 from ..navigation import may_decide, may_move_money
 
 View = Callable[..., HttpResponse]
@@ -36,9 +36,9 @@ def for_those_who(may: Callable[[Any], bool]) -> Callable[[View], View]:
 
 def can_move_money(user: Any) -> bool:
     """Whether buttons that move money are offered: to those who may, in a shop that has a key for it."""
-    return gateway.is_ready() and may_move_money(user)
+    return client.is_ready() and may_move_money(user)
 
 
 def can_decide(user: Any) -> bool:
     """The same for the decision about a review."""
-    return gateway.is_ready() and may_decide(user)
+    return client.is_ready() and may_decide(user)

@@ -16,9 +16,10 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from .. import desk, worklist
 from ..models import Attention, AttentionItem
 from ..navigation import may_all, may_clear, may_look, may_see_payments
+from ..payments import attention_list as open_items
+from . import preview
 from .access import can_move_money, for_those_who
 
 OPEN, DONE = "open", "done"
@@ -78,7 +79,7 @@ def attention_list(request: HttpRequest) -> HttpResponse:
     wanted = form.wanted
     done = wanted.get("state") == DONE
     kind = wanted.get("kind") or ""
-    page = worklist.page(done=done, kind=kind, before=wanted.get("before"), after=wanted.get("after"))
+    page = open_items.page(done=done, kind=kind, before=wanted.get("before"), after=wanted.get("after"))
     back = ways_back(request.user, page.items) if not done else {}
     shown = FilterForm(initial={"state": DONE if done else OPEN, "kind": kind})
     return render(
@@ -95,9 +96,9 @@ def attention_list(request: HttpRequest) -> HttpResponse:
     )
 
 
-def ways_back(user: Any, items: Iterable[AttentionItem]) -> dict[int, desk.Way]:
+def ways_back(user: Any, items: Iterable[AttentionItem]) -> dict[int, preview.Way]:
     """How the charges can be given back by this user."""
-    found = desk.ways_back(items) if can_move_money(user) else {}
+    found = preview.ways_back(items) if can_move_money(user) else {}
     return {item: way for item, way in found.items() if may_all(user, way.permissions)}
 
 
@@ -108,10 +109,10 @@ def attention_item(request: HttpRequest, pk: int) -> HttpResponse:
     """One item; posted to by those who may clear it."""
     item = get_object_or_404(AttentionItem.objects.select_related("order", "attempt", "operation"), pk=pk)
     back = ways_back(request.user, [item]) if item.date_cleared is None else {}
-    can_be_given_up = worklist.can_be_given_up(item, item.order)
+    can_be_given_up = open_items.can_be_given_up(item, item.order)
     offer = {"offer_to_give_up": can_be_given_up}
     form = ClearForm(**offer)
-    waits = worklist.waits_for_its_end(item)
+    waits = open_items.waits_for_its_end(item)
     if request.method == "POST":
         if not may_clear(request.user):
             raise PermissionDenied
@@ -136,7 +137,7 @@ def attention_item(request: HttpRequest, pk: int) -> HttpResponse:
 
 def cleared(request: HttpRequest, item: AttentionItem, reason: str, *, no_charge: bool) -> HttpResponse:
     try:
-        done = worklist.clear(item.pk, user=request.user, reason=reason, no_charge=no_charge)
+        done = open_items.clear(item.pk, user=request.user, reason=reason, no_charge=no_charge)
     except AttentionItem.DoesNotExist:
         raise Http404 from None
     if not done.by_us:

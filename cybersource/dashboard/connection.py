@@ -18,11 +18,11 @@ from .access import for_those_who
 @for_those_who(may_look)
 def connection_test(request: HttpRequest) -> HttpResponse:
     """The URLs to paste; posted to, what ``cybersource_check`` tells. Asks other machines only when posted to."""
-    from .. import diagnosis  # imported here: most web processes never need it
+    from .. import connection_test as connection_tests  # imported here: most web processes never need it
 
-    report = diagnosis.run() if request.method == "POST" else None
+    report = connection_tests.run() if request.method == "POST" else None
     return render(
         request,
         "cybersource/dashboard/connection_test.html",
-        {"report": report, "addresses": diagnosis.to_paste() if report is None else report.addresses},
+        {"report": report, "addresses": connection_tests.to_paste() if report is None else report.addresses},
     )

@@ -11,16 +11,17 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from .. import card_numbers
 from ..conf import conf
-from ..desk import DECISIONS, Act, Desk, Line, Wish
-from ..resolution import Finding
-from ..rules import Problem, decimals, too_precise
+from ..models import card_numbers
+from ..operations.resolution import Finding
+from ..operations.rules import decimals, too_precise
+from ..payments.errors import Problem
+from .preview import DECISIONS, OperationButton, OperationInput, OperationPreview, PreviewLine
 
 ALL, LINES, AMOUNT = "all", "lines", "amount"
 
 
-class AskForm(forms.Form):
+class OperationForm(forms.Form):
     """What is asked of a payment: how much, why, once (``key``), and of which state of it (``seen``)."""
 
     how = forms.ChoiceField(
@@ -72,7 +73,7 @@ class AskForm(forms.Form):
     key = forms.CharField(max_length=48, widget=forms.HiddenInput)
     seen = forms.CharField(max_length=80, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, desk: Desk, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, desk: OperationPreview, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.desk = desk
         if not desk.in_parts:
@@ -84,24 +85,24 @@ class AskForm(forms.Form):
                 "A few words. They go to CyberSource as your comment, and are kept with your name, here and as a note "
                 "on the order."
             )
-        if desk.act != Act.CAPTURE or not conf.several_captures:
+        if desk.act != OperationButton.CAPTURE or not conf.several_captures:
             del self.fields["more_later"]
         for line in self.lines:
             field = forms.IntegerField(label=line.title, min_value=0, max_value=line.left, required=False)
             self.fields[line_name(line)] = field
 
     @classmethod
-    def fresh(cls, desk: Desk) -> AskForm:
+    def fresh(cls, desk: OperationPreview) -> OperationForm:
         """An empty form with a key that no other form has, of the payment as it stands now."""
         initial = {"key": f"desk-{uuid.uuid4().hex}", "seen": desk.payment.version}
         return cls(desk=desk, initial={**initial, **{line_name(line): line.left for line in desk.lines}})
 
     @property
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[PreviewLine]:
         """The lines of which something is left."""
         return [line for line in self.desk.lines if line.left] if self.desk.in_parts else []
 
-    def line_fields(self) -> Iterator[tuple[Line, forms.BoundField]]:
+    def line_fields(self) -> Iterator[tuple[PreviewLine, forms.BoundField]]:
         for line in self.lines:
             yield line, self[line_name(line)]
 
@@ -145,19 +146,19 @@ class AskForm(forms.Form):
         return {pk: quantity for pk, quantity in asked.items() if quantity}
 
     @property
-    def wish(self) -> Wish:
+    def wish(self) -> OperationInput:
         """What a valid form asks for."""
         cleaned = self.cleaned_data
         is_last = not cleaned.get("more_later")
         match cleaned.get("how"):
             case "lines":
-                return Wish(amount=cleaned["lines_amount"], lines=self.quantities(cleaned), is_last=is_last)
+                return OperationInput(amount=cleaned["lines_amount"], lines=self.quantities(cleaned), is_last=is_last)
             case "amount":
-                return Wish(amount=cleaned["amount"], is_last=is_last)
+                return OperationInput(amount=cleaned["amount"], is_last=is_last)
             case "all":
                 everything = self.desk.everything()
-                return Wish(amount=everything.amount, lines=everything.lines, is_last=True)
-        return Wish()
+                return OperationInput(amount=everything.amount, lines=everything.lines, is_last=True)
+        return OperationInput()
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -178,7 +179,7 @@ class AskForm(forms.Form):
         return "how" if problem.field == "lines" else None
 
 
-def line_name(line: Line) -> str:
+def line_name(line: PreviewLine) -> str:
     return f"line_{line.pk}"
 
 

@@ -16,13 +16,16 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from .. import clock, intents, paging, payments, rules, standing
+from ..db import clock, paging
 from ..models import UNDER_WAY, OperationState, PaymentOperation
 from ..navigation import may_see_payments
-from ..order_panel.looks import STANDING_TONES, TONES
+from ..operations import rules, search
+from ..payments import amounts as payments_amounts
+from ..payments import operation_queue
+from ..payments.balance import TransactionStatus
 from ..protocol import AmountNotRepresentable, format_amount
-from ..standing import Standing
 from .access import can_decide, for_those_who
+from .order.looks import STANDING_TONES, TONES
 
 DATE = {"type": "date"}
 
@@ -58,7 +61,7 @@ class PaymentsForm(ListForm):
     state = forms.ChoiceField(
         label=gettext_lazy("State"),
         required=False,
-        choices=[("", gettext_lazy("Any")), *((state.value, rules.STANDINGS[state]) for state in payments.STATES)],
+        choices=[("", gettext_lazy("Any")), *((state.value, rules.STANDINGS[state]) for state in search.STATES)],
     )
     last4 = forms.CharField(
         label=gettext_lazy("Card's last four digits"),
@@ -76,9 +79,11 @@ class PaymentsForm(ListForm):
     )
 
     @property
-    def looked_for(self) -> payments.Wanted:
+    def looked_for(self) -> search.PaymentFilter:
         names = ("words", "state", "last4", "since", "until", "at_least", "at_most")
-        return payments.Wanted(**{name: self.wanted[name] for name in names if self.wanted.get(name) not in (None, "")})
+        return search.PaymentFilter(
+            **{name: self.wanted[name] for name in names if self.wanted.get(name) not in (None, "")}
+        )
 
 
 @require_safe
@@ -86,7 +91,7 @@ class PaymentsForm(ListForm):
 @for_those_who(may_see_payments)
 def payment_list(request: HttpRequest) -> HttpResponse:
     form = PaymentsForm(request.GET)
-    rows = payments.found(form.looked_for)
+    rows = search.found(form.looked_for)
     if request.GET.get("format") == "csv":
         return spreadsheet(rows)
     page = paging.page(rows, **form.place)
@@ -96,14 +101,14 @@ def payment_list(request: HttpRequest) -> HttpResponse:
 
 
 def in_words(row: Any) -> dict[str, Any]:
-    stands = Standing(row.stands)
+    stands = TransactionStatus(row.stands)
     return {
         "payment": row,
         "order": row.source.order,
         "source": row.source,
-        "authorized": standing.amount_of(row),
-        "captured": standing.column_of(row.source, "amount_debited"),
-        "refunded": standing.column_of(row.source, "amount_refunded"),
+        "authorized": payments_amounts.amount_of(row),
+        "captured": payments_amounts.column_of(row.source, "amount_debited"),
+        "refunded": payments_amounts.column_of(row.source, "amount_refunded"),
         "state": rules.STANDINGS[stands],
         "tone": STANDING_TONES.get(stands, "secondary"),
     }
@@ -152,8 +157,8 @@ def lines(rows: Any) -> Iterator[str]:
 
 def cells(row: Any) -> Iterable[str]:
     source = row.source
-    sums = (standing.column_of(source, name) for name in ("amount_debited", "amount_refunded"))
-    amounts = (standing.amount_of(row), *sums)
+    sums = (payments_amounts.column_of(source, name) for name in ("amount_debited", "amount_refunded"))
+    amounts = (payments_amounts.amount_of(row), *sums)
     return (
         clock.local(row.date_created).strftime("%Y-%m-%d %H:%M:%S"),
         source.order.number,
@@ -161,7 +166,7 @@ def cells(row: Any) -> Iterable[str]:
         source.label,
         source.currency,
         *(plain(amount, source.currency) for amount in amounts),
-        str(rules.STANDINGS[Standing(row.stands)]),
+        str(rules.STANDINGS[TransactionStatus(row.stands)]),
     )
 
 
@@ -186,11 +191,11 @@ def harmless(cells: Iterable[str]) -> list[str]:
 def review_list(request: HttpRequest) -> HttpResponse:
     """Payments that wait for a reviewer, those that wait longest last, with the day on which their hold may end."""
     form = ListForm(request.GET)
-    page = paging.page(payments.under_review(), **form.place)
+    page = paging.page(search.under_review(), **form.place)
     now = clock.now()
     rows = []
     for row in page.items:
-        ends = payments.hold_ends(row)
+        ends = search.hold_ends(row)
         rows.append({**in_words(row), "ends": ends, "is_late": ends < now, "is_soon": ends < now + timedelta(days=2)})
     return listed(
         request,
@@ -209,7 +214,7 @@ def review_list(request: HttpRequest) -> HttpResponse:
 CHOICES = {
     "": (gettext_lazy("All"), tuple(OperationState.values)),
     "under-way": (gettext_lazy("Under way"), UNDER_WAY),
-    "failed": (gettext_lazy("Failed"), intents.WITHOUT_EFFECT),
+    "failed": (gettext_lazy("Failed"), operation_queue.WITHOUT_EFFECT),
     "done": (gettext_lazy("Done"), (OperationState.DONE, OperationState.LAPSING)),
 }
 

@@ -7,9 +7,9 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from .. import logbook
 from ..models import CyberSourceReply
 from ..navigation import may_see_log, may_see_payments
+from . import log_entry
 from .access import for_those_who
 
 
@@ -18,7 +18,7 @@ from .access import for_those_who
 @for_those_who(may_see_log)
 def entry(request: HttpRequest, pk: int) -> HttpResponse:
     rows = CyberSourceReply.objects.select_related("order", "attempt", "operation", "user").defer("request_token")
-    found = logbook.read(get_object_or_404(rows, pk=pk))
+    found = log_entry.read(get_object_or_404(rows, pk=pk))
     return render(
         request,
         "cybersource/dashboard/log_entry.html",

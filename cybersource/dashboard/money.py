@@ -12,14 +12,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from .. import desk, endings, operations, plans, resolution
-from ..desk import Act, Desk
 from ..models import CyberSourceReply, PaymentOperation
 from ..navigation import may_all, may_decide, may_move_money, may_see_log, may_see_payments
+from ..operations import kinds, plans, resolution
+from ..payments.errors import InvalidOperation, Problem
 from ..protocol import currency_exponent
-from ..rules import InvalidOperation, Problem
+from . import operation_texts, preview
 from .access import for_those_who
-from .forms import AskForm, OutcomeForm
+from .forms import OperationForm, OutcomeForm
+from .preview import OperationButton, OperationPreview
 
 #: What the form's buttons say: look at what would happen, go back and change it, do it.
 FORETELL, CHANGE, DO = "foretell", "change", "do"
@@ -34,24 +35,24 @@ OF_THE_STATE = ("stale", "under-way", "wrong-state", "key-reused", "not-possible
 @for_those_who(may_see_payments)
 def ask(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     """Ask for one thing: fill in the form, read what will happen, do it. Each step is a page."""
-    may = may_decide if act in desk.DECISIONS else may_move_money
+    may = may_decide if act in preview.DECISIONS else may_move_money
     if not may(request.user):
         raise PermissionDenied
-    on = desk.look(pk, Act(act)) if act in {one.value for one in Act} else None
+    on = preview.look(pk, OperationButton(act)) if act in {one.value for one in OperationButton} else None
     if on is None or not on.payment.is_ours:
         raise Http404
     if not may_all(request.user, on.permissions):
         raise PermissionDenied
     if request.method != "POST":
-        return shown(request, on, AskForm.fresh(on))
-    if asked := desk.asked_before(request.POST.get("key", ""), on.payment):
+        return shown(request, on, OperationForm.fresh(on))
+    if asked := preview.asked_before(request.POST.get("key", ""), on.payment):
         return redirect("cybersource-operation", asked.pk)  # a second press, or the way back to a form that was used
     if request.POST.get("seen") != on.payment.version:
-        return shown(request, on, AskForm.fresh(on), is_stale=True)
-    form = AskForm(request.POST, desk=on)
+        return shown(request, on, OperationForm.fresh(on), is_stale=True)
+    form = OperationForm(request.POST, desk=on)
     step = request.POST.get("step")
     if step == CHANGE:
-        return shown(request, on, AskForm(desk=on, initial=request.POST.dict()))
+        return shown(request, on, OperationForm(desk=on, initial=request.POST.dict()))
     if not form.is_valid():
         return shown(request, on, form)
     if step != DO:
@@ -63,7 +64,7 @@ def ask(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     return redirect("cybersource-operation", operation.pk)
 
 
-def shown(request: HttpRequest, on: Desk, form: AskForm, *, is_stale: bool = False) -> HttpResponse:
+def shown(request: HttpRequest, on: OperationPreview, form: OperationForm, *, is_stale: bool = False) -> HttpResponse:
     """The form, or why there is none."""
     problems = [] if form.is_bound else on.problems()
     status = 409 if is_stale or (problems and request.method == "POST") else 400 if form.is_bound else 200
@@ -71,7 +72,7 @@ def shown(request: HttpRequest, on: Desk, form: AskForm, *, is_stale: bool = Fal
     return render(request, "cybersource/dashboard/ask.html", context, status=status)
 
 
-def foretold(request: HttpRequest, on: Desk, form: AskForm) -> HttpResponse:
+def foretold(request: HttpRequest, on: OperationPreview, form: OperationForm) -> HttpResponse:
     wish = form.wish
     lines = [(line, (wish.lines or {}).get(line.pk)) for line in on.lines if (wish.lines or {}).get(line.pk)]
     context = page(on, form) | {
@@ -84,22 +85,24 @@ def foretold(request: HttpRequest, on: Desk, form: AskForm) -> HttpResponse:
     return render(request, "cybersource/dashboard/foretold.html", context)
 
 
-def not_begun(request: HttpRequest, pk: int, act: Act, form: AskForm, problems: tuple[Problem, ...]) -> HttpResponse:
+def not_begun(
+    request: HttpRequest, pk: int, act: OperationButton, form: OperationForm, problems: tuple[Problem, ...]
+) -> HttpResponse:
     """Somebody was quicker, or the shop cannot ask: show how the payment stands now, and why."""
-    now = desk.look(pk, act)
+    now = preview.look(pk, act)
     if now is None:
         raise Http404
     if any(problem.code in OF_THE_STATE for problem in problems):
-        return shown(request, now, AskForm.fresh(now), is_stale=True)
+        return shown(request, now, OperationForm.fresh(now), is_stale=True)
     form.tell(problems)
     return shown(request, now, form)
 
 
-def page(on: Desk, form: AskForm) -> dict[str, Any]:
+def page(on: OperationPreview, form: OperationForm) -> dict[str, Any]:
     return {
         "desk": on,
         "form": form,
-        "title": desk.TITLES[on.act],
+        "title": preview.TITLES[on.act],
         "order": on.order,
         "currency": on.payment.currency,
         "exponent": currency_exponent(on.payment.currency),
@@ -122,10 +125,10 @@ def operation(request: HttpRequest, pk: int) -> HttpResponse:
             "operation": found,
             "order": found.order,
             "title": str(found.get_kind_display()),
-            "ending": endings.of(found),
-            "steps": [(one, endings.of(one)) for one in steps] if len(steps) > 1 else [],
+            "ending": operation_texts.of(found),
+            "steps": [(one, operation_texts.of(one)) for one in steps] if len(steps) > 1 else [],
             "lines": [(titles.get(int(line), line), quantity) for line, quantity in found.lines.items()],
-            "calls": [(call, endings.of_call(call)) for call in calls],
+            "calls": [(call, operation_texts.of_call(call)) for call in calls],
             "may_see_log": may_see_log(request.user),
             "may_resolve": may_resolve(request.user, found),
         },
@@ -151,7 +154,7 @@ def outcome(request: HttpRequest, pk: int) -> HttpResponse:
     )
     if not may_all(request.user, resolution.permissions(found)):
         raise PermissionDenied
-    how = {"is_decision": found.kind in operations.DECISIONS}
+    how = {"is_decision": found.kind in kinds.DECISIONS}
     step = request.POST.get("step")
     if request.method != "POST" or step == CHANGE:
         return outcome_page(request, found, OutcomeForm(initial=request.POST.dict(), **how))
@@ -166,7 +169,7 @@ def outcome(request: HttpRequest, pk: int) -> HttpResponse:
     except InvalidOperation as refused:
         form.tell(refused.problems)
         return outcome_page(request, found, form)
-    told = {"said": endings.if_recorded(found, form.finding.took_effect), "is_confirmed": looked is not None}
+    told = {"said": operation_texts.if_recorded(found, form.finding.took_effect), "is_confirmed": looked is not None}
     return outcome_page(request, found, form, **told)
 
 

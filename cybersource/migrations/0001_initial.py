@@ -222,12 +222,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "door",
+                    "channel",
                     models.CharField(
                         choices=[("secure-acceptance", "Secure Acceptance"), ("rest", "REST API")],
                         default="secure-acceptance",
                         max_length=24,
-                        verbose_name="Door",
+                        verbose_name="Channel",
                     ),
                 ),
                 ("method_key", models.CharField(max_length=64, verbose_name="Payment method key")),

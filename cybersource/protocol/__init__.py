@@ -21,27 +21,12 @@ from .errors import (
     UnknownAccessKey,
 )
 from .fingerprint import PROFILING_KINDS, profiling_url, valid_session_id
-from .form import (
-    Address,
-    FormField,
-    LineItem,
-    PaymentRequest,
-    SignedForm,
-    reconcile,
-    reference_number_for,
-)
+from .form import Address, FormField, LineItem, PaymentRequest, SignedForm, reconcile, reference_number_for
 from .masking import holds_card_number, likely_card_numbers, luhn_valid, mask_card_numbers
 from .money import currency_exponent, format_amount, parse_amount
 from .outcome import Outcome, OutcomeKind
 from .reply import Reply
-from .review import (
-    FollowonResult,
-    Notification,
-    ReviewNote,
-    ReviewUpdate,
-    content_from_body,
-    parse_notification,
-)
+from .review import Followon, Notification, ReviewNote, ReviewUpdate, content_from_body, parse_notification
 from .signature import Credentials, sign, verify
 from .text import clean
 from .vocabulary import (
@@ -82,7 +67,7 @@ __all__ = [
     "Decision",
     "DuplicateField",
     "FieldNotSigned",
-    "FollowonResult",
+    "Followon",
     "FormField",
     "InvalidRequest",
     "LineItem",

@@ -1,6 +1,6 @@
 """The reasons that REST answers give, as a closed set per kind of answer.
 
-Beside the package of the REST door, so that a page that only explains a reason imports none of that. An answer may name
+Beside the package of the REST API, so that a page that only explains a reason imports none of that. An answer may name
 another one all the same: it is kept as it came. Source: REST API field reference (``errorInformation.reason``,
 ``reason`` of the 400, 401 and 502 bodies), REST response-code table.
 """

@@ -19,7 +19,7 @@ from typing import Any
 from lxml import etree
 
 from .errors import BadNotification
-from .escapes import decoded
+from .urlencoding import decoded
 from .vocabulary import ReviewDecision
 
 MAX_XML_BYTES = 1024 * 1024
@@ -66,7 +66,7 @@ class ReviewNote:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FollowonResult:
+class Followon:
     """What CyberSource did with the money when the reviewer decided, such as a settlement."""
 
     status: str = ""
@@ -98,7 +98,7 @@ class ReviewUpdate:
     notes: tuple[ReviewNote, ...]
     queue: str
     profile: str
-    followon: FollowonResult | None
+    followon: Followon | None
 
     def as_json(self) -> dict[str, Any]:
         """Return the update in JSON's types, for :meth:`from_json`."""
@@ -132,7 +132,7 @@ class ReviewUpdate:
                 )
                 for note in kept["notes"]
             ),
-            followon=FollowonResult(**kept["followon"]) if kept["followon"] else None,
+            followon=Followon(**kept["followon"]) if kept["followon"] else None,
         )
 
 
@@ -294,8 +294,8 @@ def _note(element: etree._Element) -> ReviewNote:
     )
 
 
-def _followon(element: etree._Element) -> FollowonResult:
-    return FollowonResult(
+def _followon(element: etree._Element) -> Followon:
+    return Followon(
         status=_text(element, "Status"),
         application=_text(element, "Application"),
         request_id=_text(element, "RequestID"),

@@ -13,7 +13,7 @@ It shares no code with the app it is played against. The gateway itself needs ne
 from cybersource.simulator.faults import Fault, Faults, Plan, Rule, Step
 from cybersource.simulator.gateway import Gateway
 from cybersource.simulator.records import Answer, Delivery, Notification, Payment, PlannedPost, Refusal
-from cybersource.simulator.rest.desk import NotAllowed
+from cybersource.simulator.rest.followon import NotAllowed
 from cybersource.simulator.review import Followon, Note, Update, notification_body
 from cybersource.simulator.settings import (
     CardMask,

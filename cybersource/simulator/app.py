@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, abort, current_app, request
 
 from cybersource.simulator.businesscenter import center
-from cybersource.simulator.courier import Courier
+from cybersource.simulator.delivery import Courier
 from cybersource.simulator.gateway import Gateway
 from cybersource.simulator.page import Page
 from cybersource.simulator.request import MAX_FIELDS, PATHS

@@ -12,13 +12,13 @@ from flask import Blueprint, Response, abort, current_app, redirect, render_temp
 from werkzeug.wrappers import Response as AnyResponse
 
 from cybersource.simulator import cards
-from cybersource.simulator.courier import Courier
+from cybersource.simulator.delivery import Courier
 from cybersource.simulator.faults import Fault, Plan, Rule, Step
 from cybersource.simulator.fields import money
 from cybersource.simulator.gateway import Gateway
 from cybersource.simulator.outcomes import AMOUNTS, AVS_CVNS, CVNS, SURNAMES, VERDICTS
 from cybersource.simulator.records import Payment
-from cybersource.simulator.rest.desk import NotAllowed
+from cybersource.simulator.rest.followon import NotAllowed
 from cybersource.simulator.settings import CardMask, MerchantPost, Processor, TokenFormat
 
 center = Blueprint("center", __name__)

@@ -13,23 +13,23 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 from cybersource.simulator import reply
+from cybersource.simulator.case_management import Reviewing
 from cybersource.simulator.faults import NOT_PROCESSED, Faults
 from cybersource.simulator.fingerprint import Profiling
-from cybersource.simulator.memory import Memory
+from cybersource.simulator.merchant_staff import StaffDesk
 from cybersource.simulator.outbox import Due, Outbox
 from cybersource.simulator.page import Page, refusal_page, reply_page
 from cybersource.simulator.processing import Processing
 from cybersource.simulator.records import Answer, Delivery, Notification, Payment, PlannedPost, Refusal
 from cybersource.simulator.reply import Pairs
 from cybersource.simulator.request import Refused, read
-from cybersource.simulator.rest.access import RestAccess
 from cybersource.simulator.rest.decisions import REVIEWER, Decisions
 from cybersource.simulator.rest.services import RestServices
+from cybersource.simulator.rest_access import RestAccess
 from cybersource.simulator.review import Update, notification_xml
-from cybersource.simulator.reviewing import Reviewing
 from cybersource.simulator.settings import Profile, Settings
-from cybersource.simulator.staff import StaffDesk
-from cybersource.simulator.webhooks.hub import Webhooks
+from cybersource.simulator.store import Memory
+from cybersource.simulator.webhooks.publisher import Webhooks
 from cybersource.simulator.webhooks.services import WebhookServices
 
 Seen = TypeVar("Seen")

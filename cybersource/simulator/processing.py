@@ -15,7 +15,6 @@ from typing import Any
 from cybersource.simulator import cards, reply
 from cybersource.simulator.faults import Fault, Plan
 from cybersource.simulator.fields import decimals, money
-from cybersource.simulator.memory import Memory
 from cybersource.simulator.outcomes import VERDICTS, Verdict, decide
 from cybersource.simulator.page import lost_page, plain_page, refusal_page, reply_page
 from cybersource.simulator.records import Answer, Payment, PlannedPost
@@ -23,6 +22,7 @@ from cybersource.simulator.reply import Pairs
 from cybersource.simulator.request import Request
 from cybersource.simulator.review import Case
 from cybersource.simulator.settings import MerchantPost, Settings
+from cybersource.simulator.store import Memory
 from cybersource.simulator.tokens import StoredCard
 from cybersource.simulator.validation import problems
 

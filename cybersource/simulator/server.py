@@ -9,7 +9,7 @@ from typing import Any
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from cybersource.simulator.app import create_app
-from cybersource.simulator.courier import Courier
+from cybersource.simulator.delivery import Courier
 from cybersource.simulator.gateway import Gateway
 from cybersource.simulator.settings import NotLoopback, is_loopback_host
 

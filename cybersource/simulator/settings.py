@@ -7,8 +7,8 @@ from enum import StrEnum
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from cybersource.simulator.rest.access import RestAccess
-from cybersource.simulator.webhooks.switches import WebhookSwitches
+from cybersource.simulator.rest_access import RestAccess
+from cybersource.simulator.webhook_switches import WebhookSwitches
 
 
 class CardMask(StrEnum):

@@ -9,9 +9,11 @@ from django.db.models import Prefetch, prefetch_related_objects
 from django.template import Context
 from oscar.core.loading import get_model
 
-from cybersource import navigation, order_panel, worklist
+from cybersource import navigation
 from cybersource.dashboard import access
+from cybersource.dashboard import order as order_tab
 from cybersource.models import AttentionItem
+from cybersource.payments import attention_list
 
 OrderNote = get_model("order", "OrderNote")
 
@@ -30,13 +32,13 @@ MAY = {
 
 
 @register.simple_tag(takes_context=True)
-def cybersource_order_panel(context: Context, order: Any) -> order_panel.OrderPanel | None:
+def cybersource_order_panel(context: Context, order: Any) -> order_tab.OrderPanel | None:
     """The story of the order's card payments; None for an order without any, and for those who may not see it."""
     if not cybersource_may(context, "see_payments"):
         return None
     if KEPT_AS not in order.__dict__:
-        order.__dict__[KEPT_AS] = order_panel.for_order(order)
-    kept: order_panel.OrderPanel | None = order.__dict__[KEPT_AS]
+        order.__dict__[KEPT_AS] = order_tab.for_order(order)
+    kept: order_tab.OrderPanel | None = order.__dict__[KEPT_AS]
     return kept
 
 
@@ -58,20 +60,20 @@ def cybersource_may(context: Context, what: str) -> bool:
 @register.simple_tag
 def cybersource_advice(item: AttentionItem) -> str:
     """What to do about an item."""
-    return worklist.advice(item)
+    return attention_list.advice(item)
 
 
 @register.simple_tag
 def cybersource_detail(item: AttentionItem) -> str:
-    return worklist.detail_in_words(item)
+    return attention_list.detail_in_words(item)
 
 
 @register.simple_tag
-def cybersource_both_sides(item: AttentionItem) -> list[worklist.Side]:
+def cybersource_both_sides(item: AttentionItem) -> list[attention_list.Side]:
     """What each side says where the books differ; empty for anything else."""
-    return worklist.both_sides(item)
+    return attention_list.both_sides(item)
 
 
 @register.filter
 def cybersource_disbelieved(item: AttentionItem) -> bool:
-    return worklist.is_disbelieved(item)
+    return attention_list.is_disbelieved(item)

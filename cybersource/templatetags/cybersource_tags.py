@@ -13,7 +13,10 @@ from django.template import Context
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import get_language, to_locale
 
-from cybersource import clock, fingerprints, orders, shopper, unpaid
+from cybersource.checkout import device_fingerprint, unpaid_orders
+from cybersource.checkout import session as checkout_session
+from cybersource.db import clock
+from cybersource.payments import orders
 
 register = template.Library()
 
@@ -106,7 +109,7 @@ def cybersource_card_form(
     if session is not None:
         # Before the order is placed: should that answer be lost, a cookie that comes with it is lost too, and nobody
         # could tell whose order it is.
-        shopper.session_hash(session)
+        checkout_session.session_hash(session)
     return {
         "nonce": nonce or cybersource_nonce(context),
         # Midnight may pass while the page stands open, so the module counts on from here.
@@ -145,7 +148,7 @@ def cybersource_unpaid_orders(
     """
     request = context.get("request")
     session = getattr(request, "session", None)
-    found = unpaid.to_lead_to(session, getattr(request, "basket", None)) if session is not None else []
+    found = unpaid_orders.to_lead_to(session, getattr(request, "basket", None)) if session is not None else []
     return {
         "nonce": nonce or cybersource_nonce(context),
         "assets": assets,
@@ -153,7 +156,7 @@ def cybersource_unpaid_orders(
             {
                 "number": attempt.order.number,
                 "is_declined": orders.is_declined(attempt.order),
-                "is_checked": unpaid.only_waits(attempt.order, session),
+                "is_checked": unpaid_orders.only_waits(attempt.order, session),
                 "url": reverse("cybersource-finish", args=[attempt.transaction_uuid]),
             }
             for attempt in found
@@ -172,6 +175,6 @@ def cybersource_fingerprint(context: Context, *, nonce: str = "") -> dict[str, A
     # An id for every page shown: the profiling service wants it so, and the payment names the page it was made from.
     return {
         "nonce": nonce or cybersource_nonce(context),
-        "fingerprint": fingerprints.begin(request) if request is not None else None,
-        "renew_after": int(fingerprints.RENEW_AFTER.total_seconds()),
+        "fingerprint": device_fingerprint.begin(request) if request is not None else None,
+        "renew_after": int(device_fingerprint.RENEW_AFTER.total_seconds()),
     }

@@ -21,8 +21,8 @@ from oscar.core.loading import get_model
 from pytest_django.live_server_helper import LiveServer
 
 from cybersource.simulator import cards
-from tests.chromium import in_time, launched
-from tests.shop import SHOPPER, united_states
+from tests.support.chromium import in_time, launched
+from tests.support.shop import SHOPPER, united_states
 
 # Playwright's synchronous API runs an event loop in this thread, in which Django would refuse its ORM.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from cybersource import expiry
 from cybersource.models import AttentionItem, PaymentAttempt
+from cybersource.payments import expiry
 from tests.browser.conftest import WIDTHS, sideways
-from tests.shop import Shopper, post_reply
+from tests.support.shop import Shopper, post_reply
 
 
 @pytest.fixture

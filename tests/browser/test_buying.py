@@ -13,8 +13,8 @@ from oscar.test.factories import create_product
 from cybersource.models import AttemptState, CyberSourceReply, PaymentAttempt
 from cybersource.simulator import cards
 from tests.browser.conftest import open_browser
-from tests.chromium import close_tab
-from tests.shop import Benefit, Condition, ConditionalOffer, Range, Shopper, post_reply
+from tests.support.chromium import close_tab
+from tests.support.shop import Benefit, Condition, ConditionalOffer, Range, Shopper, post_reply
 
 Transaction = get_model("payment", "Transaction")
 

@@ -9,7 +9,7 @@ from oscar.test.factories import create_product
 
 from cybersource.simulator import cards
 from tests.browser.conftest import CVN, EXPIRY
-from tests.shop import SHOPPER
+from tests.support.shop import SHOPPER
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings as django_settings
 from django.test import Client
 
-from cybersource import operations
 from cybersource.models import Attention, AttentionItem, CyberSourceReply, PaymentOperation
+from cybersource.operations import service
 from cybersource.simulator import cards
-from tests.desk import Desk, source_of
+from tests.support.desk import Desk, source_of
 
 WIDTHS = {"desk": 1200, "phone": 390}
 D = Decimal
@@ -125,10 +125,10 @@ def busy(desk: Desk) -> dict[str, str]:
     desk.do("refund", desk.debit(order), amount=D("2.50"), reason="A scratch on the lid")
     desk.rest.faults.next("no-answer", action="captures")
     other = desk.order("64.50")
-    unknown = operations.capture(desk.authorization(other), user=desk.staff, reason="Shipped today")
+    unknown = service.capture(desk.authorization(other), user=desk.staff, reason="Shipped today")
     refused = desk.captured("30.00")
     desk.rest.advance(hours=8)
-    failed = operations.void(desk.debit(refused), user=desk.staff, reason="Ordered twice")
+    failed = service.void(desk.debit(refused), user=desk.staff, reason="Ordered twice")
     review = desk.order("64.50", card=cards.REVIEW)
     twice = desk.order("12.00")
     charge = desk.authorization(twice)

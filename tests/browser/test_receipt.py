@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
-from tests.desk import Desk
+from tests.support.desk import Desk
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from oscar.test.factories import create_product
 from cybersource.models import PaymentAttempt
 from cybersource.simulator import cards
 from tests.browser.conftest import WIDTHS, sideways
-from tests.shop import latest, two_cards
+from tests.support.shop import latest, two_cards
 
 Order = get_model("order", "Order")
 Transaction = get_model("payment", "Transaction")

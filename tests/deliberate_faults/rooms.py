@@ -14,42 +14,121 @@ class Room:
 ROOMS = {
     "payments": Room(
         modules=(
-            "payments standing settlement ledger orders expiry cancellation attention worklist order_allocations "
-            "intents announcements"
-        ).split(),
-        tests=("domain", "laws"),
+            "payments.amounts",
+            "payments.attempts",
+            "payments.attention",
+            "payments.attention_list",
+            "payments.balance",
+            "payments.calculator",
+            "payments.cancellation",
+            "payments.discounts",
+            "payments.discrepancies",
+            "payments.expiry",
+            "payments.ledger",
+            "payments.line_quantities",
+            "payments.operation_queue",
+            "payments.order_allocations",
+            "payments.orders",
+            "payments.outbox",
+            "payments.retry_allocations",
+            "payments.settlement",
+            "payments.stock",
+        ),
+        tests=(
+            "payments",
+            "properties",
+        ),
     ),
     "operations": Room(
-        modules="operations rules plans giving_back authorizations".split(),
-        tests=("domain", "laws"),
+        modules=(
+            "operations.bookkeeping",
+            "operations.calls",
+            "operations.detail",
+            "operations.found",
+            "operations.kinds",
+            "operations.money_back",
+            "operations.order_effects",
+            "operations.plans",
+            "operations.requests",
+            "operations.resolution",
+            "operations.results",
+            "operations.rules",
+            "operations.search",
+            "operations.service",
+            "operations.stored_card",
+        ),
+        tests=(
+            "operations",
+            "properties",
+        ),
     ),
     "reconciliation": Room(
-        modules="reconciliation recovery adoption drift enquiries webhooks".split(),
-        tests=("domain", "edges/test_webhooks.py", "edges/test_webhooks_command.py"),
+        modules=(
+            "reconciliation.attempts",
+            "reconciliation.comparison",
+            "reconciliation.lost_calls",
+            "reconciliation.operations",
+            "reconciliation.run",
+            "reconciliation.webhook_events",
+            "gateway.lookup",
+        ),
+        tests=("reconciliation",),
     ),
     "reviews": Room(
-        modules="reviews conversions".split(),
-        tests=("domain", "edges/test_review_notification.py"),
+        modules=(
+            "reviews.conversion_report",
+            "reviews.decisions",
+            "reviews.followons",
+            "reviews.inbox",
+            "reviews.matching",
+        ),
+        tests=("reviews",),
     ),
     "inbound": Room(
-        modules="replies deliveries evidence posts".split(),
-        tests=("domain", "edges", "faults/test_posts.py"),
+        modules=(
+            "inbound.body",
+            "inbound.rejected",
+            "inbound.replies",
+            "inbound.webhooks",
+        ),
+        tests=(
+            "inbound",
+            "faults/test_posts.py",
+        ),
     ),
     "checkout": Room(
-        modules=("checkout",),
-        tests=("domain", "edges"),
+        modules=(
+            "checkout.begin",
+            "checkout.forms",
+            "checkout.payment_request",
+        ),
+        tests=(
+            "checkout",
+            "payments",
+        ),
     ),
 }
 
 #: All tests that may notice a fault. Those of pages, packages, the simulator and the protocol look elsewhere.
-TESTS = ("domain", "edges", "laws", "faults/test_around_it.py", "faults/test_every_write.py", "faults/test_posts.py")
+TESTS = (
+    "payments",
+    "operations",
+    "reconciliation",
+    "reviews",
+    "inbound",
+    "checkout",
+    "gateway",
+    "limits",
+    "dashboard",
+    "api",
+    "properties",
+    "faults/test_around_it.py",
+    "faults/test_every_write.py",
+    "faults/test_posts.py",
+)
 #: They take long and say nothing about what the code does, or look at it from outside.
 LEFT_OUT = (
-    "edges/test_api_schema.py",
-    "edges/test_connection_test.py",
-    "edges/test_project_settings.py",
-    "edges/test_translations.py",
-    "edges/test_checks.py",
-    "domain/test_whose_key.py",
-    "domain/test_languages.py",
+    "api/test_schema.py",
+    "checkout/test_languages.py",
+    "inbound/test_profile_keys.py",
 )

@@ -27,9 +27,9 @@ from typing import Any
 
 import pytest
 
-from tests import database
 from tests.deliberate_faults.making import Fault, faults
 from tests.deliberate_faults.rooms import ROOMS, Room
+from tests.support import database
 
 ROOT = Path(__file__).resolve().parents[2]
 STATE = ROOT / ".sandbox" / "deliberate-faults"

@@ -17,9 +17,9 @@ from django.core import mail
 from django.core.management import call_command
 from django.db import OperationalError, connection, models
 
-from cybersource.announcements import LEASE
 from cybersource.models import CyberSourceReply, OrderConfirmation
-from tests.database import KEPT
+from cybersource.payments.outbox import LEASE
+from tests.support.database import KEPT
 
 #: Every point of every case, in the place of some of each.
 THOROUGH = os.environ.get("CYBERSOURCE_TESTS") == "thorough"

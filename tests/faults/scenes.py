@@ -8,7 +8,7 @@ from typing import Any
 from django.test import override_settings
 
 from cybersource.simulator import cards
-from tests.shop import MERCHANT_POST, Shopper, card, post_reply
+from tests.support.shop import MERCHANT_POST, Shopper, card, post_reply
 
 
 @dataclass(frozen=True)

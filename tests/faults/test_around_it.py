@@ -11,11 +11,11 @@ from django.test.utils import override_settings
 from oscarapicheckout.signals import order_payment_authorized, order_payment_declined
 
 from cybersource import signals
-from cybersource.announcements import LEASE
 from cybersource.models import CyberSourceReply, OrderConfirmation
+from cybersource.payments.outbox import LEASE
 from cybersource.simulator import cards
 from tests.faults.breaking import log, rows
-from tests.shop import MERCHANT_POST, Shopper, card, post_reply
+from tests.support.shop import MERCHANT_POST, Shopper, card, post_reply
 
 pytestmark = pytest.mark.usefixtures("one_step")
 

@@ -11,13 +11,15 @@ from django.core.management import call_command
 from django.db import connection
 from oscar.apps.order.signals import order_status_changed
 
-from cybersource import patience, reviews, signals
+from cybersource import signals
+from cybersource.db import locks
 from cybersource.models import CyberSourceReply, OrderConfirmation, PaymentAttempt, ReviewNotificationUpdate
+from cybersource.reviews import matching
 from cybersource.simulator import cards
 from tests.faults.breaking import Checkpoint, elsewhere, filled, log, reprocess, rows, settled_once
 from tests.faults.scenes import scene
-from tests.reviewing import tell, under_review
-from tests.shop import Shopper, card, customer, post_reply
+from tests.support.reviewing import tell, under_review
+from tests.support.shop import Shopper, card, customer, post_reply
 
 #: Seconds, in the place of five: whoever holds a row here lets go only after the answer, so any answer is in time.
 SHORTLY = 0.3
@@ -25,8 +27,8 @@ SHORTLY = 0.3
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch, settings):
-    monkeypatch.setattr(patience, "FOR_A_REQUEST", SHORTLY)
-    monkeypatch.setattr(patience, "FOR_A_RETRY", SHORTLY)
+    monkeypatch.setattr(locks, "FOR_A_REQUEST", SHORTLY)
+    monkeypatch.setattr(locks, "FOR_A_RETRY", SHORTLY)
     settings.CYBERSOURCE_FLOW = "one-step"
 
 
@@ -43,9 +45,9 @@ def held(table, where="true", *parameters):
 
 def test_we_wait_for_less_than_half_of_what_cybersource_waits_for_us(monkeypatch):
     monkeypatch.undo()
-    assert patience.FOR_A_REQUEST * 2 <= 10
-    with patience.at_most(patience.FOR_A_REQUEST):
-        told = {name: int(text.removesuffix("ms")) for name, text in patience._limits().items()}
+    assert locks.FOR_A_REQUEST * 2 <= 10
+    with locks.lock_deadline(locks.FOR_A_REQUEST):
+        told = {name: int(text.removesuffix("ms")) for name, text in locks._limits().items()}
     # Two waits for one row (for our turn, then for the row) together stay below; so does any one statement.
     assert 0 < 2 * told["lock_timeout"] <= 5000
     assert told["statement_timeout"] <= 8000
@@ -170,12 +172,12 @@ def test_a_locked_basket_lets_no_receiver_hear_twice_of_the_other_orders_of_its_
 
 
 def test_updates_that_no_time_is_left_for_wait_for_reprocess(committed_db, monkeypatch):
-    monkeypatch.setattr(reviews, "TOGETHER", 1)
-    monkeypatch.setattr(patience, "FOR_WORK", SHORTLY)
+    monkeypatch.setattr(matching, "TOGETHER", 1)
+    monkeypatch.setattr(locks, "FOR_WORK", SHORTLY)
     first, second = under_review(Shopper()), under_review(Shopper())
 
     def take_long(**kwargs):
-        while not patience.is_over():
+        while not locks.is_over():
             time.sleep(SHORTLY / 10)
 
     signals.review_recorded.connect(take_long)
@@ -241,7 +243,7 @@ def test_the_time_limits_end_with_their_transaction(shopper):
 
 def test_a_checkout_waits_as_it_always_did(shopper):
     """Only what comes from outside is in a hurry; a shopper's own request keeps the shop's own limits."""
-    assert patience.limits() == {}
-    with patience.at_most(1), patience.at_most(5):
-        assert int(patience._limits()["lock_timeout"].removesuffix("ms")) <= 500
-    assert patience.limits() == {}
+    assert locks.limits() == {}
+    with locks.lock_deadline(1), locks.lock_deadline(5):
+        assert int(locks._limits()["lock_timeout"].removesuffix("ms")) <= 500
+    assert locks.limits() == {}

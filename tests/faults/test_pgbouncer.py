@@ -8,12 +8,12 @@ from django.core.management import call_command
 from django.db import connection
 from oscar.core.loading import get_model
 
-from cybersource import patience
+from cybersource.db import locks
 from cybersource.models import CyberSourceReply
 from tests.faults.breaking import log, settled_once
 from tests.faults.servers import pgbouncer
-from tests.shop import Shopper, post_reply
-from tests.threads import in_threads
+from tests.support.shop import Shopper, post_reply
+from tests.support.threads import in_threads
 
 Transaction = get_model("payment", "Transaction")
 
@@ -66,4 +66,4 @@ def test_our_time_limits_reach_no_other_client_of_the_pool(committed_db, tmp_pat
         with connection.cursor() as cursor:  # the one session behind the pool, which settled the payment
             cursor.execute("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")
             assert cursor.fetchone() == ("0", "0")
-        assert patience.limits() == {}
+        assert locks.limits() == {}

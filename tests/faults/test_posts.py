@@ -9,10 +9,11 @@ import pytest
 from django.core.handlers.wsgi import WSGIRequest
 from django.test import Client, RequestFactory
 
-from cybersource import posts, replies
+from cybersource.inbound import body as post_body
+from cybersource.inbound import replies
 from cybersource.models import CyberSourceReply, RefusedPost
 from tests.faults.test_locked_rows import held
-from tests.shop import MERCHANT_POST, REPLY, REVIEW, post_reply
+from tests.support.shop import MERCHANT_POST, REPLY, REVIEW, post_reply
 
 pytestmark = pytest.mark.usefixtures("one_step")
 
@@ -81,7 +82,7 @@ def test_more_than_any_reply_holds_is_refused_with_evidence_whatever_the_shops_l
     )
     for body, content_type in (
         (b"&" * 200_000, FORM),
-        (b"a=" + b"x" * posts.MAX_BYTES, FORM),
+        (b"a=" + b"x" * post_body.MAX_BYTES, FORM),
         (parts.encode(), "multipart/form-data; boundary=b"),
         (b"not a form", "multipart/form-data"),
         (b"\r\n--b" * 500, "multipart/form-data; boundary=b"),
@@ -134,7 +135,7 @@ def test_a_body_that_breaks_off_or_has_no_length_is_refused(committed_db, door):
     ids=["long fields", "a long list", "many bytes a character", "multipart"],
 )
 def test_the_largest_posts_that_are_looked_at_take_less_than_64_megabytes(committed_db, content_type, body):
-    assert len(body) < posts.MAX_BYTES
+    assert len(body) < post_body.MAX_BYTES
     Client().post(REPLY, b"", content_type=FORM)  # what is made once, templates for one
     tracemalloc.start()
     try:
@@ -151,7 +152,9 @@ def test_fields_are_read_as_django_would_read_them():
     request = RequestFactory().generic("POST", "/", body, content_type=FORM)
     assert isinstance(request, WSGIRequest)
     fields = RequestFactory().generic("POST", "/", body, content_type=FORM).POST
-    assert sorted(posts.pairs(request)) == sorted((name, value) for name in fields for value in fields.getlist(name))
+    assert sorted(post_body.pairs(request)) == sorted(
+        (name, value) for name in fields for value in fields.getlist(name)
+    )
 
 
 # -- the same reply for ever -------------------------------------------------------------------------------------------
@@ -174,7 +177,7 @@ def test_one_reply_posted_for_ever_fills_few_rows_and_is_answered_as_before(shop
 
 
 def test_at_the_ceiling_a_reply_that_never_took_effect_still_does(shopper, three_rows, monkeypatch):
-    monkeypatch.setattr("cybersource.patience.FOR_A_REQUEST", 0.1)
+    monkeypatch.setattr("cybersource.db.locks.FOR_A_REQUEST", 0.1)
     order = shopper.check_out()
     answer = shopper.submit()
     with held("order_order", "id = %s", order.pk):

@@ -27,7 +27,7 @@ from django.template import Context, Engine
 from django.test import override_settings
 from django.utils import translation
 
-from tests.chromium import in_time, launched
+from tests.support.chromium import in_time, launched
 
 if not settings.configured and not os.environ.get("DJANGO_SETTINGS_MODULE"):
     settings.configure(SECRET_KEY="nothing is signed here", USE_I18N=True, STATIC_URL="/static/", INSTALLED_APPS=[])

@@ -23,7 +23,8 @@ from django.utils import timezone
 from oscar.core.loading import get_model
 from oscarapicheckout.signals import order_placed
 
-from cybersource import gateway, signals
+from cybersource import signals
+from cybersource.gateway import client, credentials
 from cybersource.models import (
     CyberSourceReply,
     OrderConfirmation,
@@ -39,12 +40,12 @@ from cybersource.models import (
 from cybersource.protocol.rest import NotSent, authorize
 from cybersource.simulator import cards as test_cards
 from cybersource.simulator.review import notification_body
-from tests.broken_tables import unreadable, unwritable
 from tests.leaks.canaries import CARDS, CVN, CVN4, KEYS, SHOPPER, written
 from tests.leaks.world import PROFILE_ID, ROW_KEY, World, card
 from tests.protocol.rest import key_material
 from tests.protocol.rest.deliveries import body, header
-from tests.shop import MERCHANT_POST, REPLY, Shopper
+from tests.support.broken_tables import unreadable, unwritable
+from tests.support.shop import MERCHANT_POST, REPLY, Shopper
 
 Source = get_model("payment", "Source")
 OrderNote = get_model("order", "OrderNote")
@@ -380,7 +381,7 @@ def _(world: World) -> None:
     content = event_full_of(CARDS["Visa"], CARDS["Visa"])
     with failing(WebhookDelivery):
         webhook(world, content, signed=CARDS["Visa"])
-    for broken in ("cybersource.deliveries.store", "cybersource.deliveries.open_delivery"):
+    for broken in ("cybersource.inbound.webhooks.store", "cybersource.inbound.webhooks.open_delivery"):
         with patch(broken, side_effect=RuntimeError):
             webhook(world, content)
 
@@ -565,7 +566,7 @@ def _(world: World) -> None:
 
 @contextlib.contextmanager
 def rest_settings() -> Iterator[dict[str, dict[str, Any]]]:
-    """The REST door's settings by how it authenticates; at the other end nobody listens."""
+    """The REST API's settings by how it authenticates; at the other end nobody listens."""
     with tempfile.TemporaryDirectory() as folder, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # and no more: connections are refused
         store, response_key = Path(folder, "key.p12"), Path(folder, "response.pem")
@@ -590,9 +591,9 @@ def rest_settings() -> Iterator[dict[str, dict[str, Any]]]:
         }
 
 
-def ask_over_rest() -> gateway.Exchange:
+def ask_over_rest() -> client.LoggedCall:
     amount = {"amount": Decimal("10.00"), "currency": "USD"}
-    return gateway.send(authorize(token="T0KEN", reference_number="OSC-1", idempotency_id="id1", **amount))
+    return client.send(authorize(token="T0KEN", reference_number="OSC-1", idempotency_id="id1", **amount))
 
 
 @scene("calls over REST reach nobody")
@@ -602,7 +603,7 @@ def _(world: World) -> None:
             with override_settings(**door):
                 exchange = ask_over_rest()
                 assert isinstance(exchange.outcome, NotSent)
-                world.note("command", f"REST by {name}", f"{exchange!r} {gateway.access()!r}")
+                world.note("command", f"REST by {name}", f"{exchange!r} {credentials.access()!r}")
                 world.staff.get(f"/admin/cybersource/cybersourcereply/{exchange.entry.pk}/change/")
 
 

@@ -31,7 +31,7 @@ from tests.conftest import empty_tables
 from tests.leaks.canaries import CARDS, KEYS, address_in, search
 from tests.leaks.day import PROFILES, entered, hostile_pairs, under_review
 from tests.leaks.world import PROFILE_ID, ROW_KEY, World, card, opened, words_in
-from tests.shop import REPLY
+from tests.support.shop import REPLY
 
 APP = str(Path(cybersource.__file__).parent)
 THOROUGH = os.environ.get("CYBERSOURCE_TESTS") == "thorough"
@@ -265,7 +265,7 @@ def test_a_secret_that_is_assigned_is_hidden_from_then_on(shop):
 
 def test_nothing_that_was_posted_stays_on_the_request(shop):
     """Other people's error trackers read the request too."""
-    from cybersource import views
+    from cybersource.inbound import views
 
     request = RequestFactory().post(f"{REPLY}?{urlencode(card(CARDS['Visa']))}", {**card(CARDS["JCB"])})
     assert views.reply(request).status_code == 400

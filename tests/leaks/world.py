@@ -28,7 +28,7 @@ from cybersource.simulator import Gateway, Profile, Settings
 from cybersource.simulator.review import Case
 from sandbox import postgres
 from tests.leaks.canaries import CVN, KEYS, SHOPPER, Found, search
-from tests.shop import MERCHANT_POST, REPLY, Shopper
+from tests.support.shop import MERCHANT_POST, REPLY, Shopper
 
 #: Where the design puts a shopper's address: Oscar's own tables, the log of signed replies, the shopper's mails.
 TABLES_WITH_ADDRESSES = (

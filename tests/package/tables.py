@@ -12,8 +12,8 @@ from typing import Any
 
 from django.utils import translation
 
-from cybersource import attention, reasons
 from cybersource.models import Attention
+from cybersource.payments import attention, reason_codes
 from cybersource.protocol import INVALID_REASONS, PARTIAL_REASON, UNKNOWN_REASONS
 
 from .readme import DOCS, ROOT
@@ -134,7 +134,7 @@ def reason_codes_table() -> str:
     with translation.override("en"):
         rows = [
             (f"``{code}``", effect(code), str(words.means), str(words.advice))
-            for code, words in sorted(reasons.CODES.items())
+            for code, words in sorted(reason_codes.CODES.items())
         ]
     return list_table("reason-codes-table", ("Code", "Effect", "What it means", "What to do"), (9, 15, 38, 38), rows)
 
@@ -143,7 +143,7 @@ def rest_reasons_table() -> str:
     with translation.override("en"):
         rows = [
             (f"``{reason}``", str(words.means), str(words.advice))
-            for reason, words in sorted({**reasons.REST, **reasons.OURS}.items())
+            for reason, words in sorted({**reason_codes.REST, **reason_codes.OURS}.items())
         ]
     return list_table("rest-reasons-table", ("Reason", "What it means", "What to do"), (30, 35, 35), rows)
 

@@ -8,7 +8,7 @@ from oscar.test.factories import create_product
 from pytest_django.live_server_helper import LiveServer
 
 from sandbox import first_orders
-from tests.shop import united_states
+from tests.support.shop import united_states
 
 Order = get_model("order", "Order")
 ProductClass = get_model("catalogue", "ProductClass")

@@ -14,8 +14,10 @@ from django.dispatch import Signal
 from django.urls import reverse
 
 from cybersource import conf as conf_module
-from cybersource import limits, posts, signals
+from cybersource import signals
 from cybersource.conf import FLOWS, HOSTS, conf
+from cybersource.inbound import body
+from cybersource.limits import rates
 from cybersource.protocol import review
 
 from .readme import DOCS, PAGES, README, ROOT, SETTINGS, blocks, code, parsed, table
@@ -90,7 +92,7 @@ def test_the_table_of_settings_gives_the_real_defaults(settings):
 
 def test_the_table_of_limits_gives_the_real_defaults():
     real = {}
-    for key, value in limits.DEFAULTS.items():
+    for key, value in rates.DEFAULTS.items():
         if isinstance(value, dict):
             real.update({f"{key}, {name}": text for name, text in value.items()})
         else:
@@ -101,7 +103,7 @@ def test_the_table_of_limits_gives_the_real_defaults():
 def test_the_example_of_limits_is_one():
     known: dict[str, dict[str, object]] = {}
     exec(code("limits-example", DOCS / "how-to/limits.rst"), known)
-    assert limits.merged(known["CYBERSOURCE_LIMITS"])["attempts"]["shopper"] == limits.rate("10/h")
+    assert rates.merged(known["CYBERSOURCE_LIMITS"])["attempts"]["shopper"] == rates.rate("10/h")
 
 
 def test_the_bounds_of_what_is_posted_are_the_real_ones():
@@ -113,8 +115,8 @@ def test_the_bounds_of_what_is_posted_are_the_real_ones():
     megabyte = 1024 * 1024
     assert told
     assert [int(figure) for figure in told.groups()] == [
-        posts.MAX_BYTES // megabyte,
-        posts.MAX_FIELDS,
+        body.MAX_BYTES // megabyte,
+        body.MAX_FIELDS,
         review.MAX_BODY_BYTES // megabyte,
         review.MAX_XML_BYTES // megabyte,
         review.MAX_UPDATES,

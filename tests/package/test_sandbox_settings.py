@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import RequestFactory
 
-from cybersource.client_address import client_address
+from cybersource.http.client_ip import client_address
 
 from .readme import ROOT, SETTINGS, table
 

@@ -11,15 +11,7 @@ from decimal import Decimal
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from cybersource.protocol import (
-    Address,
-    Credentials,
-    LineItem,
-    PaymentRequest,
-    ProtocolError,
-    Reply,
-    TransactionType,
-)
+from cybersource.protocol import Address, Credentials, LineItem, PaymentRequest, ProtocolError, Reply, TransactionType
 
 from . import vectors
 from .far_side import answer, message, reply, secret_for, signature

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cybersource.protocol import (
     BadNotification,
-    FollowonResult,
+    Followon,
     Notification,
     ReviewDecision,
     ReviewNote,
@@ -179,7 +179,7 @@ def test_the_test_message_of_the_business_center_omits_its_zone() -> None:
 def test_a_follow_on_settlement_says_that_the_money_was_taken() -> None:
     (update,) = parsed(D7).updates
     assert update.new_decision is ACCEPT
-    assert update.followon == FollowonResult(
+    assert update.followon == Followon(
         status="Success",
         application="Credit Card Settlement",
         request_id="7312349012346013604025",
@@ -198,8 +198,8 @@ def test_a_follow_on_settlement_says_that_the_money_was_taken() -> None:
 )
 def test_anything_less_is_no_settlement(changes: dict[str, str]) -> None:
     good = {"status": "SUCCESS", "application": "credit card settlement", "request_id": "1"}
-    assert FollowonResult(**good).settled
-    assert not FollowonResult(**{**good, **changes}).settled
+    assert Followon(**good).settled
+    assert not Followon(**{**good, **changes}).settled
 
 
 @pytest.mark.parametrize("xml", [D1, D2, D3, D4, D6, D7])

@@ -6,11 +6,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from cybersource.simulator.pytest_plugin import (  # noqa: F401
-    cybersource_simulator,
-    cybersource_simulator_settings,
-)
-
 
 class ListeningShop:
     """A shop's server: answers with ``status`` and keeps (path, body) of every POST."""

@@ -6,7 +6,7 @@ import pytest
 
 from cybersource.simulator import Gateway, MerchantPost, Profile, Settings, cards
 from cybersource.simulator.app import create_app
-from cybersource.simulator.courier import Courier
+from cybersource.simulator.delivery import Courier
 from cybersource.simulator.faults import Plan
 from cybersource.simulator.settings import CardMask
 from tests.simulator.forms import Clock, card, form, pay

@@ -9,7 +9,7 @@ import pytest
 
 from cybersource.simulator import Gateway, Profile, Settings, cards
 from cybersource.simulator.app import MAX_BODY, create_app
-from cybersource.simulator.courier import Courier, send
+from cybersource.simulator.delivery import Courier, send
 from cybersource.simulator.server import PortInUse, Server
 from cybersource.simulator.settings import MerchantPost, NotLoopback
 from tests.simulator.forms import Clock, card, form, verified

@@ -13,14 +13,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from cybersource import diagnosis
-from cybersource.diagnosis import Finding, Level, Report
+from cybersource import connection_test
+from cybersource.connection_test import ConnectionReport, Finding, Level
 
 
 class Command(BaseCommand):
     help = (
         "Looks at everything card payment needs: settings, keys and their age, HTTPS and proxies, the database and "
-        "what waits in it, and the REST door with one harmless search. Prints the URLs to paste into the Business "
+        "what waits in it, and the REST API with one harmless search. Prints the URLs to paste into the Business "
         "Center. Ends with an error if anything is wrong; a warning is none. No secret is printed, and no form is "
         "posted to CyberSource."
     )
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", dest="for_machines", help="print the same as JSON")
 
     def handle(self, *args: Any, offline: bool, for_machines: bool, **options: Any) -> None:
-        report = diagnosis.run(network=not offline)
+        report = connection_test.run(network=not offline)
         if for_machines:
             self.stdout.write(as_json(report))
         else:
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         if not for_machines:
             self.stdout.write(self.style.SUCCESS(verdict(report)))
 
-    def tell(self, report: Report) -> None:
+    def tell(self, report: ConnectionReport) -> None:
         for area, findings in report.by_area():
             self.stdout.write(self.style.MIGRATE_HEADING(str(area.label)))
             for finding in findings:
@@ -63,13 +63,13 @@ class Command(BaseCommand):
             self.stdout.write(f"           {finding.hint}")
 
 
-def verdict(report: Report) -> str:
+def verdict(report: ConnectionReport) -> str:
     errors = ngettext("%(count)s error", "%(count)s errors", report.errors) % {"count": report.errors}
     warnings = ngettext("%(count)s warning", "%(count)s warnings", report.warnings) % {"count": report.warnings}
     return f"{errors}, {warnings}."
 
 
-def as_json(report: Report) -> str:
+def as_json(report: ConnectionReport) -> str:
     return json.dumps(
         {
             "errors": report.errors,

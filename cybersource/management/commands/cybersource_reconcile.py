@@ -8,8 +8,9 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
-from cybersource import gateway, recovery
-from cybersource.reconciliation import reconcile
+from cybersource.gateway import credentials
+from cybersource.reconciliation import operations
+from cybersource.reconciliation.run import reconcile
 
 
 class Command(BaseCommand):
@@ -28,10 +29,10 @@ class Command(BaseCommand):
         if not 1 <= days <= 60:
             raise CommandError("--days is from 1 to 60.")
         try:
-            gateway.access()
+            credentials.access()
         except ImproperlyConfigured as problem:
             if not dry_run:
-                recovery.list_in_doubt()
+                operations.list_in_doubt()
             raise CommandError(str(problem)) from None
         report = reconcile(days=days, dry_run=dry_run, tell=self.tell)
         if dry_run:

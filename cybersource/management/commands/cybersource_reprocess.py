@@ -6,8 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from cybersource import attention, replies, reviews
-from cybersource.announcements import send_unsent
+from cybersource.inbound import replies
+from cybersource.payments import attention
+from cybersource.payments.outbox import send_unsent
+from cybersource.reviews import matching
 
 
 class Command(BaseCommand):
@@ -20,6 +22,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         for result, count in sorted(replies.reprocess().items()):
             self.stdout.write(f"replies {result}: {count}")
-        self.stdout.write(f"review updates applied: {reviews.apply_waiting()}")
+        self.stdout.write(f"review updates applied: {matching.apply_waiting()}")
         self.stdout.write(f"charges without an owner listed: {attention.list_what_was_missed()}")
         self.stdout.write(f"confirmations sent: {send_unsent()}")

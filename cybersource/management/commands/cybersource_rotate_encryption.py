@@ -12,7 +12,7 @@ from django.db import DEFAULT_DB_ALIAS, models, transaction
 from django.db.models.functions import Cast
 from django.views.decorators.debug import sensitive_variables
 
-from cybersource.encryption import EncryptedTextField, Standing, decrypt, stored_with
+from cybersource.encryption import EncryptedTextField, SecretStatus, decrypt, stored_with
 
 #: Rows that are locked at a time.
 BATCH = 100
@@ -41,15 +41,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, dry_run: bool, database: str, **options: Any) -> None:
         unreadable: list[str] = []
         for model, column in encrypted_columns():
-            counts: Counter[Standing] = Counter()
+            counts: Counter[SecretStatus] = Counter()
             for pk, standing in rotated(model, column, database=database, dry_run=dry_run):
                 counts[standing] += 1
-                if standing == Standing.UNREADABLE:
+                if standing == SecretStatus.UNREADABLE:
                     unreadable.append(f"{model._meta.label} {pk}")
             done = "to encrypt anew" if dry_run else "encrypted anew"
             self.stdout.write(
-                f"{model._meta.label}.{column}: {counts[Standing.OLD]} {done}, {counts[Standing.CURRENT]} up to date, "
-                f"{counts[Standing.UNREADABLE]} unreadable"
+                f"{model._meta.label}.{column}: {counts[SecretStatus.OLD]} {done}, "
+                f"{counts[SecretStatus.CURRENT]} up to date, {counts[SecretStatus.UNREADABLE]} unreadable"
             )
         if unreadable:
             raise CommandError(
@@ -62,7 +62,7 @@ class Command(BaseCommand):
 @sensitive_variables()
 def rotated(
     model: type[models.Model], column: str, *, database: str, dry_run: bool, batch: int = BATCH
-) -> Iterator[tuple[Any, Standing]]:
+) -> Iterator[tuple[Any, SecretStatus]]:
     """Encrypt each secret of a column that an older key encrypted anew; yield every row's key and how it stood."""
     manager = model._base_manager.using(database)
     filled = manager.exclude(**{column: ""}).exclude(**{f"{column}__isnull": True}).order_by("pk")
@@ -71,11 +71,11 @@ def rotated(
         rows = rows.select_for_update(of=("self",), no_key=True)
     last: list[Any] = []
     while True:
-        seen: list[tuple[Any, Standing]] = []
+        seen: list[tuple[Any, SecretStatus]] = []
         with transaction.atomic(using=database):  # the rows of a batch stay locked until it is written
             for pk, stored in (rows.filter(pk__gt=last[0]) if last else rows)[:batch]:
                 standing = stored_with(stored)
-                if standing == Standing.OLD and not dry_run:
+                if standing == SecretStatus.OLD and not dry_run:
                     manager.filter(pk=pk).update(**{column: decrypt(stored)})
                 seen.append((pk, standing))
         if not seen:

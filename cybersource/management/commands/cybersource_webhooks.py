@@ -12,9 +12,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 
-from cybersource import gateway
 from cybersource.conf import conf
-from cybersource.deliveries import About
+from cybersource.gateway import client, credentials
+from cybersource.inbound.webhooks import EventSubject
 from cybersource.protocol import ProtocolError
 from cybersource.protocol.rest import (
     Call,
@@ -66,7 +66,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         try:
-            gateway.access()
+            credentials.access()
             getattr(self, f"do_{action}")(**options)
         except ImproperlyConfigured as problem:
             raise CommandError(str(problem)) from None
@@ -205,22 +205,22 @@ def subscriptions() -> Iterator[Subscription]:
 
 
 def is_ours(product: Product, event: str) -> bool:
-    return product.id in PRODUCTS and About.of(event) is not About.NOTHING
+    return product.id in PRODUCTS and EventSubject.of(event) is not EventSubject.NOTHING
 
 
 def origin_of(url: str) -> str:
     parts = urlsplit(url)
     if not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment or parts.username:
         raise CommandError("--url is the shop's scheme and host only, such as https://shop.example")
-    if parts.scheme != "https" and not (parts.scheme == "http" and gateway.is_this_machine(url)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and credentials.is_this_machine(url)):
         raise CommandError("CyberSource delivers to https only; plain http is for a simulator on this machine.")
-    return gateway.origin(url)
+    return credentials.origin(url)
 
 
 @sensitive_variables()
 def answer_to(call: Call, *, or_nothing: bool = False) -> Mapping[str, Any]:
     """Ask CyberSource and return what it answers. Raises CommandError for everything else, in plain words."""
-    exchange = gateway.send(call)
+    exchange = client.send(call)
     outcome, row = exchange.outcome, f"log row {exchange.entry.pk}"
     if isinstance(outcome, Processed):
         return outcome.content or {}

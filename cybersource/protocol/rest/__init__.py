@@ -1,4 +1,4 @@
-"""CyberSource's REST door. Pure, like the rest of the protocol: no clock, no network, no file, no settings.
+"""CyberSource's REST API. Pure, like the rest of the protocol: no clock, no network, no file, no settings.
 
 ::
 
@@ -7,7 +7,7 @@
 Kept out of ``cybersource.protocol`` itself, so that a shop without REST credentials imports none of it.
 """
 
-from .answer import Answer, Application, Detail, FollowOn, SearchPage, parse
+from .answer import Answer, Application, DecisionFollowon, FieldProblem, SearchPage, parse
 from .authentication import AuthMode, RestRequest, http_signature_headers, jwt_headers
 from .calls import (
     Call,
@@ -29,11 +29,10 @@ from .calls import (
     timeout_void,
     void,
 )
-from .conversions import read_conversions
-from .finding import (
+from .classification import (
     REVIEW_REASON,
-    Act,
-    Fate,
+    GatewayStatus,
+    TransactionKind,
     act_of,
     awaits_shopper,
     charge_outcome,
@@ -42,9 +41,10 @@ from .finding import (
     is_sale,
     never_ran,
 )
+from .conversions import read_conversions
 from .keys import BadKeyMaterial, KeyStore, PrivateKey, PublicKey, SharedSecret
 from .message_encryption import Undecryptable, encrypt_request, open_response
-from .outcome import NotSent, Outcome, Processed, Refused, Unknown, Why, outcome_of
+from .outcome import NotSent, Outcome, Processed, Refused, Unknown, UnknownReason, outcome_of
 from .storage import KEPT, KEPT_OF_EVENTS, KEPT_OF_TOKENS, for_storage
 from .stored_card import StoredCard
 from .subscriptions import (
@@ -58,14 +58,14 @@ from .subscriptions import (
     webhook_key,
     webhook_products,
 )
-from .webhook import BadDelivery, Covered, Delivery, Event, NotBelieved, SignatureHeader, open_delivery
+from .webhook import BadDelivery, Covered, Delivery, InvalidWebhook, SignatureHeader, WebhookEvent, open_delivery
 
 __all__ = [
     "KEPT",
     "KEPT_OF_EVENTS",
     "KEPT_OF_TOKENS",
     "REVIEW_REASON",
-    "Act",
+    "TransactionKind",
     "Answer",
     "Application",
     "AuthMode",
@@ -74,13 +74,13 @@ __all__ = [
     "Call",
     "Covered",
     "Delivery",
-    "Detail",
-    "Event",
-    "Fate",
-    "FollowOn",
+    "FieldProblem",
+    "WebhookEvent",
+    "GatewayStatus",
+    "DecisionFollowon",
     "KeyStore",
     "NewKey",
-    "NotBelieved",
+    "InvalidWebhook",
     "NotSent",
     "Operation",
     "Outcome",
@@ -99,7 +99,7 @@ __all__ = [
     "TokenKind",
     "Undecryptable",
     "Unknown",
-    "Why",
+    "UnknownReason",
     "act_of",
     "awaits_shopper",
     "authorize",

@@ -1,4 +1,4 @@
-"""What the REST door answered, read tolerantly: unknown fields are ignored, odd ones read as absent, never a crash.
+"""What the REST API answered, read tolerantly: unknown fields are ignored, odd ones read as absent, never a crash.
 
 Field names are irregular where CyberSource's are (``submitTimeUtc``, but ``submitTimeUTC`` in look-ups).
 
@@ -22,7 +22,7 @@ ROWS = "rows"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Detail:
+class FieldProblem:
     """One field that the gateway objects to."""
 
     field: str
@@ -51,7 +51,7 @@ class Application:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FollowOn:
+class DecisionFollowon:
     """What was done with the money in the same call that decided a review."""
 
     id: str  #: of the capture or reversal; empty where it was not said
@@ -70,7 +70,7 @@ class Answer:
     status: str = ""  #: of the reply, or of the look-up's ``applicationInformation``
     reason: str = ""
     message: str = field(default="", repr=False)
-    details: tuple[Detail, ...] = ()
+    details: tuple[FieldProblem, ...] = ()
     submitted_at: datetime | None = None
     reference_number: str = ""
     idempotency_id: str = ""
@@ -92,8 +92,8 @@ class Answer:
     reason_code: str = ""  #: in Secure Acceptance's numbers; look-ups and searches only
     r_code: str = ""
     applications: tuple[Application, ...] = ()
-    capture: FollowOn | None = None  #: made by deciding a review; so is a reversal
-    reversal: FollowOn | None = None
+    capture: DecisionFollowon | None = None  #: made by deciding a review; so is a reversal
+    reversal: DecisionFollowon | None = None
     links: Mapping[str, str] = field(default_factory=dict)  #: relation to path or URL
 
     @classmethod
@@ -256,13 +256,13 @@ def _expiry(data: Any) -> str:
     return f"{month}-{year}" if len(month) == 2 and len(year) == 4 else ""
 
 
-def _details(data: Any) -> Iterator[Detail]:
+def _details(data: Any) -> Iterator[FieldProblem]:
     """The fields objected to, wherever this variant of an error keeps them."""
     for path in ("details", "errorInformation.details", "errors.0.details"):
         rows = at(data, path)
         for row in rows if isinstance(rows, list) else ():
             if name := _first(row, "field", "name"):
-                yield Detail(field=name, reason=text(row, "reason"))
+                yield FieldProblem(field=name, reason=text(row, "reason"))
 
 
 def _applications(data: Any) -> Iterator[Application]:
@@ -278,13 +278,13 @@ def _applications(data: Any) -> Iterator[Application]:
         )
 
 
-def _follow_on(data: Any, path: str) -> FollowOn | None:
+def _follow_on(data: Any, path: str) -> DecisionFollowon | None:
     """The id stands by itself, or at the end of a link to the new transaction."""
     made = at(data, path)
     if not isinstance(made, dict):
         return None
     link = text(made, "_links.self.href").rstrip("/")
-    return FollowOn(id=text(made, "id") or link.rpartition("/")[2], status=text(made, "status"))
+    return DecisionFollowon(id=text(made, "id") or link.rpartition("/")[2], status=text(made, "status"))
 
 
 def _links(data: Any) -> Iterator[tuple[str, str]]:

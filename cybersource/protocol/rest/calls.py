@@ -1,4 +1,4 @@
-"""What can be asked of the REST door: one function a call, each returning the request as data.
+"""What can be asked of the REST API: one function a call, each returning the request as data.
 
 Amounts are :class:`~decimal.Decimal`, written in exactly the currency's decimals and refused where that would round,
 since CyberSource would cut them in silence. Ids go into paths, so they are checked here.

@@ -1,4 +1,4 @@
-"""Key material of the REST door: what the Business Center hands out, read into keys that do not show themselves.
+"""Key material of the REST API: what the Business Center hands out, read into keys that do not show themselves.
 
 Nothing here opens a file: bytes come in.
 
@@ -25,7 +25,7 @@ GATEWAY_CERTIFICATE = "CyberSource_SJC_US"
 
 
 class BadKeyMaterial(ProtocolError):
-    """A secret, certificate or key file of the REST door cannot be used. ``rule`` says which and why."""
+    """A secret, certificate or key file of the REST API cannot be used. ``rule`` says which and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ class PublicKey:
 
 @dataclass(frozen=True, kw_only=True)
 class KeyStore:
-    """What a ``.p12`` file of the REST door holds."""
+    """What a ``.p12`` file of the REST API holds."""
 
     signing_key: PrivateKey
     gateway_key: PublicKey | None  #: for requests with message-level encryption; older files lack it

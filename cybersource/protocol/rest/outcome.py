@@ -64,7 +64,7 @@ NOTHING_DONE = frozenset({400, 401, 403, 404, 405, 406, 409, 410, 411, 412, 413,
 _DELAY = re.compile(r"[0-9]{1,5}")
 
 
-class Why(StrEnum):
+class UnknownReason(StrEnum):
     """Why an outcome is unknown."""
 
     NO_ANSWER = "no-answer"  #: the connection ended, or the time did, after the request had begun to leave
@@ -123,7 +123,7 @@ class Refused(_Answered):
 class Unknown:
     """It may have been done. Look it up before anything else."""
 
-    why: Why
+    why: UnknownReason
     http_status: int | None = None
     answer: Answer = field(default_factory=Answer)
     content: Mapping[str, Any] | None = field(default=None, repr=False)
@@ -163,14 +163,14 @@ def outcome_of(
     try:
         opened = open_response(body, key=response_key)
         data = (parse_rows(opened) if operation in _LISTING else None) or parse(opened)
-        unreadable = Why.UNREADABLE
+        unreadable = UnknownReason.UNREADABLE
     except Undecryptable:
-        data, unreadable = None, Why.UNDECRYPTABLE
+        data, unreadable = None, UnknownReason.UNDECRYPTABLE
     answer = Answer.read(data)
     if operation.names_a_token:
         answer = replace(answer, id="", message="", links={})
 
-    def unknown(why: Why) -> Unknown:
+    def unknown(why: UnknownReason) -> Unknown:
         return Unknown(
             why=why,
             http_status=http_status,
@@ -189,16 +189,16 @@ def outcome_of(
         http_status=http_status, answer=answer, content=data, correlation_id=correlation_id, retry_after=wait
     )
     if http_status >= 500:
-        return unknown(Why.SERVER_ERROR)
+        return unknown(UnknownReason.SERVER_ERROR)
     done = DECIDED if operation is Operation.DECIDE_REVIEW else DONE
     if http_status in NOTHING_DONE:
-        return unknown(Why.UNRECOGNISED) if answer.status in done and not operation.reads else refused
+        return unknown(UnknownReason.UNRECOGNISED) if answer.status in done and not operation.reads else refused
     if http_status not in (200, 201, 204):
-        return unknown(Why.UNRECOGNISED)
+        return unknown(UnknownReason.UNRECOGNISED)
     if operation in _WITHOUT_STATUS:
         return refused if answer.status in INVALID else processed()
     if http_status == 204:
-        return unknown(Why.UNRECOGNISED)
+        return unknown(UnknownReason.UNRECOGNISED)
     if data is None:
         return unknown(unreadable)
     if operation.reads:
@@ -206,7 +206,7 @@ def outcome_of(
     if answer.status in INVALID:
         return refused
     if operation in _MAKING:
-        return processed() if text(data, _MAKING[operation]) else unknown(Why.UNRECOGNISED)
+        return processed() if text(data, _MAKING[operation]) else unknown(UnknownReason.UNRECOGNISED)
     if answer.id and answer.status in done | DECLINED:
         return processed()
-    return unknown(Why.UNRECOGNISED)
+    return unknown(UnknownReason.UNRECOGNISED)

@@ -56,7 +56,7 @@ _FIRST_MILLISECONDS = 10**11
 _REQUEST_ID = re.compile(r"[0-9]{20,26}")
 
 
-class NotBelieved(ProtocolError):
+class InvalidWebhook(ProtocolError):
     """The delivery is not signed with a key of ours, or was signed too long ago."""
 
 
@@ -81,17 +81,17 @@ class SignatureHeader:
 
     @classmethod
     def parse(cls, header: str) -> SignatureHeader:
-        """Read the header, or raise :class:`NotBelieved`. Parts that we do not know are passed over.
+        """Read the header, or raise :class:`InvalidWebhook`. Parts that we do not know are passed over.
 
         A header that was sent twice reads as one that says each of its parts twice.
         """
         if not header.strip():
-            raise NotBelieved("signature-missing", "The delivery has no signature.")
+            raise InvalidWebhook("signature-missing", "The delivery has no signature.")
         parts: dict[str, str] = {}
         for part in re.split("[;,]", header.strip(' "')) if len(header) <= _LONGEST_HEADER else ():
             name, _, value = part.strip().partition("=")
             if name in parts:
-                raise NotBelieved("signature-twice", "The delivery says a part of its signature twice.")
+                raise InvalidWebhook("signature-twice", "The delivery says a part of its signature twice.")
             if name:
                 parts[name] = value.strip(' "')
         try:
@@ -100,7 +100,7 @@ class SignatureHeader:
             signature = b""
         time, key_id = parts.get("t", ""), parts.get("keyId", "")
         if not (_TIME.fullmatch(time) and _KEY_ID.fullmatch(key_id) and len(signature) == _SIGNATURE_BYTES):
-            raise NotBelieved("signature-unreadable", "The signature of the delivery cannot be read.")
+            raise InvalidWebhook("signature-unreadable", "The signature of the delivery cannot be read.")
         return cls(time=time, key_id=key_id, signature=signature)
 
     @property
@@ -120,7 +120,7 @@ class SignatureHeader:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Event:
+class WebhookEvent:
     """One thing that happened, as far as it is told."""
 
     request_id: str  #: of the transaction; empty where the event is about none
@@ -130,7 +130,7 @@ class Event:
     data: Mapping[str, Any] = field(repr=False)
 
     @classmethod
-    def read(cls, item: Any) -> Event:
+    def read(cls, item: Any) -> WebhookEvent:
         """Read one item of a payload, tolerantly: what it tells stands in ``data``, or in the item itself."""
         told = at(item, "data")
         data: Mapping[str, Any] = told if isinstance(told, dict) else item if isinstance(item, dict) else {}
@@ -163,7 +163,7 @@ class Delivery:
     is_retry: bool
     covered: Covered
     fingerprint: str
-    events: tuple[Event, ...]
+    events: tuple[WebhookEvent, ...]
 
 
 def open_delivery(
@@ -177,22 +177,22 @@ def open_delivery(
 ) -> Delivery:
     """Return what a delivery says, once its signature is found to be that of one of ``keys``, and not too old.
 
-    Raises :class:`NotBelieved` or :class:`BadDelivery`.
+    Raises :class:`InvalidWebhook` or :class:`BadDelivery`.
     """
     if len(body) > MAX_BODY_BYTES:
         raise BadDelivery("too-large", "The delivery is larger than any event.")
     signed = SignatureHeader.parse(header)
     key = keys.get(signed.key_id)
     if key is None:
-        raise NotBelieved("unknown-key", "The delivery names a key that is not one of ours.")
+        raise InvalidWebhook("unknown-key", "The delivery names a key that is not one of ours.")
     if now - signed.signed_at > max_age:
-        raise NotBelieved("too-old", "The delivery was signed too long ago.")
+        raise InvalidWebhook("too-old", "The delivery was signed too long ago.")
     if signed.signed_at - now > AHEAD:
-        raise NotBelieved("in-the-future", "The delivery was signed in the future.")
+        raise InvalidWebhook("in-the-future", "The delivery was signed in the future.")
     read = _Read.of(body, response_key)
     covered = read.covered_by(signed, key)
     if covered is None:
-        raise NotBelieved("signature-mismatch", "The signature does not match the delivery.")
+        raise InvalidWebhook("signature-mismatch", "The signature does not match the delivery.")
     return _delivery(read, signed, covered)
 
 
@@ -213,7 +213,7 @@ def _delivery(read: _Read, signed: SignatureHeader, covered: Covered) -> Deliver
         is_retry=text(read.envelope, "requestType") == "RETRY" or retries not in ("", "0"),
         covered=covered,
         fingerprint=signed.fingerprint,
-        events=tuple(Event.read(item) for item in items),
+        events=tuple(WebhookEvent.read(item) for item in items),
     )
 
 

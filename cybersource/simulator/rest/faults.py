@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from cybersource.simulator.rest.access import RestAccess
 from cybersource.simulator.rest.wire import RestReply, encoded, server_error
+from cybersource.simulator.rest_access import RestAccess
 
 
 class RestFault(StrEnum):

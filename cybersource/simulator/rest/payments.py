@@ -10,13 +10,13 @@ from typing import Any
 
 from cybersource.simulator import cards
 from cybersource.simulator.fields import decimals, money
-from cybersource.simulator.memory import Memory
 from cybersource.simulator.records import Payment
-from cybersource.simulator.rest.access import Vault
-from cybersource.simulator.rest.book import HOLDS, Book, Card, Transaction
-from cybersource.simulator.rest.desk import Asked, Desk, NotAllowed
+from cybersource.simulator.rest.followon import Asked, Desk, NotAllowed
+from cybersource.simulator.rest.transactions import HOLDS, Book, Card, Transaction
 from cybersource.simulator.rest.wire import Call, Stop, at, link, server_error, text, time
+from cybersource.simulator.rest_access import Vault
 from cybersource.simulator.review import Case
+from cybersource.simulator.store import Memory
 from cybersource.simulator.tokens import StoredCard
 
 #: Bank's answer by reason code of the test card: (status, reason). What is not here is declined.

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from cybersource.simulator.fields import money
-from cybersource.simulator.rest.book import HOLDS, SERVICES, Book, Transaction
 from cybersource.simulator.rest.query import BadQuery, parse
+from cybersource.simulator.rest.transactions import HOLDS, SERVICES, Book, Transaction
 from cybersource.simulator.rest.wire import BILL_TO, Call, Stop, link, time
 
 _FLAGS = {

@@ -18,18 +18,18 @@ from datetime import datetime, timedelta
 from threading import Condition
 from typing import Any
 
-from cybersource.simulator.memory import Memory
 from cybersource.simulator.records import Payment
-from cybersource.simulator.rest.access import RestAccess
-from cybersource.simulator.rest.adoption import adopted, setup_before
-from cybersource.simulator.rest.book import Book, Transaction
-from cybersource.simulator.rest.desk import Desk
 from cybersource.simulator.rest.faults import NOT_PROCESSED, RestFault, RestFaults, not_processed, spoiled
+from cybersource.simulator.rest.followon import Desk
+from cybersource.simulator.rest.imported_payments import adopted, setup_before
 from cybersource.simulator.rest.payments import Payments
 from cybersource.simulator.rest.reporting import Reporting
+from cybersource.simulator.rest.transactions import Book, Transaction
 from cybersource.simulator.rest.vault import TokenServices
 from cybersource.simulator.rest.verification import Authenticated, NotAuthenticated, Request, verify
 from cybersource.simulator.rest.wire import Call, RestReply, Stop, encoded, invalid_request
+from cybersource.simulator.rest_access import RestAccess
+from cybersource.simulator.store import Memory
 
 _HAS_DIGIT = re.compile(r"\d")
 _GROUP = re.compile(r"\(([^)]*)\)")

@@ -1,7 +1,7 @@
 """``/tms/v2/customers/…``: what the token vault has under a token, and its deletion.
 
 A token of Secure Acceptance is the id of a customer here, if the account's vault has customers: see
-:class:`~cybersource.simulator.rest.access.Vault`.
+:class:`~cybersource.simulator.rest_access.Vault`.
 
 Source: REST API field reference, token management; the vendor's migration guide for the identity of the ids.
 """
@@ -9,9 +9,9 @@ Source: REST API field reference, token management; the vendor's migration guide
 import hashlib
 from typing import Any
 
-from cybersource.simulator.memory import Memory
-from cybersource.simulator.rest.access import Vault
 from cybersource.simulator.rest.wire import BILL_TO, Call, Stop, link
+from cybersource.simulator.rest_access import Vault
+from cybersource.simulator.store import Memory
 from cybersource.simulator.tokens import StoredCard
 
 _CUSTOMER = r"/tms/v2/customers/(\w+)"

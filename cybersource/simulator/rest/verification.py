@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from cybersource.simulator.rest.access import RestAccess
+from cybersource.simulator.rest_access import RestAccess
 
 LONGEST_LIFE = 120  #: seconds from a token's iat to its exp
 AHEAD = 30  #: seconds that a token's clock may be ahead; not documented

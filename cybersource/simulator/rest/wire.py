@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from cybersource.simulator.rest.access import RestAccess
+from cybersource.simulator.rest_access import RestAccess
 
 #: field of a form -> member of ``billTo``
 BILL_TO = {

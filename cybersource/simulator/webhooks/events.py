@@ -10,7 +10,7 @@ from typing import Any
 
 from cybersource.simulator.fields import money
 from cybersource.simulator.records import Payment
-from cybersource.simulator.rest.book import Transaction
+from cybersource.simulator.rest.transactions import Transaction
 from cybersource.simulator.rest.wire import link, time
 
 #: Older names: kind of transaction -> (name, ways to end)

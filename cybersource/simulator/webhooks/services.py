@@ -9,7 +9,7 @@ from typing import Any
 
 from cybersource.simulator.rest.wire import Call, Stop, at, invalid_request, time
 from cybersource.simulator.settings import NotLoopback, require_loopback
-from cybersource.simulator.webhooks.hub import Webhooks
+from cybersource.simulator.webhooks.publisher import Webhooks
 from cybersource.simulator.webhooks.subscriptions import Subscription
 
 _WEBHOOKS = r"/notification-subscriptions/v2/webhooks"

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from cybersource.simulator.webhooks.switches import SANDBOX_WEBHOOK_KEY, SANDBOX_WEBHOOK_KEY_ID
+from cybersource.simulator.webhook_switches import SANDBOX_WEBHOOK_KEY, SANDBOX_WEBHOOK_KEY_ID
 
 #: Source: webhooks guide, retry policy; integrators' samples.
 DEFAULT_POLICY: Mapping[str, Any] = {

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from cybersource.protocol import OutcomeKind
 from cybersource.protocol.rest import (
-    Act,
     Answer,
-    Fate,
+    GatewayStatus,
+    TransactionKind,
     act_of,
     charge_outcome,
     fate_of,
@@ -48,16 +48,16 @@ BILL = ("ics_bill", "1", "100")
 @pytest.mark.parametrize(
     ("services", "act"),
     [
-        ([AUTH], Act.CHARGE),
-        ([AUTH, BILL, ("ics_pay_subscription_create", "1", "100")], Act.CHARGE),
-        ([("ics_decision", "0", "481")], Act.CHARGE),
-        ([BILL], Act.CAPTURE),
-        ([("ics_credit", "1", "100")], Act.REFUND),
-        ([("ics_auth_reversal", "1", "100")], Act.REVERSAL),
-        ([("ics_void", "1", "100")], Act.VOID),
-        ([("ics_pay_subscription_create", "1", "100")], Act.TOKEN),
-        ([("ics_of_next_year", "1", "100")], Act.OTHER),
-        ([], Act.OTHER),
+        ([AUTH], TransactionKind.CHARGE),
+        ([AUTH, BILL, ("ics_pay_subscription_create", "1", "100")], TransactionKind.CHARGE),
+        ([("ics_decision", "0", "481")], TransactionKind.CHARGE),
+        ([BILL], TransactionKind.CAPTURE),
+        ([("ics_credit", "1", "100")], TransactionKind.REFUND),
+        ([("ics_auth_reversal", "1", "100")], TransactionKind.REVERSAL),
+        ([("ics_void", "1", "100")], TransactionKind.VOID),
+        ([("ics_pay_subscription_create", "1", "100")], TransactionKind.TOKEN),
+        ([("ics_of_next_year", "1", "100")], TransactionKind.OTHER),
+        ([], TransactionKind.OTHER),
     ],
 )
 def test_the_services_tell_what_a_transaction_is_about(services, act):
@@ -67,25 +67,25 @@ def test_the_services_tell_what_a_transaction_is_about(services, act):
 @pytest.mark.parametrize(
     ("services", "status", "reason", "fate"),
     [
-        ([AUTH], "AUTHORIZED", "100", Fate.DONE),
-        ([AUTH], "", "100", Fate.DONE),
-        ([AUTH], "REVERSED", "100", Fate.UNDONE),
-        ([AUTH, BILL], "VOIDED", "100", Fate.UNDONE),
-        ([BILL], "PENDING", "100", Fate.DONE),
-        ([BILL], "TRANSMITTED", "100", Fate.DONE),
-        ([BILL], "VOIDED", "100", Fate.UNDONE),
-        ([("ics_credit", "1", "100")], "VOIDED", "100", Fate.UNDONE),
+        ([AUTH], "AUTHORIZED", "100", GatewayStatus.DONE),
+        ([AUTH], "", "100", GatewayStatus.DONE),
+        ([AUTH], "REVERSED", "100", GatewayStatus.UNDONE),
+        ([AUTH, BILL], "VOIDED", "100", GatewayStatus.UNDONE),
+        ([BILL], "PENDING", "100", GatewayStatus.DONE),
+        ([BILL], "TRANSMITTED", "100", GatewayStatus.DONE),
+        ([BILL], "VOIDED", "100", GatewayStatus.UNDONE),
+        ([("ics_credit", "1", "100")], "VOIDED", "100", GatewayStatus.UNDONE),
         # A void and a reversal are called so when they are done.
-        ([("ics_void", "1", "100")], "VOIDED", "100", Fate.DONE),
-        ([("ics_auth_reversal", "1", "100")], "REVERSED", "100", Fate.DONE),
-        ([("ics_auth", "0", "203")], "DECLINED", "203", Fate.DECLINED),
+        ([("ics_void", "1", "100")], "VOIDED", "100", GatewayStatus.DONE),
+        ([("ics_auth_reversal", "1", "100")], "REVERSED", "100", GatewayStatus.DONE),
+        ([("ics_auth", "0", "203")], "DECLINED", "203", GatewayStatus.DECLINED),
         # The bank was not reached, or never answered: told as a decline, and known to nobody.
-        ([("ics_auth", "0", "207")], "DECLINED", "207", Fate.UNKNOWN),
-        ([("ics_auth", "-1", "151")], "", "151", Fate.UNKNOWN),
-        ([("ics_auth", "", "")], "AUTHORIZED", "", Fate.UNKNOWN),
-        ([("ics_decision", "0", "481")], "", "481", Fate.DECLINED),
-        ([("ics_decision", "0", "480")], "", "480", Fate.UNKNOWN),
-        ([], "AUTHORIZED", "100", Fate.UNKNOWN),
+        ([("ics_auth", "0", "207")], "DECLINED", "207", GatewayStatus.UNKNOWN),
+        ([("ics_auth", "-1", "151")], "", "151", GatewayStatus.UNKNOWN),
+        ([("ics_auth", "", "")], "AUTHORIZED", "", GatewayStatus.UNKNOWN),
+        ([("ics_decision", "0", "481")], "", "481", GatewayStatus.DECLINED),
+        ([("ics_decision", "0", "480")], "", "480", GatewayStatus.UNKNOWN),
+        ([], "AUTHORIZED", "100", GatewayStatus.UNKNOWN),
     ],
 )
 def test_a_transaction_ended_as_its_own_service_says(services, status, reason, fate):
@@ -129,10 +129,14 @@ ENROLMENT = {
 def test_a_payment_that_never_came_to_a_bank_has_an_end_with_and_without_a_summary(summary):
     row = {**ENROLMENT, "applicationInformation": {**ENROLMENT["applicationInformation"], **summary}}
     answer = Answer.read(row)
-    assert (act_of(answer), fate_of(answer), never_ran(answer)) == (Act.CHARGE, Fate.DECLINED, True)
+    assert (act_of(answer), fate_of(answer), never_ran(answer)) == (
+        TransactionKind.CHARGE,
+        GatewayStatus.DECLINED,
+        True,
+    )
     assert not is_sale(answer) and (answer.total_amount, answer.currency) == (None, "")
     setup = Answer.read({"applicationInformation": {"applications": [{"name": "ics_pa_setup", "rCode": "1"}]}})
-    assert (act_of(setup), never_ran(setup)) == (Act.OTHER, False)
+    assert (act_of(setup), never_ran(setup)) == (TransactionKind.OTHER, False)
 
 
 @pytest.mark.parametrize("code", RULES)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from cybersource.protocol.rest import (
     KEPT_OF_TOKENS,
     Answer,
-    Detail,
-    FollowOn,
+    DecisionFollowon,
+    FieldProblem,
     NewKey,
     Operation,
     Processed,
@@ -22,7 +22,7 @@ from cybersource.protocol.rest import (
     Refused,
     Subscription,
     Unknown,
-    Why,
+    UnknownReason,
     for_storage,
     outcome_of,
     parse,
@@ -119,24 +119,24 @@ def test_what_the_gateway_did_not_do_is_refused(operation, status, data, reason)
 @pytest.mark.parametrize(
     ("status", "data", "why"),
     [
-        (502, {"status": "SERVER_ERROR", "reason": "SERVER_TIMEOUT"}, Why.SERVER_ERROR),
-        (500, b"<html>", Why.SERVER_ERROR),
-        (503, b"", Why.SERVER_ERROR),
-        (504, CAPTURED, Why.SERVER_ERROR),
-        (201, b"<!DOCTYPE html><title>Gateway</title>", Why.UNREADABLE),
-        (201, json.dumps(CAPTURED).encode()[:60], Why.UNREADABLE),
-        (201, b"", Why.UNREADABLE),
-        (201, b"[]", Why.UNREADABLE),
-        (201, b"[" * 200_000, Why.UNREADABLE),
-        (201, b"\xff\xfe\x00", Why.UNREADABLE),
-        (201, {"encryptedResponse": "a.b.c.d.e"}, Why.UNDECRYPTABLE),
-        (201, {}, Why.UNRECOGNISED),
-        (201, {"id": "7", "status": "SOMETHING_NEW"}, Why.UNRECOGNISED),
-        (201, {"status": "PENDING"}, Why.UNRECOGNISED),
-        (202, CAPTURED, Why.UNRECOGNISED),
-        (302, b"", Why.UNRECOGNISED),
-        (408, b"", Why.UNRECOGNISED),
-        (400, CAPTURED, Why.UNRECOGNISED),  # says both yes and no
+        (502, {"status": "SERVER_ERROR", "reason": "SERVER_TIMEOUT"}, UnknownReason.SERVER_ERROR),
+        (500, b"<html>", UnknownReason.SERVER_ERROR),
+        (503, b"", UnknownReason.SERVER_ERROR),
+        (504, CAPTURED, UnknownReason.SERVER_ERROR),
+        (201, b"<!DOCTYPE html><title>Gateway</title>", UnknownReason.UNREADABLE),
+        (201, json.dumps(CAPTURED).encode()[:60], UnknownReason.UNREADABLE),
+        (201, b"", UnknownReason.UNREADABLE),
+        (201, b"[]", UnknownReason.UNREADABLE),
+        (201, b"[" * 200_000, UnknownReason.UNREADABLE),
+        (201, b"\xff\xfe\x00", UnknownReason.UNREADABLE),
+        (201, {"encryptedResponse": "a.b.c.d.e"}, UnknownReason.UNDECRYPTABLE),
+        (201, {}, UnknownReason.UNRECOGNISED),
+        (201, {"id": "7", "status": "SOMETHING_NEW"}, UnknownReason.UNRECOGNISED),
+        (201, {"status": "PENDING"}, UnknownReason.UNRECOGNISED),
+        (202, CAPTURED, UnknownReason.UNRECOGNISED),
+        (302, b"", UnknownReason.UNRECOGNISED),
+        (408, b"", UnknownReason.UNRECOGNISED),
+        (400, CAPTURED, UnknownReason.UNRECOGNISED),  # says both yes and no
     ],
 )
 @pytest.mark.parametrize("operation", MONEY)
@@ -158,8 +158,8 @@ def test_a_decided_review_tells_the_decision_that_stands_and_what_was_done_with_
         outcome = answered(data, status=status, operation=Operation.DECIDE_REVIEW)
         assert isinstance(outcome, Processed) and outcome.succeeded
         assert outcome.answer.status == told
-        assert outcome.answer.capture == FollowOn(id="7725300131236543210988", status="PENDING")
-        assert outcome.answer.reversal == FollowOn(id="7", status="REVERSED")
+        assert outcome.answer.capture == DecisionFollowon(id="7725300131236543210988", status="PENDING")
+        assert outcome.answer.reversal == DecisionFollowon(id="7", status="REVERSED")
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_a_repeat_is_told_from_other_refusals_by_either_way_of_saying_it():
     field = "clientReferenceInformation.transactionId"
     assert answered({"reason": "DUPLICATE_REQUEST"}, status=400).is_duplicate
     outcome = answered({"reason": "INVALID_DATA", "details": [{"field": field, "reason": "INVALID_DATA"}]}, status=400)
-    assert outcome.is_duplicate and outcome.answer.details == (Detail(field=field, reason="INVALID_DATA"),)
+    assert outcome.is_duplicate and outcome.answer.details == (FieldProblem(field=field, reason="INVALID_DATA"),)
     assert not answered({"reason": "INVALID_DATA", "details": [{"field": "x"}]}, status=400).is_duplicate
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cybersource.protocol.rest import (
     BadDelivery,
     Covered,
-    NotBelieved,
+    InvalidWebhook,
     PrivateKey,
     PublicKey,
     SharedSecret,
@@ -56,7 +56,7 @@ def opened(content: str | bytes, signed: str, *, now: datetime = W2_AT, **how):
     return open_delivery(content, header=signed, **{"keys": KEYS, "now": now, "max_age": timedelta(days=2), **how})
 
 
-def refused(kind: type[NotBelieved | BadDelivery], content: str | bytes, signed: str, **how) -> str:
+def refused(kind: type[InvalidWebhook | BadDelivery], content: str | bytes, signed: str, **how) -> str:
     with pytest.raises(kind) as caught:
         opened(content, signed, **how)
     assert reads_as_a_sentence(caught.value)
@@ -210,7 +210,7 @@ SIG = GOOD.rpartition("sig=")[2]
     ],
 )
 def test_what_is_not_signed_by_us_and_now_is_not_believed(signed, rule):
-    assert refused(NotBelieved, BODY, signed) == rule
+    assert refused(InvalidWebhook, BODY, signed) == rule
 
 
 def test_a_delivery_is_believed_until_it_is_too_old_and_a_little_ahead_of_our_clock():
@@ -219,7 +219,7 @@ def test_a_delivery_is_believed_until_it_is_too_old_and_a_little_ahead_of_our_cl
 
 
 def test_without_a_key_nobody_is_believed():
-    assert refused(NotBelieved, BODY, GOOD, keys={}) == "unknown-key"
+    assert refused(InvalidWebhook, BODY, GOOD, keys={}) == "unknown-key"
 
 
 # ---------------------------------------------------------------------------------------------------- the body
@@ -304,7 +304,7 @@ def test_no_shape_of_a_signed_delivery_is_a_crash_and_no_text_is_unstorable(cont
 
 @given(content=st.binary(max_size=300), signed=st.text(max_size=200))
 def test_whatever_a_stranger_sends_is_refused_by_name(content, signed):
-    with pytest.raises((NotBelieved, BadDelivery)):
+    with pytest.raises((InvalidWebhook, BadDelivery)):
         opened(content, signed)
 
 
@@ -312,7 +312,7 @@ def test_whatever_a_stranger_sends_is_refused_by_name(content, signed):
 def test_changing_one_bit_of_what_is_signed_is_noticed(at, bit):
     changed = bytearray(BODY.encode())
     changed[at] ^= 1 << bit
-    with pytest.raises((NotBelieved, BadDelivery)):
+    with pytest.raises((InvalidWebhook, BadDelivery)):
         opened(bytes(changed), GOOD)
 
 
@@ -363,7 +363,7 @@ def test_an_encrypted_payload_that_cannot_be_opened_or_read_is_refused():
 def test_what_was_encrypted_for_us_by_anybody_is_not_believed_without_a_signature():
     content = body(jwe(INNER))
     signed = header("something else", W2_AT)
-    assert refused(NotBelieved, content, signed, response_key=response_key()) == "signature-mismatch"
+    assert refused(InvalidWebhook, content, signed, response_key=response_key()) == "signature-mismatch"
 
 
 def test_a_delivery_shows_neither_a_token_nor_what_it_tells_in_its_repr():

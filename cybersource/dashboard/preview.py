@@ -1,0 +1,322 @@
+"""What staff are about to ask of a payment: looked at, worked out and explained before anything is asked.
+
+Nothing is locked and nothing is written here. What is found out is only what the page shows: the operation checks it
+all again, under the order's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from oscar.core.loading import get_model
+
+from ..conf import conf
+from ..models import AttentionItem, PaymentOperation
+from ..operations import money_back, requests, rules, service
+from ..payments import balance, line_quantities, orders
+from ..payments.errors import InvalidOperation, Problem
+
+Source = get_model("payment", "Source")
+Transaction = get_model("payment", "Transaction")
+
+Kind = PaymentOperation.Kind
+
+
+class OperationButton(StrEnum):
+    """What a button of the desk does: one operation, or the giving back by whichever operations it takes."""
+
+    CAPTURE = "capture"
+    REFUND = "refund"
+    VOID = "void"
+    REVERSE = "reverse"
+    GIVE_BACK = "give-back"
+    ACCEPT_REVIEW = "accept-review"
+    REJECT_REVIEW = "reject-review"
+
+
+#: What a button and a page are called.
+TITLES = {
+    OperationButton.CAPTURE: _("Capture"),
+    OperationButton.REFUND: _("Refund"),
+    OperationButton.VOID: _("Void"),
+    OperationButton.REVERSE: _("Give the hold back"),
+    OperationButton.GIVE_BACK: _("Give money back"),
+    OperationButton.ACCEPT_REVIEW: _("Accept the payment"),
+    OperationButton.REJECT_REVIEW: _("Reject the payment"),
+}
+
+#: What a reviewer does, and needs a permission of its own.
+DECISIONS = (OperationButton.ACCEPT_REVIEW, OperationButton.REJECT_REVIEW)
+
+#: What is asked for a part of the amount, or so many of the order's lines.
+IN_PARTS = (OperationButton.CAPTURE, OperationButton.REFUND, OperationButton.GIVE_BACK)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewLine:
+    """One line of the order, and how many of it are left for what is asked."""
+
+    pk: int
+    title: str
+    left: int
+    price: Decimal  #: of all that are left, as in the order: discounts and tax included
+    each: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationInput:
+    """How much is asked: all that is left, an amount, or lines at their price or at an ``amount``."""
+
+    amount: Decimal | None = None
+    lines: Mapping[int, int] | None = None
+    is_last: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """Which button gives a charge back, on which Transaction."""
+
+    transaction: int
+    act: OperationButton
+    permissions: tuple[str, ...]  #: what whoever presses it needs
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationPreview:
+    """One Transaction on the desk, its payment, and what is asked of it."""
+
+    act: OperationButton
+    order: Any
+    payment: balance.PaymentBalance
+    transaction: Any
+    lines: tuple[PreviewLine, ...]
+    order_lines: Mapping[int, Any]
+    quantities: line_quantities.LineQuantities | None
+
+    @property
+    def kind(self) -> Kind:
+        """The operation whose rules hold; a part that is given back is a refund."""
+        return Kind.REFUND if self.act == OperationButton.GIVE_BACK else Kind(self.act.value)
+
+    @property
+    def left(self) -> Decimal:
+        """The highest amount that can be asked."""
+        if self.act == OperationButton.GIVE_BACK and self.is_whole_payment:
+            held = balance.NOTHING if self.payment.has_ended else self.payment.held
+            return self.payment.left_to_refund + held
+        return rules.limit(self.kind, self.payment, self.transaction)
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """What whoever asks for it needs, by its effect."""
+        if self.act == OperationButton.GIVE_BACK:
+            steps = money_back.plan(self.payment, on=self.transaction)
+            return money_back.permissions(self.payment, self.transaction, steps)
+        return rules.permissions(self.kind, self.payment, self.transaction)
+
+    @property
+    def is_whole_payment(self) -> bool:
+        return bool(self.transaction.txn_type == Transaction.AUTHORISE)
+
+    @property
+    def in_parts(self) -> bool:
+        return self.act in IN_PARTS and not (self.act == OperationButton.GIVE_BACK and self.is_whole_payment)
+
+    @property
+    def stands(self) -> Any:
+        """How the Transaction stands, in words."""
+        return rules.STANDINGS[self.payment.standing(self.transaction)]
+
+    @property
+    def latest(self) -> PaymentOperation | None:
+        """What was asked of the payment last."""
+        return self.payment.operations[-1] if self.payment.operations else None
+
+    def problems(self, wish: OperationInput | None = None) -> Sequence[Problem]:
+        """Why this cannot be asked now; of no wish in particular, why nothing can."""
+        try:
+            service.require_rest()
+        except InvalidOperation as refused:
+            return refused.problems
+        if self.act == OperationButton.GIVE_BACK:
+            steps = money_back.plan(self.payment, on=self.transaction)
+            if not steps or self.is_whole_payment:
+                found = money_back.problems(self.payment, self.transaction, steps)
+                return found if steps else found or [nothing_left()]
+        found = self.checked(self.kind, wish)
+        return [nothing_left()] if wish is None and any(one.field == "amount" for one in found) else found
+
+    def checked(self, kind: Kind, wish: OperationInput | None) -> Sequence[Problem]:
+        wish = wish or OperationInput()
+        amount = self.amount(wish) if kind == self.kind else rules.limit(kind, self.payment, self.transaction)
+        return rules.check(
+            kind,
+            self.payment,
+            self.transaction,
+            amount=amount,
+            lines=wish.lines,
+            order_lines=self.order_lines,
+            quantities=self.quantities,
+        )
+
+    def amount(self, wish: OperationInput) -> Decimal:
+        if wish.amount is not None:
+            return wish.amount
+        return self.cost(wish.lines) if wish.lines else self.left
+
+    def cost(self, lines: Mapping[int, int]) -> Decimal:
+        before = self.quantities and self.quantities.moved(self.kind)
+        currency, limit = self.payment.currency, self.left
+        return requests.cost_of(lines, self.order_lines, currency, before=before, limit=limit)
+
+    def everything(self) -> OperationInput:
+        """All that is left of the payment, for all lines that are left where its money covers them.
+
+        So the books know what was captured, and the lines can be refunded one by one.
+        """
+        lines = {line.pk: line.left for line in self.lines if line.left}
+        covered = bool(lines) and self.cost(lines) <= self.left
+        return OperationInput(amount=self.left, lines=lines if covered else None)
+
+    def foretell(self, wish: OperationInput) -> list[str]:
+        """What will happen to the shopper's money, sentence by sentence."""
+        amount = self.amount(wish)
+        if self.act != OperationButton.GIVE_BACK:
+            explain = money_back.explain
+            told = explain(self.kind, self.payment, self.transaction, amount, is_last=wish.is_last)
+            return [*self.of_the_order(), told, *self.of_the_hold()]
+        said: list[str] = []
+        for step in money_back.plan(self.payment, on=self.transaction, **self.part(wish)):
+            said += filter(None, (step.says, step.otherwise))
+        return said
+
+    def of_the_order(self) -> list[str]:
+        """What speaks against taking money for the order as it stands."""
+        if self.act == OperationButton.CAPTURE and orders.is_cancelled(self.order):
+            return [gettext("The order is cancelled. The shopper would pay for what is not sent.")]
+        return []
+
+    def of_the_hold(self) -> list[str]:
+        """What becomes of the hold of a payment that is rejected."""
+        if self.act != OperationButton.REJECT_REVIEW:
+            return []
+        if "rejected" in conf.auto_reverse and conf.has_rest:
+            return [gettext("The hold on the shopper's card is then given back by itself.")]
+        return [gettext("The hold stays on the shopper's card until you give it back.")]
+
+    def part(self, wish: OperationInput) -> dict[str, Any]:
+        """The arguments that say how much is given back: none of them for all of it, which may be voided."""
+        whole = self.is_whole_payment or (wish.amount in (None, self.left) and not self.is_part(wish))
+        return {} if whole else {"amount": self.amount(wish), "lines": wish.lines}
+
+    def is_part(self, wish: OperationInput) -> bool:
+        return bool(wish.lines) and wish.lines != self.everything().lines
+
+    def do(self, wish: OperationInput, **asked: Any) -> PaymentOperation:
+        """Ask for it. Returns the operation that was asked last.
+
+        ``asked`` as every operation takes it: ``user``, ``reason``, ``reference``, ``key``, ``seen``. Raises
+        :class:`~cybersource.payments.errors.InvalidOperation`.
+        """
+        match self.act:
+            case OperationButton.CAPTURE:
+                amount, lines = self.amount(wish), wish.lines
+                return service.capture(self.transaction, amount=amount, lines=lines, is_last=wish.is_last, **asked)
+            case OperationButton.REFUND:
+                return service.refund(self.transaction, amount=self.amount(wish), lines=wish.lines, **asked)
+            case OperationButton.VOID:
+                return service.void(self.transaction, **asked)
+            case OperationButton.REVERSE:
+                return service.reverse(self.transaction, **asked)
+            case OperationButton.ACCEPT_REVIEW:
+                return service.accept_review(self.transaction, **asked)
+            case OperationButton.REJECT_REVIEW:
+                return service.reject_review(self.transaction, **asked)
+            case OperationButton.GIVE_BACK:
+                return money_back.cancel_or_refund(self.transaction, **self.part(wish), **asked)[-1]
+
+
+def nothing_left() -> Problem:
+    return Problem(code="nothing-left", field="", message=gettext("There is nothing left of it."))
+
+
+def look(transaction_id: int, act: OperationButton) -> OperationPreview | None:
+    """Read everything about one Transaction that a page shows, in five statements; None where it does not exist."""
+    source = Source.objects.select_related("order", "source_type").filter(transactions=transaction_id).first()
+    if source is None:
+        return None
+    payment = balance.of_source(source)
+    transaction = next(one for one in payment.transactions if one.pk == transaction_id)
+    order_lines, quantities = {}, None
+    if act in IN_PARTS:
+        order_lines = {line.pk: line for line in source.order.lines.order_by("pk")}
+        quantities = line_quantities.quantities(source.order)
+    return OperationPreview(
+        act=act,
+        order=source.order,
+        payment=payment,
+        transaction=transaction,
+        lines=tuple(line(one, act, quantities, payment.currency) for one in order_lines.values()) if quantities else (),
+        order_lines=order_lines,
+        quantities=quantities,
+    )
+
+
+def line(
+    order_line: Any, act: OperationButton, quantities: line_quantities.LineQuantities, currency: str
+) -> PreviewLine:
+    left = (
+        quantities.left_to_capture(order_line)
+        if act == OperationButton.CAPTURE
+        else quantities.left_to_refund(order_line)
+    )
+    known = {order_line.pk: order_line}
+    return PreviewLine(
+        pk=order_line.pk,
+        title=order_line.title,
+        left=left,
+        price=requests.cost_of({order_line.pk: left}, known, currency, before=quantities.moved(act)),
+        each=requests.cost_of({order_line.pk: 1}, known, currency),
+    )
+
+
+def asked_before(key: str, payment: balance.PaymentBalance) -> PaymentOperation | None:
+    """The operation of the payment that was asked under a form's key; of a plan its last step that was sent."""
+    asked = [one for one in payment.operations if one.key and one.key.partition(".")[0] == key]
+    return asked[-1] if asked else None
+
+
+def ways_back(items: Iterable[AttentionItem]) -> dict[int, Way]:
+    """How the charge of each item can be given back now, by the item's id; in three statements for all of them."""
+    charges = {(one.order_id, one.transaction_id): one.pk for one in items if one.order_id and one.transaction_id}
+    if not charges:
+        return {}
+    order_ids, references = zip(*charges, strict=True)
+    sources = Source.objects.filter(order__in=order_ids, reference__in=references).select_related("source_type")
+    found = {}
+    for payment in balance.read(list(sources)).values():
+        item = charges.get((payment.source.order_id, payment.source.reference))
+        way = way_back(payment)
+        if item is not None and way is not None:
+            found[item] = way
+    return found
+
+
+def way_back(payment: balance.PaymentBalance) -> Way | None:
+    hold = payment.authorization
+    if hold is None or not payment.is_ours:
+        return None
+    if Kind.REVERSE in rules.allowed(payment, hold) and not payment.captures:
+        needed = rules.permissions(Kind.REVERSE, payment, hold)
+        return Way(transaction=hold.pk, act=OperationButton.REVERSE, permissions=needed)
+    if payment.under_way or not (steps := money_back.plan(payment, on=hold)):
+        return None
+    return Way(
+        transaction=hold.pk, act=OperationButton.GIVE_BACK, permissions=money_back.permissions(payment, hold, steps)
+    )

@@ -1,0 +1,29 @@
+"""Sets of operations' kinds and of the REST API's reasons that belong together."""
+
+from __future__ import annotations
+
+from ..models import PaymentOperation
+from ..protocol import ReviewDecision
+
+Kind = PaymentOperation.Kind
+
+#: Refusals of a void or a reversal that say "that was done before": looked up, and then taken for done. Of a capture or
+#: a refund they say that it cannot be done any more. Source: REST API field reference; one integrator treats them so.
+DONE_BEFORE = {"AUTH_ALREADY_REVERSED", "CAPTURE_ALREADY_VOIDED", "TRANSACTION_ALREADY_REVERSED_OR_SETTLED"}
+
+#: Refusals of a reversal that say that no hold is left.
+NOTHING_HELD = {*DONE_BEFORE, "MISSING_AUTH"}
+
+#: What undoes something, and shows on it.
+UNDOING = (Kind.VOID, Kind.REVERSE)
+
+#: What takes money from an order, or gives it back to it.
+MOVES_BACK = (Kind.REFUND, Kind.VOID, Kind.REVERSE)
+
+#: What a look-up says of a transaction that was undone. A sale's void gives its hold back too.
+UNDONE = {"REVERSED", "VOIDED"}
+
+
+#: What a reviewer decides by an operation, and how CyberSource calls the decision that stands.
+DECISIONS = {Kind.ACCEPT_REVIEW: ReviewDecision.ACCEPT, Kind.REJECT_REVIEW: ReviewDecision.REJECT}
+STANDING_DECISIONS = {"ACCEPTED": ReviewDecision.ACCEPT, "REJECTED": ReviewDecision.REJECT}

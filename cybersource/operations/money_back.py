@@ -1,0 +1,324 @@
+"""Money goes back to the shopper: by a void, a reversal or a refund, whichever the payment's state asks for.
+
+What is not captured is reversed. A capture that is in no batch yet is voided, and then the hold it leaves is reversed.
+What has gone to the bank is refunded. Whether a batch has run only CyberSource knows, so a young capture is tried to be
+voided, and refunded where that is refused. ``plan`` says it in words before ``give_back`` does it.
+
+Source: payments guides on voids, reversals and credits; an integrator's order of trying them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+from oscar.core.loading import get_model
+
+from ..db import clock, locks
+from ..models import OperationState, PaymentOperation, new_idempotency_id
+from ..payments import balance, errors, operation_queue
+from ..payments.balance import PaymentBalance, TransactionStatus
+from ..protocol import format_amount
+from . import plans, requests, rules, service
+
+Source = get_model("payment", "Source")
+Transaction = get_model("payment", "Transaction")
+
+Kind = PaymentOperation.Kind
+
+#: How long a void of a capture is tried at all. When an account's batches run is its own affair, but they run daily.
+VOIDABLE_FOR = timedelta(hours=24)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedStep:
+    """One operation of a plan, and what it does to the shopper's money."""
+
+    kind: Kind
+    transaction: Any
+    amount: Decimal
+    says: str
+    otherwise: str = ""  #: what is done instead where CyberSource refuses; empty for nothing
+
+
+def plan(
+    payment: PaymentBalance,
+    *,
+    on: Any = None,
+    amount: Decimal | None = None,
+    lines: Mapping[int, int] | None = None,
+) -> tuple[PlannedStep, ...]:
+    """What giving money back comes to now. Empty when there is nothing to give back.
+
+    ``on`` is a Transaction of the payment: a capture, a refund to be stopped, or the authorization, which like None
+    means everything. ``amount`` or ``lines`` ask for a part of a capture, which is always a refund; with lines alone
+    the amount is theirs and is known when it is done.
+    """
+    if on is not None and on.txn_type == Transaction.REFUND:
+        return (step(Kind.VOID, payment, on, on.amount),) if payment.standing(on) == TransactionStatus.REFUND else ()
+    taken = payment.capture(on) if on is not None else None
+    if taken:
+        return tuple(back_from(payment, taken, amount, is_part=bool(lines)))
+    if payment.authorization is None or not payment.is_ours or on not in (None, payment.authorization):
+        return ()
+    steps, left = [], payment.left_to_refund
+    for capture in payment.captures:
+        found = [one for one in back_from(payment, capture, None, left=left) if one.kind != Kind.REVERSE]
+        left -= sum((one.amount for one in found), balance.NOTHING)
+        steps += found
+    freed = sum((one.amount for one in steps if one.kind == Kind.VOID), balance.NOTHING)
+    held = payment.left_to_reverse
+    if held + freed:
+        steps.append(step(Kind.REVERSE, payment, payment.authorization, held + freed))
+    return tuple(steps)
+
+
+def waits_for(payment: PaymentBalance, on: Any) -> PaymentOperation | None:
+    """The operation that has to end before all of a payment can go back: what it takes would be in no step else."""
+    is_whole = payment.authorization is not None and on.pk == payment.authorization.pk
+    return payment.under_way[0] if is_whole and payment.under_way else None
+
+
+def problems(payment: PaymentBalance, on: Any, steps: Sequence[PlannedStep]) -> list[errors.Problem]:
+    """Why a plan cannot be begun now; empty when it can."""
+    if earlier := waits_for(payment, on):
+        return [rules.under_way(earlier)]
+    first = steps[0] if steps else None
+    kind, of = (first.kind, first.transaction) if first else (kind_for(on), on)
+    return rules.check(kind, payment, of, amount=first.amount if first else rules.limit(kind, payment, of))
+
+
+def foretell(
+    order: Any,
+    payment: PaymentBalance,
+    *,
+    on: Any,
+    amount: Decimal | None = None,
+    lines: Mapping[int, int] | None = None,
+) -> tuple[PlannedStep, ...]:
+    """The plan as it would be begun, of lines with what they cost. Empty when there is nothing to give back.
+
+    Raises :class:`~cybersource.payments.errors.InvalidOperation` where it would be refused.
+    """
+    steps = plan(payment, on=on, amount=amount, lines=lines)
+    if not steps:
+        return ()
+    service.require_rest()
+    if lines:
+        parts = requests.parts_of(order, payment, on, Kind.REFUND, amount, lines)
+        if found := rules.check(Kind.REFUND, payment, on, **parts.checked):
+            raise errors.InvalidOperation(*found)
+        return (step(Kind.REFUND, payment, on, parts.amount),)
+    if found := problems(payment, on, steps):
+        raise errors.InvalidOperation(*found)
+    return steps
+
+
+def permissions(payment: PaymentBalance, on: Any, steps: Sequence[PlannedStep]) -> tuple[str, ...]:
+    """The permissions that a plan needs: those of all its steps."""
+    asked = [(one.kind, one.transaction) for one in steps] or [(kind_for(on), on)]
+    found = [name for kind, each in asked for name in rules.permissions(kind, payment, each)]
+    return tuple(dict.fromkeys(found))
+
+
+def back_from(
+    payment: PaymentBalance,
+    taken: balance.Capture,
+    amount: Decimal | None,
+    *,
+    is_part: bool = False,
+    left: Decimal | None = None,
+) -> list[PlannedStep]:
+    """The steps by which a capture goes back, all of what is left of it or a part.
+
+    ``left`` is what of the payment can still be refunded. Where a refund was booked that names no capture, that is less
+    than what is left of its captures, and a capture of which some may have gone back is not voided.
+    """
+    on = taken.transaction
+    left = payment.left_to_refund if left is None else left
+    whole = not is_part and amount in (None, on.amount)
+    if whole and taken.standing == TransactionStatus.CAPTURED and taken.left == on.amount <= left and is_young(on):
+        void = step(Kind.VOID, payment, on, on.amount)
+        hold = payment.authorization
+        return [void, step(Kind.REVERSE, payment, hold, payment.held + on.amount)] if hold else [void]
+    back = min(taken.left, left) if amount is None else amount
+    return [step(Kind.REFUND, payment, on, back)] if back else []
+
+
+def is_young(transaction: Any) -> bool:
+    at = transaction.processed_datetime or clock.aware(transaction.date_created)
+    return clock.now() - at < VOIDABLE_FOR  # type: ignore[no-any-return]
+
+
+def step(kind: Kind, payment: PaymentBalance, on: Any, amount: Decimal) -> PlannedStep:
+    otherwise = ""
+    if kind == Kind.VOID and on.txn_type == Transaction.DEBIT:
+        otherwise = _("If it has gone to the bank already, it is refunded instead.")
+    return PlannedStep(
+        kind=kind,
+        transaction=on,
+        amount=amount,
+        says=explain(kind, payment, on, amount),
+        otherwise=otherwise,
+    )
+
+
+def explain(kind: Kind, payment: PaymentBalance, on: Any, amount: Decimal, *, is_last: bool = True) -> str:
+    """What one operation does to the shopper's money, in a sentence or two for whoever is about to do it."""
+    words = {"amount": f"{format_amount(amount, payment.currency)} {payment.currency}"}
+    match kind:
+        case Kind.CAPTURE if amount >= payment.left_to_capture:
+            return _("%(amount)s are taken from the shopper's card, which is all that is held.") % words
+        case Kind.CAPTURE if is_last:
+            rest = payment.left_to_capture - amount
+            words["rest"] = f"{format_amount(rest, payment.currency)} {payment.currency}"
+            return _("%(amount)s are taken from the shopper's card. The other %(rest)s will not be taken.") % words
+        case Kind.CAPTURE:
+            return _("%(amount)s are taken from the shopper's card now. More can be taken later.") % words
+        case Kind.REFUND:
+            return (
+                _(
+                    "%(amount)s go back to the shopper's card. The statement shows the charge and, usually some days "
+                    "later, the refund."
+                )
+                % words
+            )
+        case Kind.VOID if on.txn_type == Transaction.REFUND:
+            return _("The refund of %(amount)s is stopped. The shopper does not get this money.") % words
+        case Kind.VOID:
+            return _("The charge of %(amount)s is stopped before it reaches the bank. Nothing is paid.") % words
+        case Kind.REVERSE if amount < on.amount:
+            return (
+                _(
+                    "%(amount)s that are still held on the card will not be taken. Where the bank cannot release "
+                    "a part, the hold ends by itself, usually within some days."
+                )
+                % words
+            )
+        case Kind.REVERSE:
+            return (
+                _(
+                    "The hold of %(amount)s on the shopper's card is released. Nothing is charged; the bank may show "
+                    "the hold for some days."
+                )
+                % words
+            )
+        case Kind.ACCEPT_REVIEW:
+            return _("The payment of %(amount)s is accepted, and counts towards the order from now on.") % words
+        case Kind.REJECT_REVIEW:
+            return _("The payment of %(amount)s is rejected. The order is declined unless other money covers it.") % (
+                words
+            )
+    return _("%(amount)s are held on the shopper's card.") % words
+
+
+def cancel_or_refund(
+    on: Any,
+    *,
+    amount: Decimal | None = None,
+    lines: Mapping[int, int] | None = None,
+    key: str = "",
+    **asked: Any,
+) -> list[PaymentOperation]:
+    """Do what :func:`plan` says, step by step, until one does not end well. Returns the operations, in order.
+
+    All steps are written down with the first, so the plan outlives this process: what is still under way in the end
+    goes on when its outcome is known, by ``cybersource_reconcile`` or when it is asked again under the same ``key``.
+    ``on`` as for ``plan``; ``asked`` as for every operation (``user``, ``reason``, ``reference``, ``currency``,
+    ``seen``). Raises :class:`~cybersource.payments.errors.InvalidOperation` before anything was done.
+    """
+    service.refuse_in_transaction()
+    service.require_rest()
+
+    def begin_it() -> requests.PendingOperation:
+        return begin(on.pk, amount=amount, lines=lines, key=key, **asked)
+
+    try:
+        begun = locks.retry_on_conflict(begin_it)
+    except IntegrityError:
+        if not key:
+            raise
+        begun = begin_it()  # another request with the key was a moment quicker
+    if begun.call is not None:
+        service.perform(begun.operation, begun.call)
+    return go_on(begun.operation)
+
+
+def go_on(operation: PaymentOperation) -> list[PaymentOperation]:
+    """Send the steps of a plan whose turn has come, one after the other, and return all of its steps."""
+    while operation.plan and (step := plans.next_step(operation.plan)) is not None:
+        taken_up = service.take_up(step.pk)
+        if taken_up is None or taken_up.is_under_way:
+            break
+    return plans.steps_of(operation)
+
+
+@transaction.atomic
+def begin(
+    transaction_id: int,
+    *,
+    amount: Decimal | None = None,
+    lines: Mapping[int, int] | None = None,
+    key: str = "",
+    user: Any = None,
+    reason: str = "",
+    reference: str = "",
+    **checked: Any,
+) -> requests.PendingOperation:
+    """Write down every step of the plan that the locked rows ask for, the first one to be sent at once."""
+    order = requests.locked_for(transaction_id)
+    words = {"reason": reason, "reference": reference}
+    wanted = requests.wish(operation_queue.GIVE_BACK, transaction_id, amount=amount, lines=lines, **words, **checked)
+    if same := rules.asked_under(key):
+        return requests.PendingOperation(operation=requests.asked_before(same, wanted)[0], call=None)
+    source = Source.objects.select_related("source_type").get(transactions=transaction_id)
+    payment = balance.of_source(source)
+    on = next(one for one in payment.transactions if one.pk == transaction_id)
+    steps = plan(payment, on=on, amount=amount, lines=lines)
+    if (earlier := waits_for(payment, on)) and checked.get("seen") in (None, "", payment.version):
+        raise errors.InvalidOperation(rules.under_way(earlier))
+    kind = steps[0].kind if steps else kind_for(on)
+    how_much: dict[str, Any] = {}
+    if kind == Kind.REFUND:
+        first = steps[0].amount if steps and not lines else amount
+        how_much = {"amount": first, "lines": lines}
+    begun = requests.write_down(
+        order,
+        payment,
+        steps[0].transaction if steps else on,
+        kind,
+        wanted=wanted,
+        key=key,
+        user=user,
+        plan=new_idempotency_id(),
+        **words,
+        **how_much,
+        **checked,
+    )
+    for position, one in enumerate(steps[1:], start=1):
+        operation_queue.write(
+            order,
+            one.kind,
+            amount=one.amount,
+            currency=payment.currency,
+            state=OperationState.QUEUED,
+            user=user,
+            source=source,
+            transaction=one.transaction,
+            payment_id=one.transaction.reference,
+            plan=begun.operation.plan,
+            position=position,
+            **words,
+        )
+    return begun
+
+
+def kind_for(on: Any) -> Kind:
+    """What to ask of a transaction of which nothing can be given back, so that the rules say why."""
+    kinds = {Transaction.DEBIT: Kind.REFUND, Transaction.REFUND: Kind.VOID}
+    return kinds.get(on.txn_type, Kind.REVERSE)

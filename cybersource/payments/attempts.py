@@ -1,0 +1,111 @@
+"""Attempts that follow one another within one payment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, Subquery
+
+from ..models import UNSETTLED_STATES, AttemptState, CyberSourceReply, PaymentAttempt, PaymentToken
+from ..protocol import TransactionType
+from . import orders
+
+#: The transaction types of each flow, first form first.
+FLOW_STEPS: Mapping[str, tuple[TransactionType, ...]] = {
+    "two-step": (TransactionType.CREATE_PAYMENT_TOKEN, TransactionType.AUTHORIZATION),
+    "one-step": (TransactionType.AUTHORIZATION_WITH_TOKEN,),
+    "sale": (TransactionType.SALE,),
+    "sale-with-token": (TransactionType.SALE_WITH_TOKEN,),
+    "token-then-server": (TransactionType.CREATE_PAYMENT_TOKEN, TransactionType.AUTHORIZATION),
+}
+
+#: The flow whose second step is a call of the shop's server.
+SERVER_FLOW = "token-then-server"
+
+#: States of an attempt that pays, or may yet.
+LIVE_STATES = (*UNSETTLED_STATES, AttemptState.REVIEW, AttemptState.AUTHORIZED)
+
+
+def begin_next_step(attempt: PaymentAttempt, token: PaymentToken) -> PaymentAttempt:
+    """Write the attempt for the step that follows a stored card. The order's row is locked by the caller."""
+    steps = FLOW_STEPS[attempt.flow]
+    following = steps[steps.index(TransactionType(attempt.transaction_type)) + 1]
+    return PaymentAttempt.objects.create(
+        previous=attempt,
+        token=token,
+        transaction_type=following,
+        channel=PaymentAttempt.Channel.REST if attempt.flow == SERVER_FLOW else attempt.channel,
+        extra_fields=attempt.next_extra_fields,
+        **{
+            name: getattr(attempt, name)
+            for name in (
+                "order",
+                "method_key",
+                "flow",
+                "reference_number",
+                "amount",
+                "currency",
+                "profile_id",
+                "access_key",
+                "hostname",
+                "language",
+                "session_hash",
+                "customer_ip_address",
+                "is_limited",
+                "device_fingerprint_id",
+            )
+        },
+    )
+
+
+def steps() -> Any:
+    """Attempts, newest first, with everything that a form needs.
+
+    ``has_stored_answer``: a reply to it, or a charge for its order, is stored and could not take effect yet. Nothing is
+    asked again until then.
+    """
+    unsettled = CyberSourceReply.objects.filter(
+        Q(attempt=OuterRef("pk")) | Q(decision__in=("ACCEPT", "REVIEW")),
+        order=OuterRef("order"),
+        result=CyberSourceReply.Result.RECEIVED,
+    )
+    return (
+        PaymentAttempt.objects.select_related(
+            "token",
+            "order__user",
+            "order__billing_address__country",
+            "order__shipping_address__country",
+        )
+        .annotate(has_stored_answer=Exists(unsettled))
+        .order_by("-pk")
+    )
+
+
+def latest_step(attempt_id: int) -> PaymentAttempt | None:
+    """Return the attempt, or the step that followed it, with everything its form needs, in one statement."""
+    return steps().filter(Q(pk=attempt_id) | Q(previous=attempt_id)).first()
+
+
+def step_to_show(attempt_id: int, order_id: int) -> PaymentAttempt | None:
+    """Return what a payment state shows: the latest step of its attempt, or of one begun later. One statement.
+
+    Two answers to one session may be written in the wrong order, and then the session names an attempt that another has
+    replaced. What the same session began later for the order is shown in its place, so that its form is seen.
+    """
+    session_hash = PaymentAttempt.objects.filter(pk=attempt_id).exclude(session_hash="").values("session_hash")
+    later = Q(order=order_id, pk__gt=attempt_id, state__in=LIVE_STATES, session_hash=Subquery(session_hash[:1]))
+    found = list(steps().filter(Q(pk=attempt_id) | Q(previous=attempt_id) | later))
+    own = next((step for step in found if attempt_id in (step.pk, step.previous_id)), None)
+    if own is None:
+        return None
+    others = [step for step in found if attempt_id not in (step.pk, step.previous_id)]
+    of_its_method = [step for step in others if step.method_key == own.method_key]
+    if own.state in LIVE_STATES:
+        # It may pay the order, or does; but the form that was begun for the rest is to be seen.
+        shown = [step for step in of_its_method if step.state == AttemptState.OPEN and orders.awaits_payment(own.order)]
+    elif own.state == AttemptState.REPLACED and not of_its_method:
+        shown = [step for step in others if step.state == AttemptState.OPEN]
+    else:
+        shown = of_its_method
+    return shown[0] if shown else own
