@@ -37,6 +37,14 @@ def test_every_id_of_a_system_check_that_the_code_names_is_in_the_table():
     assert spelled and spelled <= {id for id, *_ in system_checks()}
 
 
+@pytest.mark.parametrize(
+    "package", ["cybersource.gateway", "cybersource.limits", "cybersource.operations", "cybersource.reconciliation"]
+)
+def test_the_table_names_all_that_a_public_package_offers_and_no_more(package):
+    offered = {f"{package}.{name}" for name in import_module(package).__all__}
+    assert {name for name in NAMES if name.rpartition(".")[0] == package} == offered
+
+
 def imported(name: str) -> Any:
     """What stands behind a dotted name: a module, or a name in one."""
     try:
