@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -157,8 +158,36 @@ def attention_table() -> str:
     return list_table("attention-table", ("What happened", "What to do"), (45, 55), rows)
 
 
+# ------------------------------------------------------------------------------------------- rooms
+
+
+def rooms() -> list[list[str]]:
+    """The layers of the package's contract, from the top."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    (layers,) = (each["layers"] for each in contracts if each.get("containers") == ["cybersource"])
+    return [layer.split(" : ") for layer in layers]
+
+
+def rooms_drawing() -> str:
+    return "\n".join([".. code-block:: text", "", *(f"   {'   '.join(layer)}" for layer in rooms())])
+
+
+def purpose(room: str) -> str:
+    """The first sentence of what a room says of itself."""
+    path = PACKAGE / room / "__init__.py"
+    tree = ast.parse((path if path.is_file() else PACKAGE / f"{room}.py").read_text(encoding="utf-8"))
+    return plain(" ".join((ast.get_docstring(tree) or "").split("\n\n")[0].split()))
+
+
+def rooms_table() -> str:
+    rows = [(f"``{room}``", purpose(room)) for layer in rooms() for room in layer if (PACKAGE / room).is_dir()]
+    return list_table("rooms-table", ("Room", "What it is for"), (24, 76), [row for row in rows if row[1]])
+
+
 #: Page -> the tables that are made on it.
 MADE = {
+    DOCS / "explanation" / "architecture.rst": {"rooms-drawing": rooms_drawing, "rooms": rooms_table},
     DOCS / "staff" / "attention.rst": {"attention": attention_table},
     DOCS / "reference" / "checks.rst": {"system-checks": checks_table},
     DOCS / "reference" / "reason-codes.rst": {"reason-codes": reason_codes_table, "rest-reasons": rest_reasons_table},
