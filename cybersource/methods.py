@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -19,12 +18,11 @@ from rest_framework.serializers import ValidationError
 
 from . import profiles
 from .checkout import begin as checkout_begin
-from .checkout import payment_request, session
-from .checkout.states import AttemptStatus, TooManyTries
+from .checkout import payment_request
+from .checkout.checkout_request import CheckoutRequest
+from .checkout.states import AttemptStatus
 from .conf import FLOWS, conf
-from .http.client_ip import client_address
 from .limits import alarm, budgets
-from .limits import places as limits_places
 from .models import AttemptState, PaymentAttempt, card_numbers
 from .payments import orders
 from .payments.order_allocations import mark_as_ours, missing_for
@@ -36,71 +34,14 @@ logger = logging.getLogger(__name__)
 UNAVAILABLE = _("Card payment is not available at the moment.")
 
 
-@dataclass(eq=False)
-class CheckoutBudgets:
-    """What one checkout request holds of the shopper's budgets, and which of its card payments could not begin."""
-
-    request: Any
-    places: list[limits_places.Places] = field(default_factory=list)  #: for attempts that are about to begin
-    failed: list[str] = field(default_factory=list)  #: method keys
-
-    @classmethod
-    def of(cls, request: Any) -> CheckoutBudgets:
-        """The request's own; a shop that mounts none of our checkout views gets one as well."""
-        if not hasattr(request, "cybersource_tries"):
-            request.cybersource_tries = cls(request)
-        return request.cybersource_tries
-
-    def who(self, order: str) -> budgets.BudgetHolder:
-        request = self.request
-        return budgets.BudgetHolder(
-            session_hash=session.session_hash(request.session),
-            user_id=request.user.pk,
-            order=order,
-            address=client_address(request),
-            is_limited=not request.user.is_staff,  # staff take orders by phone, from one address and in one session
-        )
-
-    def take(self, order: str, number: int) -> None:
-        """Take the places of so many attempts. Raises :class:`~cybersource.checkout.states.TooManyTries`."""
-        for _attempt in range(number):
-            try:
-                self.places.append(limits_places.take(self.who(order)))
-            except limits_places.LimitExceeded as refused:
-                raise TooManyTries(refused.wait) from None
-
-    def place(self, order: str) -> limits_places.Places:
-        """The place of an attempt that is about to begin."""
-        if not self.places:
-            self.take(order, 1)
-        return self.places.pop()
-
-    def give_back(self) -> None:
-        """Give back what no attempt began in: mistakes in an address are no tries of a card."""
-        while self.places:
-            self.places.pop().give_back()
-
-
 class CybersourceSerializer(PaymentMethodSerializer):
     """Refuses the method before an order is placed when the shop has no key to sign its form with."""
 
     def validate(self, data: Any) -> Any:
         data = super().validate(data)
-        if data["enabled"] and not self.can_sign():
+        if data["enabled"] and not CheckoutRequest.of(self.context["request"]).can_sign:
             raise ValidationError(UNAVAILABLE)
         return data
-
-    def can_sign(self) -> bool:
-        """Looked up once a request, however many payments it names."""
-        request = self.context["request"]
-        if not hasattr(request, "cybersource_can_sign"):
-            try:
-                profiles.for_signing(request.get_host())
-                request.cybersource_can_sign = True
-            except profiles.NoSigningKey as problem:
-                logger.error("Card payment is not available: %s", problem)
-                request.cybersource_can_sign = False
-        return request.cybersource_can_sign
 
 
 def is_method_key(key: str) -> bool:
@@ -151,20 +92,16 @@ class Cybersource(PaymentMethod):
         mark_as_ours(order)
         if orders.is_declined(order) and missing_for(order):
             return Declined(amount)  # a deferred payment, whose goods api-checkout does not look for
-        tries, whose = CheckoutBudgets.of(request), budgets.order_key(order)
-        place = tries.place(whose)
-        attempt = None
-        if is_method_key(method_key):
+        checkout, order_key = CheckoutRequest.of(request), budgets.order_key(order)
+        place, attempt = checkout.place(order_key), None
+        try:
             attempt = self.begin(request, order, method_key, amount)
-            if attempt is None:
-                tries.failed.append(method_key)
-        else:
-            logger.warning("Refused a payment method key that no shop's page sends.")
-        if attempt is None or attempt.state != AttemptState.OPEN:
-            place.give_back()  # nothing began, or a late reply has paid the order
+        finally:
+            if attempt is None or attempt.state != AttemptState.OPEN:
+                place.release()  # nothing began, or a late reply has paid the order
         if attempt is not None:
             return AttemptStatus(attempt)
-        alarm.count_refusal(tries.who(whose))  # the order has set goods aside
+        alarm.count_refusal(checkout.budget_holder(order_key))  # the order has set goods aside
         return Declined(amount)
 
     def begin(self, request: HttpRequest, order: Any, method_key: str, amount: Decimal) -> PaymentAttempt | None:
@@ -172,14 +109,18 @@ class Cybersource(PaymentMethod):
 
         The basket comes back to the shopper, and staff read on the order what has to change.
         """
+        if not is_method_key(method_key):
+            logger.warning("Refused a payment method key that no shop's page sends.")
+            return None
         try:
             return checkout_begin.begin(order, method_key, amount, flow=self.flow, request=request)
-        except profiles.NoSigningKey as problem:  # since the serializer looked
+        except profiles.NoSigningKey as problem:  # where no serializer looked
             logger.error("No form can be made for order %s: %s", order.number, problem)
         except (ProtocolError, payment_request.ReceiverMistake) as problem:
             logger.error("No form can be made for order %s: %s", order.number, problem)
             with orders.in_the_shops_language():
                 orders.note(order, gettext("The card form could not be made: %(why)s") % {"why": problem.explanation})
+        CheckoutRequest.of(request).failed.append(method_key)
         return None
 
     @transaction.atomic

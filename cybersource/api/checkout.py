@@ -32,11 +32,12 @@ from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from ..checkout import payment_request
 from ..checkout.begin import make_way_for_checkout
+from ..checkout.checkout_request import CheckoutRequest
 from ..checkout.states import AttemptStatus, foreign, forget_other_orders
 from ..conf import conf
 from ..http.error_reports import take_query_off
 from ..limits import budgets
-from ..methods import UNAVAILABLE, CheckoutBudgets, Cybersource
+from ..methods import UNAVAILABLE, Cybersource
 from ..models import card_numbers
 from ..payments import order_allocations, orders, retry_allocations
 from ..protocol import InvalidRequest
@@ -111,7 +112,7 @@ class CardSerializer:
         if held and order.pk is None:
             order = Order.objects.filter(basket=basket_or_order).first() or order
         begun = [key for key, amount in amounts.items() if not is_taken_over(held.get(key), key, amount, order)]
-        CheckoutBudgets.of(request).take(budgets.order_key(order), len(begun))
+        CheckoutRequest.of(request).take_places(budgets.order_key(order), len(begun))
 
 
 class CheckoutSerializer(CardSerializer, serializers.CheckoutSerializer):
@@ -324,7 +325,7 @@ def as_stored(amount: Decimal) -> Decimal:
 
 
 class CardView:
-    """What both of api-checkout's views do around a post: give back what was taken for nothing, and say so."""
+    """What both of api-checkout's views do around a post: release what was taken for nothing, and say so."""
 
     @sensitive_variables()
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -341,15 +342,15 @@ class CardView:
 
     @sensitive_variables()
     def post(self, request: Request, format: str | None = None) -> Response:
-        tries = CheckoutBudgets.of(request)
+        checkout = CheckoutRequest.of(request)
         try:
             response = super().post(request, format)
         finally:
-            tries.give_back()
+            checkout.release_places()
             let_go(request)
-        if tries.failed and response.status_code < 400:
+        if checkout.failed and response.status_code < 400:
             # The order is declined, and no card was: the shop could not even ask.
-            failed = {key: {"non_field_errors": [UNAVAILABLE]} for key in tries.failed}
+            failed = {key: {"non_field_errors": [UNAVAILABLE]} for key in checkout.failed}
             return Response({"payment": failed}, status.HTTP_406_NOT_ACCEPTABLE)
         return response
 

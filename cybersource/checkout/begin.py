@@ -19,7 +19,7 @@ from oscarapicheckout import settings as checkout_settings
 from rest_framework.fields import BooleanField
 from rest_framework.serializers import ValidationError
 
-from .. import profiles, signals
+from .. import signals
 from ..conf import FLOWS, conf
 from ..http.client_ip import client_address
 from ..models import UNSETTLED_STATES, AttemptState, Attention, PaymentAttempt
@@ -30,6 +30,7 @@ from ..payments.balance import OrderBalance
 from ..protocol import TransactionType, reference_number_for
 from . import device_fingerprint
 from . import session as checkout_session
+from .checkout_request import CheckoutRequest
 from .payment_request import ExtraFields, ask_receivers, check_form, request_for
 
 assert tuple(FLOW_STEPS) == FLOWS
@@ -58,7 +59,7 @@ def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: H
         with orders.in_the_shops_language():
             orders.change_status(order, checkout_settings.ORDER_STATUS_PENDING)
     hostname = request.get_host()
-    credentials = profiles.for_signing(hostname)
+    credentials = CheckoutRequest.of(request).signing_key
     fingerprint = device_fingerprint.known(request)
     first, *later = FLOW_STEPS[flow]
     added = ask_receivers(signals.pre_build_get_token_request, request, order, method_key)

@@ -19,7 +19,6 @@ from django.utils.translation import gettext as _
 
 from .. import signals
 from ..conf import conf
-from ..db import clock
 from ..models import PaymentAttempt, card_numbers
 from ..protocol import Address, Credentials, InvalidRequest, LineItem, PaymentRequest, TransactionType
 
@@ -104,9 +103,9 @@ def as_text(value: Any) -> str | None:
 
 
 def check_form(form: PaymentRequest, credentials: Credentials, attempt: PaymentAttempt, added: ExtraFields) -> None:
-    """Make the form for nobody. Raises InvalidRequest, or ReceiverMistake where a receiver brought the wrong field."""
+    """Raise InvalidRequest for a form that cannot be made, or ReceiverMistake where a receiver spoils it."""
     try:
-        form.sign(credentials, at=clock.now(), transaction_uuid=attempt.transaction_uuid)
+        form.check(credentials, transaction_uuid=attempt.transaction_uuid)
     except InvalidRequest as problem:
         if problem.field in added.by:
             raise ReceiverMistake(added.by[problem.field], f"spoils the form. {problem.explanation}") from None

@@ -31,12 +31,12 @@ class LimitExceeded(Exception):
 
 @dataclass(eq=False)
 class Places:
-    """What an attempt took of its budgets; given back if it never begins."""
+    """What an attempt took of its budgets; released if it never begins."""
 
     cache: str = ""
     keys: list[str] = field(default_factory=list)
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         if not self.keys:
             return
         try:
@@ -71,7 +71,7 @@ def take(who: BudgetHolder, *, at: float | None = None) -> Places:
     if limits["shadow"]:
         logger.warning("Limits would have refused a card form (%s); they only watch.", refused)
         return taken
-    taken.give_back()
+    taken.release()
     logger.warning("Limits refused a card form (%s).", refused)
     raise refused
 

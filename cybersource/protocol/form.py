@@ -145,20 +145,36 @@ class PaymentRequest:
         """
         if at.tzinfo is None:
             raise InvalidRequest("naive-time", "Give the time of signing with its time zone.", "signed_date_time")
+        signed, editable = self._fields(credentials, transaction_uuid)
+        signed["signed_date_time"] = f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        signature = sign(signed, list(signed), credentials.secret_key)
+        return SignedForm(
+            fields=(
+                *(FormField(key=key, value=value) for key, value in signed.items()),
+                *(FormField(key=key, value=value, editable=True) for key, value in editable.items()),
+                FormField(key="signature", value=signature),
+            )
+        )
+
+    def check(self, credentials: Credentials, *, transaction_uuid: str) -> None:
+        """Raise what :meth:`sign` would raise, and sign nothing."""
+        self._fields(credentials, transaction_uuid)
+
+    def _fields(self, credentials: Credentials, transaction_uuid: str) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the fields to sign, with a blank date, and those that the shopper fills in."""
         if not credentials.secret_key:
             raise InvalidRequest("no-secret", "The profile has no secret key to sign with.", "signature")
         for problem in self.problems():
             raise problem
         if self.payment_token and self.transaction_type.creates_token:
             raise InvalidRequest("token-twice", "A form that sends a token cannot also create one.", "payment_token")
-
         editable = self._editable_fields()
         signed = {
             "access_key": _exactly("access_key", credentials.access_key),
             "profile_id": _exactly("profile_id", credentials.profile_id),
             "transaction_uuid": _exactly("transaction_uuid", transaction_uuid),
-            "signed_date_time": f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-            "signed_field_names": "",  # known when all names are; its place among the first is what counts
+            "signed_date_time": "",  # of these two the place among the first is what counts
+            "signed_field_names": "",
             "unsigned_field_names": ",".join(editable),
             "locale": text.clean("locale", self.locale),
             "transaction_type": TransactionType(self.transaction_type).value,
@@ -187,14 +203,7 @@ class PaymentRequest:
         self._add_extra_fields(signed, editable)
 
         signed["signed_field_names"] = ",".join(signed)
-        signature = sign(signed, list(signed), credentials.secret_key)
-        return SignedForm(
-            fields=(
-                *(FormField(key=key, value=value) for key, value in signed.items()),
-                *(FormField(key=key, value=value, editable=True) for key, value in editable.items()),
-                FormField(key="signature", value=signature),
-            )
-        )
+        return signed, editable
 
     def problems(self) -> tuple[InvalidRequest, ...]:
         """Everything that the order and its billing address lack for a form: amount and currency first.

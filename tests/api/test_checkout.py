@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.db.models.signals import pre_save
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
@@ -630,6 +632,61 @@ def test_in_api_checkouts_own_views_a_spent_budget_strands_no_order(shopper, lim
     order = Order.objects.latest("pk")
     assert (order.status, order.basket.status) == ("Payment Declined", "Open")
     assert not order.lines.get().stockrecord.num_allocated
+
+
+@pytest.mark.parametrize("views", ["ours", "api-checkout's"])
+def test_an_attempt_whose_beginning_crashes_keeps_no_place(shopper, limited, settings, views):
+    """A receiver of the shop's own raises while the attempt is written."""
+    settings.CYBERSOURCE_LIMITS = {"attempts": {"shopper": "1/h"}}
+    if views != "ours":
+        settings.ROOT_URLCONF = "tests.api.urls_of_api_checkout"
+
+    def crash(**kwargs):
+        raise RuntimeError("a receiver's")
+
+    shopper.fill_basket("10.00")
+    pre_save.connect(crash, sender=PaymentAttempt)
+    try:
+        with pytest.raises(RuntimeError, match="a receiver's"):
+            post(shopper)
+    finally:
+        pre_save.disconnect(crash, sender=PaymentAttempt)
+    assert begun() == 0
+    assert post(shopper).status_code == 200
+    shopper.fill_basket("10.00")
+    assert post(shopper).status_code == 429
+    assert begun() == 1
+
+
+# -- the key and the signature -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flow", ["two-step", "one-step", "token-then-server"])
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_key_is_chosen_once_a_request_and_signs_once_for_each_form_that_is_shown(
+    shopper, settings, monkeypatch, flow, number
+):
+    """The checkout chooses a key and signs nothing; the page that shows the forms signs each of them once."""
+    settings.CYBERSOURCE_FLOW = flow
+    signed = []
+    digest = hmac.digest
+
+    def counted(key, *args):
+        signed.extend([key] if key == settings.CYBERSOURCE_SECRET.encode() else [])
+        return digest(key, *args)
+
+    def cost(ask) -> tuple[int, int]:
+        signed.clear()
+        with CaptureQueriesContext(connection) as ran:
+            assert ask().status_code == 200
+        chosen = [query for query in ran if 'FROM "cybersource_secureacceptanceprofile"' in query["sql"]]
+        return len(chosen), len(signed)
+
+    monkeypatch.setattr(hmac, "digest", counted)
+    shopper.fill_basket("64.50")
+    payment = two_cards("5.00") if number == 2 else {"cybersource": card(pay_balance=True)}
+    assert cost(lambda: post(shopper, payment=payment)) == (1, 0)
+    assert cost(lambda: shopper.client.get("/api/checkout/payment-states/")) == (number, number)
 
 
 @pytest.mark.parametrize(("cards", "most", "status"), [(5, None, 200), (6, None, 406), (2, 1, 406), (2, 2, 200)])

@@ -130,7 +130,7 @@ def test_a_refused_try_takes_nothing_from_any_budget():
 def test_a_place_that_was_given_back_is_free_again():
     shopper = somebody()
     for _time in range(50):
-        places.take(shopper, at=NOON).give_back()
+        places.take(shopper, at=NOON).release()
     assert tries(shopper, 50) == 10
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -356,6 +356,39 @@ def test_naive_times_and_blank_keys_are_refused() -> None:
         with pytest.raises(InvalidRequest) as problem:
             REQUEST.sign(CREDENTIALS, at=NOW, transaction_uuid=uuid)
         assert problem.value.field == "transaction_uuid"
+
+
+@pytest.mark.parametrize(
+    ("request_", "key", "uuid"),
+    [
+        (REQUEST, CREDENTIALS, UUID),
+        (REQUEST, replace(CREDENTIALS, secret_key=""), UUID),
+        (REQUEST, replace(CREDENTIALS, access_key="a,b"), UUID),
+        (REQUEST, CREDENTIALS, "x" * 51),
+        (replace(REQUEST, amount=D("1.001")), CREDENTIALS, UUID),
+        (replace(REQUEST, currency="dollars"), CREDENTIALS, UUID),
+        (replace(REQUEST, bill_to=replace(MAYA, state="Kalifornien")), CREDENTIALS, UUID),
+        (replace(REQUEST, payment_token="1", transaction_type=TransactionType.CREATE_PAYMENT_TOKEN), CREDENTIALS, UUID),
+        (replace(REQUEST, reference_number=""), CREDENTIALS, UUID),
+        (replace(REQUEST, receipt_page="javascript:alert(1)"), CREDENTIALS, UUID),
+        (replace(REQUEST, extra_fields={"signature": "x"}), CREDENTIALS, UUID),
+        (replace(REQUEST, extra_fields={"signed_date_time": "x"}), CREDENTIALS, UUID),
+        (replace(REQUEST, extra_fields={"Name": "x"}), CREDENTIALS, UUID),
+    ],
+)
+def test_a_check_refuses_what_signing_refuses_and_takes_what_it_takes(
+    request_: PaymentRequest, key: Credentials, uuid: str
+) -> None:
+    def refusal(of: Callable[[], object]) -> tuple[str, str | None] | None:
+        try:
+            of()
+        except InvalidRequest as problem:
+            return problem.rule, problem.field
+        return None
+
+    signing = refusal(lambda: request_.sign(key, at=NOW, transaction_uuid=uuid))
+    assert refusal(lambda: request_.check(key, transaction_uuid=uuid)) == signing
+    assert (signing is None) is ((request_, key, uuid) == (REQUEST, CREDENTIALS, UUID))
 
 
 def test_names_made_of_emoji_and_titles_of_300_characters_give_a_valid_form() -> None:
