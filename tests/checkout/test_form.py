@@ -205,8 +205,8 @@ def test_an_old_form_is_signed_anew_for_the_same_attempt(shopper):
 
 
 def test_the_shops_own_fields_are_signed_in_both_steps(shopper, receiver):
-    def add(extra_fields, order, method_key, request, door, **kwargs):
-        assert (method_key, door) == ("cybersource", "secure-acceptance")
+    def add(extra_fields, order, method_key, request, channel, **kwargs):
+        assert (method_key, channel) == ("cybersource", "secure-acceptance")
         extra_fields["merchant_defined_data1"] = f"order {order.number}"
         extra_fields["merchant_defined_data2"] = "gift, note=hello 🎁"
 
