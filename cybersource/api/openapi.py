@@ -117,23 +117,23 @@ def reading(id: str, summary: str, said: Any, *, asks: str = permissions.LOOK, *
 
 #: By the name of the view and the verb.
 TABLE: Mapping[tuple[str, str], Described] = {
-    ("PaymentList", "GET"): reading(
+    ("PaymentListView", "GET"): reading(
         "payments", "List payments, newest first.", responses.PaymentPage, query=requests.PaymentQuery
     ),
-    ("PaymentDetail", "GET"): reading("payment", "Read one payment with all its steps.", responses.PaymentOut),
-    ("Capture", "POST"): moving("capture", "Take money that an authorization holds.", requests.CaptureRequest),
-    ("Refund", "POST"): moving("refund", "Give back money that was captured.", requests.RefundRequest),
-    ("Void", "POST"): moving(
+    ("PaymentDetailView", "GET"): reading("payment", "Read one payment with all its steps.", responses.PaymentOut),
+    ("CaptureView", "POST"): moving("capture", "Take money that an authorization holds.", requests.CaptureRequest),
+    ("RefundView", "POST"): moving("refund", "Give back money that was captured.", requests.RefundRequest),
+    ("VoidView", "POST"): moving(
         "void", "Take back a capture or a refund before it goes to the bank.", requests.VoidRequest
     ),
-    ("Reverse", "POST"): moving("reverse", "Give back what an authorization still holds.", requests.ReverseRequest),
-    ("GiveBack", "POST"): moving(
+    ("ReverseView", "POST"): moving("reverse", "Give back what an authorization still holds.", requests.ReverseRequest),
+    ("CancelOrRefundView", "POST"): moving(
         "giveBack",
         "Give money back by a void, a reversal or a refund, whichever the payment's state asks for.",
         requests.CancelOrRefundRequest,
         said=responses.CancelOrRefundOut,
     ),
-    ("GiveBackPlan", "POST"): Described(
+    ("CancelOrRefundPreviewView", "POST"): Described(
         id="planGiveBack",
         summary="Say what giving back would do now. Nothing is done.",
         answers={200: (responses.PlanOut, "No steps: there is nothing to give back.")},
@@ -141,28 +141,28 @@ TABLE: Mapping[tuple[str, str], Described] = {
         body=requests.CancelOrRefundPreviewRequest,
         refuses=(409, 422),
     ),
-    ("AcceptReview", "POST"): moving(
+    ("AcceptReviewView", "POST"): moving(
         "acceptReview",
         "Decide for a payment under review.",
         requests.ReviewDecisionRequest,
         asks=permissions.DECIDE_REVIEW,
     ),
-    ("RejectReview", "POST"): moving(
+    ("RejectReviewView", "POST"): moving(
         "rejectReview",
         "Decide against a payment under review.",
         requests.ReviewDecisionRequest,
         asks=permissions.DECIDE_REVIEW,
     ),
-    ("Status", "POST"): asking(
+    ("StatusView", "POST"): asking(
         "status",
         "Ask CyberSource how a transaction stands. Nothing of the shop's changes.",
         responses.StatusOut,
         requests.StatusRequest,
     ),
-    ("OperationList", "GET"): reading(
+    ("OperationListView", "GET"): reading(
         "operations", "List operations, newest first.", responses.OperationPage, query=requests.OperationQuery
     ),
-    ("OperationDetail", "GET"): reading(
+    ("OperationDetailView", "GET"): reading(
         "operation", "Read one operation: how it ended, or that nobody knows yet.", responses.OperationOut
     ),
     ("OperationOutcome", "POST"): Described(
@@ -173,24 +173,24 @@ TABLE: Mapping[tuple[str, str], Described] = {
         body=responses.Outcome,
         refuses=(409, 422),
     ),
-    ("PaymentMethods", "GET"): reading(
+    ("PaymentMethodsView", "GET"): reading(
         "paymentMethods", "List the ways to pay that the shop offers.", responses.MethodsOut
     ),
-    ("ConnectionTest", "POST"): asking(
+    ("ConnectionTestView", "POST"): asking(
         "testConnection",
         "Look at the set-up, and make a call to CyberSource that moves nothing.",
         responses.ConnectionOut,
         requests.EmptyRequest,
         asks=permissions.TEST_CONNECTION,
     ),
-    ("OwnPayments", "GET"): reading(
+    ("OwnReceiptsView", "GET"): reading(
         "ownPayments",
         "List one's own payments, newest first.",
         responses.ReceiptPage,
         query=requests.OwnReceiptQuery,
         asks="",
     ),
-    ("Receipt", "GET"): reading(
+    ("ReceiptView", "GET"): reading(
         "receipt",
         "Read one's own receipt, as JSON or as a page to print.",
         responses.ReceiptOut,

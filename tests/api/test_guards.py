@@ -16,7 +16,8 @@ from oscar.core.loading import get_model
 from rest_framework.settings import api_settings
 
 from cybersource.models import PaymentOperation, PaymentToken
-from cybersource.operations import detail, service
+from cybersource.operations import detail
+from cybersource.payments import balance
 from tests.support.calling import V1, Caller, code, pk, user_with
 from tests.support.desk import source_of
 from tests.support.threads import in_threads
@@ -356,7 +357,7 @@ def test_identifiers_are_no_card_numbers(desk, staff):
     ):
         key = headers.pop("Idempotency-Key", "k")
         assert staff.post(at, {}, key=key, **headers).status_code == 200, headers
-    version = service.standing.of_source(source).version
+    version = balance.of_source(source).version
     assert staff.post(f"payments/{source.pk}/reverse/", {"seen": version}).status_code == 201
     assert code(staff.post(f"payments/{source.pk}/reverse/", {"seen": "4111111-111111111.done"})) == (409, "stale")
 

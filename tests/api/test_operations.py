@@ -53,7 +53,7 @@ def test_a_payment_is_read_with_its_steps_its_lines_and_what_may_be_done_with_ea
     assert steps == [
         ("authorization", "part-captured", "25.00", ["capture", "reverse"]),
         ("capture", "part-refunded", "6.00", ["refund"]),
-        ("refund", "given", None, ["void"]),
+        ("refund", "refund", None, ["void"]),
     ]
     assert [(one["kind"], one["state"], one["reason"], one["user"]) for one in told["operations"]] == [
         ("capture", "done", "parcel 1", "ines"),
@@ -123,7 +123,7 @@ def test_every_state_of_a_payment_is_told_by_the_list_as_by_the_rows(desk, staff
     order = desk.order("64.50")
     desk.do("reverse", desk.authorization(order))
     look(order)
-    assert list(seen) == ["held", "part-captured", "captured", "part-refunded", "refunded", "released"]
+    assert list(seen) == ["held", "part-captured", "fully-captured", "part-refunded", "refunded", "reversed"]
 
 
 # -- moving money ------------------------------------------------------------------------------------------------------
