@@ -1,6 +1,8 @@
 """The HTTP side: Flask around the gateway and the courier. Loopback callers only."""
 
 import base64
+import functools
+from copy import copy
 from socket import SHUT_RDWR
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,12 +41,18 @@ ASSETS: dict[str, tuple[str, bytes]] = {
 def create_app(settings: Settings | Gateway | None = None, *, courier: Courier | None = None) -> Flask:
     """Return the WSGI application of a simulator: for ``settings``, or for a gateway that exists already."""
     gateway = settings if isinstance(settings, Gateway) else Gateway(settings)
+    app = copy(_addresses())
+    app.extensions = {"gateway": gateway, "courier": courier or Courier(gateway=gateway)}
+    return app
+
+
+@functools.cache
+def _addresses() -> Flask:
+    """Return what all simulators of a process have in common: compiling it takes most of the time of a start."""
     app = Flask("cybersource.simulator", static_url_path="/static")
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY, MAX_FORM_MEMORY_SIZE=MAX_BODY, MAX_FORM_PARTS=MAX_FIELDS + 1, JSON_SORT_KEYS=False
     )
-    app.extensions["gateway"] = gateway
-    app.extensions["courier"] = courier or Courier(gateway=gateway)
     app.before_request(_loopback_only)
     for path in PATHS:
         app.add_url_rule(path, view_func=_pay, methods=["POST"], endpoint=path)
@@ -54,6 +62,7 @@ def create_app(settings: Settings | Gateway | None = None, *, courier: Courier |
     for root in ("/pts/", "/tss/", "/tms/", "/risk/", "/reporting/", "/kms/", "/notification-subscriptions/"):
         app.add_url_rule(f"{root}<path:service>", view_func=_rest, methods=METHODS, endpoint=root)
     app.register_blueprint(center)
+    assert app.jinja_env  # its templates are compiled once too
     return app
 
 

@@ -71,7 +71,7 @@ class Server:
     def serve(self) -> None:
         """Serve in this thread until :meth:`stop` or an interrupt."""
         try:
-            self._server.serve_forever(poll_interval=0.05)  # an interrupt ends it without an exception
+            self._server.serve_forever(poll_interval=0.01)  # an interrupt ends it without an exception
         finally:
             self.courier.close()
 
