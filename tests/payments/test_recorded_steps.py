@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -47,6 +48,17 @@ def half_paid(shopper: Shopper) -> None:
     shopper.submit(key="b")
 
 
+def brought_back(shopper: Shopper) -> None:
+    shopper.check_out("64.50")
+    shopper.deliver(shopper.submit(), follow=False)
+
+
+def a_customer_with_a_voucher(shopper: Shopper) -> None:
+    customer()
+    voucher("TEN")
+    shopper.check_out("64.50")
+
+
 def everything() -> dict[str, list[dict[str, Any]]]:
     """All rows of the shop, oldest first."""
     found = {}
@@ -69,8 +81,11 @@ def shape(value: Any) -> Any:
     return re.sub(r"[0-9A-Za-z+/=_.:-]{2,}", "~", value) if isinstance(value, str) else type(value)
 
 
+STORIES = [placed, paid, declined_and_tried_again, half_paid, brought_back, a_customer_with_a_voucher]
+
+
 @pytest.mark.parametrize("flow", ["one-step", "two-step"])
-@pytest.mark.parametrize("story", [placed, paid, declined_and_tried_again, half_paid])
+@pytest.mark.parametrize("story", STORIES)
 def test_rows_put_in_are_those_of_a_checkout_column_by_column(story, flow, committed_db, settings, request):
     settings.CYBERSOURCE_FLOW = flow
     tellings, knows = [], []
@@ -217,4 +232,22 @@ def test_where_anything_differs_the_checkout_is_done(difference, committed_db, s
             steps.append(recorded.scene.step)
     known, same, other = steps
     assert known is same is not recorded.ROOT
+    assert other is not known
+
+
+def test_a_reply_is_put_in_where_it_says_what_was_recorded_and_delivered_where_it_says_more(committed_db, request):
+    steps = []
+    for more in ((), (), (("req_bill_to_forename", "Mia"),)):
+        empty_tables()
+        cache.clear()
+        with recorded.steps(request):
+            shopper = Shopper()
+            shopper.check_out("64.50")
+            answer = shopper.submit()
+            answer = dataclasses.replace(answer, reply=(*answer.reply, *more))
+            with contextlib.suppress(AssertionError):  # its signature says nothing of what was added
+                shopper.deliver(answer, follow=False)
+            steps.append(recorded.scene.step)
+    known, same, other = steps
+    assert known is same is not None
     assert other is not known

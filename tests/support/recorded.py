@@ -120,8 +120,10 @@ def taken(actor: Any, method: Callable[..., Any], args: Any, kwargs: Any) -> Any
     if described is None or tables is None or scene.step is None or tables != scene.tables:
         scene.step = None
         return method(actor, *args, **kwargs)
-    ports = list(dict.fromkeys(PORT.findall(repr(described))))
-    key = PORT.sub(lambda found: f"port {ports.index(found[0])}", repr(described))
+    first = {new: old for old, new in scene.anew.items()}
+    text = substituted(repr(described), first) if any(isinstance(one, Answer) for one in args) else repr(described)
+    ports = list(dict.fromkeys(PORT.findall(text)))
+    key = PORT.sub(lambda found: f"port {ports.index(found[0])}", text)
     known = scene.step.next.get(key)
     if known:
         result = put_in(known, actor, ports)
@@ -178,7 +180,7 @@ def description(actor: Any, method: Callable[..., Any], args: Any, kwargs: Any) 
         scene.actors.append(actor)
     number = next(number for number, each in enumerate(scene.actors) if each is actor)
     described = [
-        method.__qualname__, type(actor).__qualname__, args, kwargs, number,
+        method.__qualname__, type(actor).__qualname__, [told(one) for one in args], kwargs, number,
         knowledge(actor), browser(actor), overridden(), patched(),
         translation.get_language(), timezone.get_current_timezone_name(), cached()[0], len(mail.outbox),
     ]  # fmt: skip
@@ -188,6 +190,11 @@ def description(actor: Any, method: Callable[..., Any], args: Any, kwargs: Any) 
             return None
         described.append(gateway_state(gateway))
     return described if is_plain(described) else None
+
+
+def told(argument: Any) -> Any:
+    """Return what a step is told: of an answer of CyberSource's, the reply that the browser brings."""
+    return ("Answer", argument.reply) if isinstance(argument, Answer) else argument
 
 
 def knowledge(actor: Any) -> dict[str, Any]:

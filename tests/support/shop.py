@@ -181,6 +181,7 @@ class Shopper:
         assert not answer.refused, answer.page
         return answer
 
+    @recorded.step
     def deliver(self, answer: Answer, *, follow: bool = True) -> Any:
         """The browser posts the reply to the shop, cross-site, so without the session cookie; then follows the 303."""
         response = post_reply(answer.reply)
@@ -247,23 +248,37 @@ def post_notification(body: bytes | str, *, url: str = REVIEW) -> Any:
     return Client(raise_request_exception=False).post(url, body, content_type="application/x-www-form-urlencoded")
 
 
+class Office:
+    """Staff and registered customers before the shop opens."""
+
+    @recorded.step
+    def issue_voucher(self, code: str, percent: str) -> None:
+        everything = Range.objects.create(name="Everything", includes_all_products=True)
+        offer = ConditionalOffer.objects.create(
+            name=f"Offer {code}",
+            offer_type=ConditionalOffer.VOUCHER,
+            condition=Condition.objects.create(range=everything, type=Condition.COUNT, value=1),
+            benefit=Benefit.objects.create(range=everything, type=Benefit.PERCENTAGE, value=Decimal(percent)),
+        )
+        now = timezone.now()
+        made = Voucher.objects.create(
+            name=code, code=code, start_datetime=now - timedelta(days=1), end_datetime=now + timedelta(days=1)
+        )
+        made.offers.add(offer)
+
+    @recorded.step
+    def register(self, username: str, email: str) -> None:
+        get_user_model().objects.create_user(username, email, "pw")
+
+
 def voucher(code: str, percent: str = "10") -> str:
     """A voucher for a part of everything, as staff would make it."""
-    everything = Range.objects.create(name="Everything", includes_all_products=True)
-    offer = ConditionalOffer.objects.create(
-        name=f"Offer {code}",
-        offer_type=ConditionalOffer.VOUCHER,
-        condition=Condition.objects.create(range=everything, type=Condition.COUNT, value=1),
-        benefit=Benefit.objects.create(range=everything, type=Benefit.PERCENTAGE, value=Decimal(percent)),
-    )
-    now = timezone.now()
-    made = Voucher.objects.create(
-        name=code, code=code, start_datetime=now - timedelta(days=1), end_datetime=now + timedelta(days=1)
-    )
-    made.offers.add(offer)
+    Office().issue_voucher(code, percent)
     return code
 
 
 def customer(email: str = "maya@example.com") -> Any:
     """A registered customer (pytest-django's own fixture would put the whole test into one transaction)."""
-    return get_user_model().objects.create_user(email.partition("@")[0], email, "pw")
+    username = email.partition("@")[0]
+    Office().register(username, email)
+    return get_user_model().objects.get_by_natural_key(username)
