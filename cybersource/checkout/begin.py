@@ -146,7 +146,7 @@ def make_way(
     """A checkout begins: what an earlier one left, and this one does not name, pays for the order no more.
 
     An attempt that the shopper could still pay is replaced; money that is held or taken is set aside, and staff are
-    asked to give it back. So is what the method that is ``begun`` left for another amount, or gave back in part.
+    asked to return it. So is what the method that is ``begun`` left for another amount, or refunded in part.
     The order's row is locked by the caller. Of an order that is not waiting for a payment nothing changes.
     """
     if not orders.awaits_payment(order):
@@ -183,7 +183,7 @@ def make_way_for_checkout(sender: Any, order: Any, request: Any = None, **kwargs
 
 @transaction.atomic
 def replace(order: Any, attempt: PaymentAttempt) -> None:
-    """Replace an attempt unless it has ended meanwhile. One of unknown outcome may be charged: staff are told."""
+    """Replace an attempt unless it has ended meanwhile. One of unknown outcome may be charged: it is flagged."""
     same = PaymentAttempt.objects.filter(pk=attempt.pk)
     if same.filter(state=AttemptState.OPEN).update(state=AttemptState.REPLACED):
         return

@@ -127,7 +127,7 @@ def give_up_form(attempt: PaymentAttempt, problem: ProtocolError) -> None:
     """End an attempt whose form cannot be made any more: an address was edited, or an account lost its e-mail.
 
     The order is declined, so that the shopper can check out again. Not where an earlier form may have been posted and
-    charged the card: the attempt waits for its answer, and staff are told.
+    charged the card: the attempt waits for its answer, and staff see a note.
     """
     order = orders.locked(attempt.order_id)
     with orders.in_the_shops_language():
@@ -145,7 +145,7 @@ def give_up_form(attempt: PaymentAttempt, problem: ProtocolError) -> None:
 
 
 def form_of_the_shop(attempt: PaymentAttempt) -> Form | None:
-    """The form by which the browser asks the shop itself to authorize a stored card; None once that was asked."""
+    """The form by which the browser asks the shop itself to authorize a stored card; None once that was done."""
     if attempt.operations.exclude(state__in=(OperationState.NOT_SENT, OperationState.REFUSED)).exists():
         return None
     url = reverse("cybersource-authorize", args=[attempt.transaction_uuid])

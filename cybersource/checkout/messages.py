@@ -29,32 +29,32 @@ FIELDS = {
 }
 
 
-def why_not_paid(step: PaymentAttempt) -> str:
+def why_not_paid(attempt: PaymentAttempt) -> str:
     """Tell the shopper what happened and what to do next; never what a thief could use."""
-    number = step.order.number
-    reply = step.settling_reply
-    if step.attention == Attention.NO_ANSWER:
+    number = attempt.order.number
+    reply = attempt.settling_reply
+    if attempt.attention == Attention.NO_ANSWER:
         return _(
             "We do not know yet whether your card was charged for order %(number)s. The shop is looking at it now."
         ) % {"number": number}
-    if step.state == AttemptState.EXPIRED:
+    if attempt.state == AttemptState.EXPIRED:
         return _(
             "The payment of order %(number)s was not completed in time. Nothing was charged. Please try again."
         ) % {"number": number}
-    if step.state == AttemptState.REPLACED:
+    if attempt.state == AttemptState.REPLACED:
         return _(
             "Another payment of order %(number)s was begun after this one. Look at that one before you pay again."
         ) % {"number": number}
-    if step.state == AttemptState.AUTHORIZED:
+    if attempt.state == AttemptState.AUTHORIZED:
         return _("Another payment for order %(number)s was not accepted. Please check out again.") % {"number": number}
-    if step.state == AttemptState.PARTIAL:
+    if attempt.state == AttemptState.PARTIAL:
         return _(
             "Your bank approved only part of the amount of order %(number)s, so the order is not paid. "
             "Please use another card; we will release what was approved."
         ) % {"number": number}
     if reply is not None and reply.decision == Decision.CANCEL:
         return _("You cancelled the payment of order %(number)s. Nothing was charged.") % {"number": number}
-    if step.state == AttemptState.FAILED and reply is None:
+    if attempt.state == AttemptState.FAILED and reply is None:
         return _(
             "Order %(number)s has changed since you checked out, and can no longer be paid as it is. Nothing was "
             "charged. Please check your address and e-mail address, and check out again."
@@ -74,28 +74,28 @@ def named_fields(data: dict[str, str | None]) -> list[str]:
     return list(dict.fromkeys(str(FIELDS[name]) for name in names if name in FIELDS))
 
 
-def pending_heading(step: PaymentAttempt) -> str:
+def pending_heading(attempt: PaymentAttempt) -> str:
     """What the pending page is headed by, where that is not its usual "we are still checking"."""
-    if orders.is_cancelled(step.order):
+    if orders.is_cancelled(attempt.order):
         return _("This order was cancelled")
-    if step.attention == Attention.NO_ANSWER:
+    if attempt.attention == Attention.NO_ANSWER:
         return _("We have not heard how your payment ended")
-    if step.state == AttemptState.EXPIRED:
+    if attempt.state == AttemptState.EXPIRED:
         return _("This order is not paid in full")
-    return _("Your payment is being reviewed") if step.state == AttemptState.REVIEW else ""
+    return _("Your payment is being reviewed") if attempt.state == AttemptState.REVIEW else ""
 
 
-def why_pending(step: PaymentAttempt) -> str:
-    if orders.is_cancelled(step.order):
+def why_pending(attempt: PaymentAttempt) -> str:
+    if orders.is_cancelled(attempt.order):
         return _("If your card was charged all the same, the shop has been told and will give the money back.")
-    if step.state == AttemptState.REVIEW:
+    if attempt.state == AttemptState.REVIEW:
         return _("Thank you. Your payment is being reviewed, and we will send you an e-mail as soon as it is decided.")
-    if step.state == AttemptState.AUTHORIZED:
+    if attempt.state == AttemptState.AUTHORIZED:
         return _("This payment went through. The order still waits for its other payments.")
-    if step.attention == Attention.NO_ANSWER:
+    if attempt.attention == Attention.NO_ANSWER:
         return _(
             "No answer came. The shop is now checking whether your card was charged, and will tell you how it goes on."
         )
-    if step.state == AttemptState.EXPIRED:
+    if attempt.state == AttemptState.EXPIRED:
         return _("A part of this order was not paid in time. The shop looks at it, and will tell you how it goes on.")
     return _("We are still waiting to hear how your payment ended.")

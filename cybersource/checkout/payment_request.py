@@ -1,4 +1,4 @@
-"""What is asked of CyberSource, from the order, its addresses and the shop's receivers."""
+"""The payment request: what the order, its addresses and the shop's receivers put into a form."""
 
 from __future__ import annotations
 

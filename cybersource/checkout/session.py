@@ -1,4 +1,4 @@
-"""The shopper's session: who began a checkout, and the basket that a decline gives back.
+"""The shopper's session: who began a checkout, and the basket that a decline returns.
 
 Who began it is a random value in the session, of which the attempt keeps only a hash.
 
@@ -21,11 +21,11 @@ from ..models import PaymentAttempt
 SESSION_KEY = "cybersource_checkout"
 
 
-def give_basket_back(request: HttpRequest, basket: Any) -> None:
+def return_basket(request: HttpRequest, basket: Any) -> None:
     """Make a thawed basket the shopper's one basket again, so that the retry is of the same order.
 
-    Whoever looked around meanwhile has a second open basket. A customer's Oscar would merge either way round, and an
-    order whose basket went into the other could not be paid any more; a guest's would be left behind.
+    A shopper who looked around meanwhile has a second open basket. A customer's Oscar would merge either way round, and
+    an order whose basket went into the other could not be paid any more; a guest's would be left behind.
     """
     others = type(basket).open.none()
     if request.user.is_authenticated and basket.owner_id == request.user.pk:

@@ -20,12 +20,12 @@ from ..conf import conf
 from ..limits import places
 from ..models import WAITS_FOR_STAFF, AttemptState, PaymentAttempt
 from ..payments import orders
-from ..payments.attempts import step_to_show
+from ..payments.attempts import PaymentStep, step_to_show
 from .forms import form_to_show, has_another_form
 
 
-def in_words(seconds: int) -> str:
-    """A time to wait in minutes, or in hours or days where it is that long; never less than it takes."""
+def duration_in_words(seconds: int) -> str:
+    """Return a time to wait in minutes, or in hours or days where it is that long; never less than it takes."""
     minutes, hours, days = (math.ceil(seconds / unit) for unit in (60, 3600, 86400))
     if minutes < 90:
         return ngettext("%(minutes)d minute", "%(minutes)d minutes", minutes) % {"minutes": minutes}
@@ -50,7 +50,7 @@ class TooManyTries(Throttled):
             detail = gettext(
                 "Too many card payments were tried. Please wait %(time)s, then try again. Nothing has been charged."
             )
-        super().__init__(detail=detail % {"time": in_words(wait)})
+        super().__init__(detail=detail % {"time": duration_in_words(wait)})
         self.wait = wait
 
 
@@ -62,10 +62,10 @@ class AttemptStatus(PaymentStatus):
         self.order_id = attempt.order_id
 
     @classmethod
-    def of(cls, step: PaymentAttempt) -> AttemptStatus:
-        """The state of this very step, as :func:`~cybersource.payments.attempts.latest_step` read it."""
-        status = cls(step)
-        status._attempt = step
+    def of(cls, step: PaymentStep) -> AttemptStatus:
+        """Return the state of this very step."""
+        status = cls(step.attempt)
+        status._step = step
         return status
 
     def __getstate__(self) -> dict[str, Any]:
@@ -75,11 +75,15 @@ class AttemptStatus(PaymentStatus):
         self.__dict__.update(state)
 
     @property
-    def attempt(self) -> PaymentAttempt | None:
+    def step(self) -> PaymentStep | None:
         """The step of this payment that counts now; None when its rows are gone."""
-        if "_attempt" not in self.__dict__:
-            self._attempt = step_to_show(self.attempt_id, self.order_id)
-        return self._attempt
+        if "_step" not in self.__dict__:
+            self._step = step_to_show(self.attempt_id, self.order_id)
+        return self._step
+
+    @property
+    def attempt(self) -> PaymentAttempt | None:
+        return self.step.attempt if self.step else None
 
     @property
     def status(self) -> str:  # type: ignore[override]
@@ -105,7 +109,7 @@ class AttemptStatus(PaymentStatus):
     def status_of_held(attempt: PaymentAttempt) -> str:
         """Whether a retry may take it as paid: only as long as all of it counts for the order.
 
-        What was given back, is in another currency by now or was set aside is paid anew.
+        What was refunded, is in another currency by now or was set aside is paid anew.
         """
         balance = orders.balance(attempt.order)
         made = [one for one in balance.payments if attempt.pk == one.attempt_id or attempt.source_id == one.source.pk]
@@ -127,9 +131,10 @@ class AttemptStatus(PaymentStatus):
         Raises :class:`TooManyTries`, which hides the states of the order's other payments as well, only if none of
         them has a form that can be shown.
         """
-        attempt = self.attempt
-        if attempt is None or attempt.state != AttemptState.OPEN or attempt.has_stored_answer:
+        step = self.step
+        if step is None or step.attempt.state != AttemptState.OPEN or step.has_stored_answer:
             return None
+        attempt = step.attempt
         if not orders.awaits_payment(attempt.order) or orders.is_declined(attempt.order):
             return None  # paid by other means, cancelled, or to be checked out again first
         try:
@@ -155,13 +160,13 @@ def forget_other_orders(sender: Any, order: Any, request: Any = None, **kwargs: 
     if request is None:
         return
     held = list_payment_method_states(request)
-    ours = {key: state for key, state in held.items() if not foreign(key, state, order)}
+    ours = {key: state for key, state in held.items() if not is_foreign(key, state, order)}
     if len(ours) != len(held):
         steps = request.session[CHECKOUT_PAYMENT_STEPS]
         request.session[CHECKOUT_PAYMENT_STEPS] = {key: steps[key] for key in ours}
 
 
-def foreign(key: str, state: PaymentStatus, order: Any) -> bool:
+def is_foreign(key: str, state: PaymentStatus, order: Any) -> bool:
     if not isinstance(state, AttemptStatus):
         return False
     return state.order_id != order.pk or (state.attempt is not None and state.attempt.method_key != key)

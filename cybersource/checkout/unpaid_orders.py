@@ -23,6 +23,7 @@ from oscarapicheckout.serializers import OrderTokenField
 from ..conf import conf
 from ..models import WAITS_FOR_STAFF, AttemptState, PaymentAttempt
 from ..payments import attempts, orders
+from ..payments.attempts import PaymentStep
 from . import session as checkout_session
 
 Order = get_model("order", "Order")
@@ -40,17 +41,17 @@ class NextStep(Enum):
     FAILED = "failed"
 
 
-def next_of(step: PaymentAttempt) -> NextStep:
-    """What comes next for the payment with this latest step, as :func:`~cybersource.payments.attempts.latest_step`
-    reads it.
-    """
-    if step.state == AttemptState.AUTHORIZED or (step.state == AttemptState.REVIEW and not conf.review_holds_order):
+def next_of(step: PaymentStep) -> NextStep:
+    """What comes next for the payment with this latest step."""
+    attempt = step.attempt
+    in_review = attempt.state == AttemptState.REVIEW
+    if attempt.state == AttemptState.AUTHORIZED or (in_review and not conf.review_holds_order):
         return NextStep.PAID
-    if step.state in (AttemptState.UNKNOWN, AttemptState.REVIEW) or step.has_stored_answer:
+    if attempt.state == AttemptState.UNKNOWN or in_review or step.has_stored_answer:
         return NextStep.WAIT
-    if step.state == AttemptState.OPEN:
-        return NextStep.CARD if step.token is None else NextStep.CONTINUE
-    waits = step.state == AttemptState.EXPIRED and step.attention in WAITS_FOR_STAFF
+    if attempt.state == AttemptState.OPEN:
+        return NextStep.CARD if attempt.token is None else NextStep.CONTINUE
+    waits = attempt.state == AttemptState.EXPIRED and attempt.attention in WAITS_FOR_STAFF
     return NextStep.WAIT if waits else NextStep.FAILED
 
 
@@ -59,7 +60,7 @@ class UnpaidOrder:
     """One order, and the newest payment by card under each of its keys that this session began."""
 
     order: Any
-    steps: Sequence[PaymentAttempt]
+    steps: Sequence[PaymentStep]
 
     @cached_property
     def held(self) -> Decimal:
@@ -71,10 +72,10 @@ class UnpaidOrder:
         return orders.is_declined(self.order)
 
     def waiting(self, what: NextStep) -> list[PaymentAttempt]:
-        return [step for step in self.steps if next_of(step) == what]
+        return [step.attempt for step in self.steps if next_of(step) == what]
 
 
-def steps_of(order: Any, session: Any) -> list[PaymentAttempt]:
+def steps_of(order: Any, session: Any) -> list[PaymentStep]:
     """The latest step of each payment by card of the order that this session began, in the order of their beginning."""
     began = PaymentAttempt.objects.filter(order=order, session_hash=checkout_session.known_hash(session) or None)
     newest: dict[str, int] = dict(began.order_by("pk").values_list("method_key", "pk"))

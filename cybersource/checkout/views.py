@@ -31,6 +31,7 @@ from ..inbound.decorators import View, without_query
 from ..models import UNSETTLED_STATES, WAITS_FOR_STAFF, AttemptState, PaymentAttempt
 from ..operations import stored_card
 from ..payments import attempts, orders, outbox
+from ..payments.attempts import PaymentStep
 from ..payments.errors import InvalidOperation
 from ..protocol import PROFILING_KINDS
 from . import begin, device_fingerprint, forms, session, unpaid_orders
@@ -66,15 +67,17 @@ class PageToShow(Enum):
     PENDING = "pending"
 
 
-def whereabouts(order: Any, step: PaymentAttempt) -> PageToShow:
+def whereabouts(attempt: PaymentAttempt) -> PageToShow:
+    order = attempt.order
     if not orders.awaits_payment(order) and not orders.is_cancelled(order):
         return PageToShow.SUCCESS
     waiting = (AttemptState.OPEN, AttemptState.UNKNOWN, AttemptState.REVIEW, AttemptState.AUTHORIZED)
-    waits = step.state in waiting or (step.state == AttemptState.EXPIRED and step.attention in WAITS_FOR_STAFF)
+    is_left_to_staff = attempt.state == AttemptState.EXPIRED and attempt.attention in WAITS_FOR_STAFF
+    waits = attempt.state in waiting or is_left_to_staff
     return PageToShow.PENDING if waits and not orders.is_declined(order) else PageToShow.FAIL
 
 
-def by_whoever_began_it(view: Callable[[HttpRequest, UUID, PaymentAttempt], HttpResponse]) -> View:
+def for_its_session(view: Callable[[HttpRequest, UUID, PaymentStep], HttpResponse]) -> View:
     """Hand a view the latest step of the payment behind its URL, if this very session began it.
 
     It speaks the language of the checkout, whatever the browser asks for on an address without a language prefix.
@@ -85,7 +88,7 @@ def by_whoever_began_it(view: Callable[[HttpRequest, UUID, PaymentAttempt], Http
         step = own_step(request, handle)
         if step is None:
             return stranger(request)
-        language = outbox.spoken(step.language) or translation.get_language()
+        language = outbox.spoken(step.attempt.language) or translation.get_language()
         with translation.override(language):
             response = view(request, handle, step)
         if language:
@@ -99,19 +102,19 @@ def by_whoever_began_it(view: Callable[[HttpRequest, UUID, PaymentAttempt], Http
 @require_GET
 @never_cache
 @transaction.non_atomic_requests
-@by_whoever_began_it
-def return_to_shop(request: HttpRequest, handle: UUID, step: PaymentAttempt) -> HttpResponse:
+@for_its_session
+def return_to_shop(request: HttpRequest, handle: UUID, step: PaymentStep) -> HttpResponse:
     """The shopper is back with a real session: mirror the rows into it and send the shopper on."""
-    order = step.order
+    attempt, order = step.attempt, step.attempt.order
     request.session[CHECKOUT_ORDER_ID] = order.pk
-    where = whereabouts(order, step)
+    where = whereabouts(attempt)
     if where == PageToShow.SUCCESS:
         return HttpResponseRedirect(resolve_url(conf.redirect_success))
     if where == PageToShow.PENDING:
-        return HttpResponseRedirect(finish_url(step) if is_one_of_several(step) else pending_url(step))
-    messages.error(request, shopper_messages.why_not_paid(step))
+        return HttpResponseRedirect(finish_url(attempt) if is_one_of_several(attempt) else pending_url(attempt))
+    messages.error(request, shopper_messages.why_not_paid(attempt))
     if order.basket is not None and order.basket.can_be_edited:
-        session.give_basket_back(request, order.basket)
+        session.return_basket(request, order.basket)
     return HttpResponseRedirect(resolve_url(conf.redirect_fail))
 
 
@@ -119,36 +122,37 @@ def return_to_shop(request: HttpRequest, handle: UUID, step: PaymentAttempt) -> 
 @require_GET
 @never_cache
 @transaction.non_atomic_requests
-@by_whoever_began_it
-def pending(request: HttpRequest, handle: UUID, step: PaymentAttempt) -> HttpResponse:
+@for_its_session
+def pending(request: HttpRequest, handle: UUID, step: PaymentStep) -> HttpResponse:
     """Goes on with a two-step payment, or says that we are still checking and looks again."""
-    if whereabouts(step.order, step) != PageToShow.PENDING:
+    attempt = step.attempt
+    if whereabouts(attempt) != PageToShow.PENDING:
         return HttpResponseRedirect(reverse("cybersource-return", args=[handle]))
-    if is_one_of_several(step):
-        return HttpResponseRedirect(finish_url(step))
+    if is_one_of_several(attempt):
+        return HttpResponseRedirect(finish_url(attempt))
     goes_on = (
-        step.state == AttemptState.OPEN
+        attempt.state == AttemptState.OPEN
         and not step.has_stored_answer
-        and step.token is not None
-        and orders.awaits_payment(step.order)
+        and attempt.token is not None
+        and orders.awaits_payment(attempt.order)
     )
-    form = forms.form_to_show(step) if goes_on else None
-    if whereabouts(step.order, step) != PageToShow.PENDING:  # its form could not be made any more
+    form = forms.form_to_show(attempt) if goes_on else None
+    if whereabouts(attempt) != PageToShow.PENDING:  # its form could not be made any more
         return HttpResponseRedirect(reverse("cybersource-return", args=[handle]))
     return render(
         request,
         "cybersource/pending.html",
         {
             "form": form,
-            "order_number": step.order.number,
-            "method_key": step.method_key,
-            "heading": shopper_messages.pending_heading(step),
-            "message": "" if form else shopper_messages.why_pending(step),
+            "order_number": attempt.order.number,
+            "method_key": attempt.method_key,
+            "heading": shopper_messages.pending_heading(attempt),
+            "message": "" if form else shopper_messages.why_pending(attempt),
             "states_url": reverse("cybersource-state", args=[handle]),
-            "card_url": finish_url(step),
+            "card_url": finish_url(attempt),
             "wants_card": unpaid_orders.next_of(step) == unpaid_orders.NextStep.CARD,
             "refresh_url": request.path,
-            "refresh_seconds": SOON if step.state in UNSETTLED_STATES else LATER,
+            "refresh_seconds": SOON if attempt.state in UNSETTLED_STATES else LATER,
         },
     )
 
@@ -158,35 +162,33 @@ def pending(request: HttpRequest, handle: UUID, step: PaymentAttempt) -> HttpRes
 @require_POST
 @never_cache
 @transaction.non_atomic_requests
-@by_whoever_began_it
-def authorize(request: HttpRequest, handle: UUID, step: PaymentAttempt) -> HttpResponse:
+@for_its_session
+def authorize(request: HttpRequest, handle: UUID, step: PaymentStep) -> HttpResponse:
     """The second step of a payment that the shop's server authorizes, asked for by the shopper's browser.
 
     Needs no token against forgery: it takes nothing from the post, and only the session that began the payment, whose
-    cookie a foreign page's post does not bring, finds the step behind the URL. Asked twice, it is done once.
+    cookie a foreign page's post does not bring, finds the step behind the URL. Posted twice, it is done once.
     """
+    attempt = step.attempt
+    is_due = attempt.channel == PaymentAttempt.Channel.REST and attempt.state == AttemptState.OPEN
     try:
-        if (
-            step.channel == PaymentAttempt.Channel.REST
-            and step.state == AttemptState.OPEN
-            and not step.has_stored_answer
-        ):
-            stored_card.authorize_step(step)
+        if is_due and not step.has_stored_answer:
+            stored_card.authorize_step(attempt)
     except InvalidOperation as refused:
-        logger.warning("The card of attempt %s was not authorized: %s", step.pk, refused)
+        logger.warning("The card of attempt %s was not authorized: %s", attempt.pk, refused)
     return HttpResponseRedirect(reverse("cybersource-return", args=[handle]))
 
 
 # -- what is placed and not paid -------------------------------------------------------------------------------------
 
 
-def is_one_of_several(step: PaymentAttempt) -> bool:
+def is_one_of_several(attempt: PaymentAttempt) -> bool:
     """Whether a payment went through whose order waits for others: its shopper has nothing to wait for on its page."""
-    return step.state == AttemptState.AUTHORIZED and not orders.is_cancelled(step.order)
+    return attempt.state == AttemptState.AUTHORIZED and not orders.is_cancelled(attempt.order)
 
 
-def finish_url(step: PaymentAttempt) -> str:
-    return reverse("cybersource-finish", args=[step.transaction_uuid])
+def finish_url(attempt: PaymentAttempt) -> str:
+    return reverse("cybersource-finish", args=[attempt.transaction_uuid])
 
 
 @discreet
@@ -205,44 +207,46 @@ def finish_newest(request: HttpRequest) -> HttpResponse:
 @require_GET
 @never_cache
 @transaction.non_atomic_requests
-@by_whoever_began_it
-def finish(request: HttpRequest, handle: UUID, step: PaymentAttempt) -> HttpResponse:
+@for_its_session
+def finish(request: HttpRequest, handle: UUID, step: PaymentStep) -> HttpResponse:
     """What is paid of an order, and the form of the payment that comes next."""
     back = reverse("cybersource-return", args=[handle])
-    found = unpaid_orders.of_order(step.order, request.session)
+    order = step.attempt.order
+    found = unpaid_orders.of_order(order, request.session)
     behind = next((other for other in found.steps if other.has_stored_answer), None)
     if behind is not None:
-        replies.catch_up(behind)
-        step = attempts.latest_step(step.pk) or step
-        found = unpaid_orders.of_order(step.order, request.session)
-    if not orders.awaits_payment(step.order) or found.is_declined:
+        replies.catch_up(behind.attempt)
+        step = attempts.latest_step(step.attempt.pk) or step
+        order = step.attempt.order
+        found = unpaid_orders.of_order(order, request.session)
+    if not orders.awaits_payment(order) or found.is_declined:
         return HttpResponseRedirect(back)
     card, stored, waiting = (found.waiting(what) for what in (NextStep.CARD, NextStep.CONTINUE, NextStep.WAIT))
-    others = other_methods(request, step.order)
+    others = other_methods(request, order)
     if len(found.steps) == 1 and waiting and not others:
         return HttpResponseRedirect(pending_url(waiting[0]))
-    request.session[CHECKOUT_ORDER_ID] = step.order.pk
-    next_step = next(iter(stored or card), None)
+    request.session[CHECKOUT_ORDER_ID] = order.pk
+    comes_next = next(iter(stored or card), None)
     return render(
         request,
         "cybersource/finish.html",
         {
-            "order": step.order,
-            "left": max(step.order.total_incl_tax - found.held, Decimal("0.00")),
+            "order": order,
+            "left": max(order.total_incl_tax - found.held, Decimal("0.00")),
             "held": found.held,
             "paid": found.waiting(NextStep.PAID),
-            "step": next_step,
+            "step": comes_next,
             "goes_on": bool(stored),
-            "later": [other for other in (*stored, *card) if other is not next_step],
+            "later": [other for other in (*stored, *card) if other is not comes_next],
             "waiting": waiting,
             "others": others,
-            "states_url": reverse("cybersource-state", args=[next_step.transaction_uuid]) if next_step else "",
+            "states_url": reverse("cybersource-state", args=[comes_next.transaction_uuid]) if comes_next else "",
             "pending_url": reverse("cybersource-pending", args=[(stored or waiting)[0].transaction_uuid])
             if stored or waiting
             else "",
             "return_url": back,
             "checkout_url": resolve_url(conf.redirect_fail),
-            "refresh_seconds": LATER if waiting and next_step is None else None,
+            "refresh_seconds": LATER if waiting and comes_next is None else None,
         },
     )
 
@@ -264,7 +268,7 @@ def other_methods(request: HttpRequest, order: Any) -> list[dict[str, Any]]:
 def state(request: HttpRequest, handle: UUID) -> HttpResponse:
     """How one payment stands, in the shape of api-checkout's payment states. To other sessions it does not exist."""
     step = own_step(request, handle)
-    return told(step.order, [step]) if step else nothing_of_yours()
+    return states_of(step.attempt.order, [step]) if step else no_such_order()
 
 
 @discreet
@@ -276,19 +280,22 @@ def placed(request: HttpRequest) -> HttpResponse:
     order = unpaid_orders.placed_from(
         request.session, basket=request.GET.get("basket", ""), order_token=request.GET.get("order", "")
     )
-    return told(order, unpaid_orders.steps_of(order, request.session)) if order else nothing_of_yours()
+    return states_of(order, unpaid_orders.steps_of(order, request.session)) if order else no_such_order()
 
 
-def nothing_of_yours() -> HttpResponse:
+def no_such_order() -> HttpResponse:
     return JsonResponse({"detail": _("This session has placed no such order.")}, status=404)
 
 
-def told(order: Any, steps: Sequence[PaymentAttempt]) -> HttpResponse:
+def states_of(order: Any, steps: Sequence[PaymentStep]) -> HttpResponse:
+    """Answer with the state of each payment of the order, in the shape of api-checkout's payment states."""
     try:
-        states = {step.method_key: PaymentStateSerializer(instance=AttemptStatus.of(step)).data for step in steps}
+        states = {
+            step.attempt.method_key: PaymentStateSerializer(instance=AttemptStatus.of(step)).data for step in steps
+        }
     except TooManyTries as refused:
         return JsonResponse({"detail": refused.detail}, status=429, headers={"Retry-After": str(refused.wait)})
-    handle = steps[0].transaction_uuid if steps else None
+    handle = steps[0].attempt.transaction_uuid if steps else None
     return JsonResponse(
         {
             "order_number": order.number,
@@ -301,20 +308,20 @@ def told(order: Any, steps: Sequence[PaymentAttempt]) -> HttpResponse:
     )
 
 
-def pending_url(step: PaymentAttempt) -> str:
+def pending_url(attempt: PaymentAttempt) -> str:
     if conf.redirect_pending:
         return resolve_url(conf.redirect_pending)
-    return reverse("cybersource-pending", args=[step.transaction_uuid])
+    return reverse("cybersource-pending", args=[attempt.transaction_uuid])
 
 
-def own_step(request: HttpRequest, handle: UUID) -> PaymentAttempt | None:
+def own_step(request: HttpRequest, handle: UUID) -> PaymentStep | None:
     """The latest step of the payment behind the URL, if this very session began it; to others it does not exist."""
     attempt = PaymentAttempt.objects.filter(transaction_uuid=str(handle)).first()
     if attempt is None or not session.began(request.session, attempt):
         return None
     step = attempts.latest_step(attempt.pk)
     if step and step.has_stored_answer:
-        replies.catch_up(step)
+        replies.catch_up(step.attempt)
         step = attempts.latest_step(attempt.pk)
     return step
 

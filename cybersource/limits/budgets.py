@@ -1,9 +1,9 @@
 """Budgets that keep the signing endpoint from testing stolen cards at speed.
 
 Three things are counted. *Attempts* are signed forms that take a card: a form is a bearer's ticket for one try at
-CyberSource, and whoever holds it need not tell the shop how it ended. *Declines* are what card testing makes and
+CyberSource, and its holder need not tell the shop how it ended. *Declines* are what card testing makes and
 shopping does not. *Refusals* are orders that were placed, and set goods aside, for which no form could be made: no try
-of a card, but whoever goes on empties the shelves. Each has a budget by shopper (the session; attempts also by the user
+of a card, but one who goes on empties the shelves. Each has a budget by shopper (the session; attempts also by the user
 who is signed in), by order and by network address. All budgets must have room for a form to be begun; one that is spent
 refuses until it has refilled.
 
@@ -16,7 +16,7 @@ memcached, Redis, the database and local memory alike (``incr`` is not, in the d
 at once get five places. The number of the place's turn is part of the key: a key is never used again, whatever the
 cache does with expired ones. Keys hold a keyed hash, never an address or a session.
 
-A cache that fails, or that forgets what it is told, breaks no payment: one line is logged and the shopper goes on.
+A cache that fails, or that forgets what it holds, breaks no payment: one line is logged and the shopper goes on.
 
 Why the defaults are what they are: an honest shopper mistypes a card two or three times, so a shopper and an order may
 have five declines and ten forms at once. An office, a household or a mobile carrier shares one address, so an address
@@ -45,7 +45,7 @@ from .rates import INSIDE, Rate, is_in, read
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetHolder:
-    """Whose budgets are asked. What is empty has no budget."""
+    """Whose budgets an attempt counts against. What is empty has no budget."""
 
     session_hash: str = ""
     user_id: int | None = None  #: who is signed in; when a form is signed anew, whose order it is
@@ -55,7 +55,7 @@ class BudgetHolder:
 
     @classmethod
     def of(cls, attempt: PaymentAttempt, *, user_id: int | None = None) -> BudgetHolder:
-        """Whoever began an attempt: replies come from other addresses and without a session."""
+        """Return who began an attempt: replies come from other addresses and without a session."""
         return cls(
             session_hash=attempt.session_hash,
             user_id=user_id,

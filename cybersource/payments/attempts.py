@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q, Subquery
 
@@ -59,35 +59,40 @@ def begin_next_step(attempt: PaymentAttempt, token: PaymentToken) -> PaymentAtte
     )
 
 
-def steps() -> Any:
-    """Attempts, newest first, with everything that a form needs.
+@dataclass(frozen=True)
+class PaymentStep:
+    """An attempt as it was read, with everything that its form needs.
 
     ``has_stored_answer``: a reply to it, or a charge for its order, is stored and could not take effect yet. Nothing is
     asked again until then.
     """
+
+    attempt: PaymentAttempt
+    has_stored_answer: bool
+
+
+def read_steps(which: Q) -> list[PaymentStep]:
+    """Return these attempts, newest first, in one statement."""
     unsettled = CyberSourceReply.objects.filter(
         Q(attempt=OuterRef("pk")) | Q(decision__in=("ACCEPT", "REVIEW")),
         order=OuterRef("order"),
         result=CyberSourceReply.Result.RECEIVED,
     )
-    return (
-        PaymentAttempt.objects.select_related(
-            "token",
-            "order__user",
-            "order__billing_address__country",
-            "order__shipping_address__country",
-        )
-        .annotate(has_stored_answer=Exists(unsettled))
-        .order_by("-pk")
-    )
+    found = PaymentAttempt.objects.select_related(
+        "token",
+        "order__user",
+        "order__billing_address__country",
+        "order__shipping_address__country",
+    ).annotate(stored_answer=Exists(unsettled))
+    return [PaymentStep(attempt, attempt.stored_answer) for attempt in found.filter(which).order_by("-pk")]
 
 
-def latest_step(attempt_id: int) -> PaymentAttempt | None:
-    """Return the attempt, or the step that followed it, with everything its form needs, in one statement."""
-    return steps().filter(Q(pk=attempt_id) | Q(previous=attempt_id)).first()
+def latest_step(attempt_id: int) -> PaymentStep | None:
+    """Return the attempt, or the step that followed it, in one statement."""
+    return next(iter(read_steps(Q(pk=attempt_id) | Q(previous=attempt_id))), None)
 
 
-def step_to_show(attempt_id: int, order_id: int) -> PaymentAttempt | None:
+def step_to_show(attempt_id: int, order_id: int) -> PaymentStep | None:
     """Return what a payment state shows: the latest step of its attempt, or of one begun later. One statement.
 
     Two answers to one session may be written in the wrong order, and then the session names an attempt that another has
@@ -95,17 +100,18 @@ def step_to_show(attempt_id: int, order_id: int) -> PaymentAttempt | None:
     """
     session_hash = PaymentAttempt.objects.filter(pk=attempt_id).exclude(session_hash="").values("session_hash")
     later = Q(order=order_id, pk__gt=attempt_id, state__in=LIVE_STATES, session_hash=Subquery(session_hash[:1]))
-    found = list(steps().filter(Q(pk=attempt_id) | Q(previous=attempt_id) | later))
-    own = next((step for step in found if attempt_id in (step.pk, step.previous_id)), None)
+    found = read_steps(Q(pk=attempt_id) | Q(previous=attempt_id) | later)
+    own = next((step for step in found if attempt_id in (step.attempt.pk, step.attempt.previous_id)), None)
     if own is None:
         return None
-    others = [step for step in found if attempt_id not in (step.pk, step.previous_id)]
-    of_its_method = [step for step in others if step.method_key == own.method_key]
-    if own.state in LIVE_STATES:
+    others = [step for step in found if attempt_id not in (step.attempt.pk, step.attempt.previous_id)]
+    of_its_method = [step for step in others if step.attempt.method_key == own.attempt.method_key]
+    if own.attempt.state in LIVE_STATES:
         # It may pay the order, or does; but the form that was begun for the rest is to be seen.
-        shown = [step for step in of_its_method if step.state == AttemptState.OPEN and orders.awaits_payment(own.order)]
-    elif own.state == AttemptState.REPLACED and not of_its_method:
-        shown = [step for step in others if step.state == AttemptState.OPEN]
+        awaits = orders.awaits_payment(own.attempt.order)
+        shown = [step for step in of_its_method if step.attempt.state == AttemptState.OPEN and awaits]
+    elif own.attempt.state == AttemptState.REPLACED and not of_its_method:
+        shown = [step for step in others if step.attempt.state == AttemptState.OPEN]
     else:
         shown = of_its_method
     return shown[0] if shown else own

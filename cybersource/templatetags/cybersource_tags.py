@@ -143,8 +143,8 @@ def cybersource_unpaid_orders(
 ) -> dict[str, Any]:
     """Draw the way to each order of this session that is placed and not paid; nothing when there is none.
 
-    For the basket and the checkout of a shop: whoever lost the way to the payment comes by there. Needs ``request`` in
-    the context. ``but``: an order that the page is about already; ``assets``: bring the stylesheet.
+    For the basket and the checkout of a shop: a shopper who lost the way to the payment comes by there. Needs
+    ``request`` in the context. ``but``: an order that the page is about already; ``assets``: bring the stylesheet.
     """
     request = context.get("request")
     session = getattr(request, "session", None)

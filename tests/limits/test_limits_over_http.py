@@ -15,7 +15,7 @@ from oscar.core.loading import get_model
 from oscarapicheckout.serializers import OrderTokenField
 
 from cybersource.checkout.forms import FRESH_FOR
-from cybersource.checkout.states import in_words
+from cybersource.checkout.states import duration_in_words
 from cybersource.http.client_ip import client_address
 from cybersource.models import AttemptState, CyberSourceReply, PaymentAttempt
 from cybersource.simulator import cards
@@ -471,4 +471,4 @@ def test_an_attacker_with_a_new_session_for_each_card_is_stopped_and_the_shop_go
     + [(126001, "2 days"), (172801, "3 days")],
 )
 def test_a_time_to_wait_is_told_in_minutes_hours_or_days_and_never_too_short(seconds, words):
-    assert in_words(seconds) == words
+    assert duration_in_words(seconds) == words

@@ -231,4 +231,4 @@ def test_without_rest_keys_the_step_waits_and_nothing_is_lost(desk, buyer, setti
     order, _pending = store_card(buyer)
     settings.CYBERSOURCE_REST_KEY_ID = ""
     assert ask(buyer).status_code == 302
-    assert PaymentAttempt.objects.filter(order=order, state="open", door="rest").exists()
+    assert PaymentAttempt.objects.filter(order=order, state="open", channel="rest").exists()

@@ -498,7 +498,7 @@ def test_expiry_racing_with_the_reply_ends_in_one_outcome(shopper, unexpected, n
 def test_a_form_that_is_read_while_its_attempt_ends_is_not_shown_any_more(two_step, shopper):
     """The shopper's page has read the open attempt; it ends before the form is signed."""
     shopper.check_out("10.00")
-    read = attempts.latest_step(shopper.attempt().pk)
+    read = attempts.latest_step(shopper.attempt().pk).attempt
     wait()
     run()
     assert read.state == AttemptState.OPEN
@@ -513,7 +513,7 @@ def test_showing_a_form_again_writes_nothing(shopper):
     shopper.check_out("10.00")
     shopper.form()
     with CaptureQueriesContext(connection) as ran:
-        forms.form_for(attempts.latest_step(shopper.attempt().pk))
+        forms.form_for(attempts.latest_step(shopper.attempt().pk).attempt)
     assert [query["sql"] for query in ran if not query["sql"].startswith("SELECT")] == []
 
 
