@@ -205,7 +205,7 @@ class CyberSourceReplyAdmin(ReadOnlyAdmin):
     def said(self, entry: models.CyberSourceReply) -> str:
         return f"{entry.decision} {'' if entry.reason_code is None else entry.reason_code}".strip() or "-"
 
-    @admin.display(description=_("Amount asked"))
+    @admin.display(description=_("Requested amount"))
     def asked(self, entry: models.CyberSourceReply) -> str:
         return log_entry.amount_of(entry.amount, entry.currency) or "-"
 
@@ -401,7 +401,7 @@ class RefusedPostAdmin(ReadOnlyAdmin):
     list_filter = ("reply_type",)
     fields = ("date_created", "reply_type", "rule", "remote_address", "claimed", "names")
 
-    @admin.display(description=_("What it claimed, believed by nobody"))
+    @admin.display(description=_("What it claimed, unverified and without effect"))
     def claimed(self, post: models.RefusedPost) -> str:
         return table((post.summary.get("values") or {}).items())
 

@@ -212,7 +212,7 @@ class Settings:
         """Shown to a shopper whose card was declined. ``{order_number}`` is filled in."""
         return str(
             self._get("CARD_REJECT_ERROR")
-            or _("Your card was not accepted for order {order_number}. No money was taken. Please try another card.")
+            or _("Your card was not accepted for order {order_number}. Nothing was charged. Please try another card.")
         )
 
     # -- what a form says ---------------------------------------------------------------------------------------

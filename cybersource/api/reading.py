@@ -58,7 +58,7 @@ class JSONReader(BaseParser):
         try:
             found = read(stream.read())
         except DuplicateName:
-            raise ParseError(_("A name stands twice in the JSON.")) from None
+            raise ParseError(_("A name occurs twice in the JSON.")) from None
         except (ValueError, RecursionError):
             raise ParseError(_("The body is not readable as JSON in UTF-8.")) from None
         if not isinstance(found, dict):

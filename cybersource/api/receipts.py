@@ -36,11 +36,11 @@ from ..protocol import currency_exponent
 #: How a payment stands, in words for whoever paid it.
 WORDS = {
     TransactionStatus.UNDER_REVIEW: gettext_lazy("Being checked. The amount is reserved on your card."),
-    TransactionStatus.REJECTED: gettext_lazy("Not accepted. Nothing was taken from your card."),
-    TransactionStatus.HELD: gettext_lazy("Reserved on your card. It is taken when your order is sent."),
-    TransactionStatus.REVERSED: gettext_lazy("Given back. Nothing was taken from your card."),
-    TransactionStatus.VOIDED: gettext_lazy("Given back. Nothing was taken from your card."),
-    TransactionStatus.PART_CAPTURED: gettext_lazy("Taken from your card in part."),
+    TransactionStatus.REJECTED: gettext_lazy("Not accepted. Your card was not charged."),
+    TransactionStatus.HELD: gettext_lazy("Reserved on your card. It is charged when your order is sent."),
+    TransactionStatus.REVERSED: gettext_lazy("Released. Your card was not charged."),
+    TransactionStatus.VOIDED: gettext_lazy("Released. Your card was not charged."),
+    TransactionStatus.PART_CAPTURED: gettext_lazy("Charged to your card in part."),
     TransactionStatus.FULLY_CAPTURED: gettext_lazy("Paid."),
     TransactionStatus.PART_REFUNDED: gettext_lazy("Paid, and refunded in part."),
     TransactionStatus.REFUNDED: gettext_lazy("Refunded."),

@@ -184,8 +184,8 @@ class PaymentMethodsView(StaffView):
 FAILURES: Mapping[str, tuple[int, Callable[[], str]]] = {
     OperationState.DECLINED: (409, lambda: _("CyberSource declined it. Nothing was done.")),
     OperationState.REFUSED: (409, lambda: _("CyberSource refused it. Nothing was done.")),
-    OperationState.UNDONE: (409, lambda: _("It was taken back, since its outcome could not be known.")),
-    OperationState.DROPPED: (409, lambda: _("It could not be done any more. CyberSource was not asked.")),
+    OperationState.UNDONE: (409, lambda: _("It was undone, since its outcome could not be determined.")),
+    OperationState.DROPPED: (409, lambda: _("It was no longer possible. Nothing was sent to CyberSource.")),
     OperationState.NOT_SENT: (503, lambda: _("It never reached CyberSource. Try again, with a new key.")),
 }
 
@@ -323,7 +323,7 @@ class CancelOrRefundView(MoneyOperationView):
         headers = {"Location": reverse("cybersource-api-operation", args=[failed[-1].pk])}
         if again:
             headers["Idempotent-Replayed"] = "true"
-        message = _("Only a part of it was done. Look at the payment, and ask for the rest under a new key.")
+        message = _("Only a part of it was done. Look at the payment, and request the rest with a new key.")
         details = [
             ErrorDetail(code=one.rest_reason or one.state, field=f"operations.{place}", message=one.message)
             for place, one in enumerate(done)

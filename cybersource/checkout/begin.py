@@ -96,7 +96,7 @@ def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: H
         with orders.in_the_shops_language():
             orders.note(
                 order,
-                _("This card payment goes without a device fingerprint: its page had stood open for too long."),
+                _("This card payment goes without a device fingerprint: its page had been open for too long."),
             )
     return attempt
 

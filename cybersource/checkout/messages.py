@@ -87,7 +87,7 @@ def pending_heading(attempt: PaymentAttempt) -> str:
 
 def why_pending(attempt: PaymentAttempt) -> str:
     if orders.is_cancelled(attempt.order):
-        return _("If your card was charged all the same, the shop has been told and will give the money back.")
+        return _("If your card was charged all the same, the shop knows and will refund you.")
     if attempt.state == AttemptState.REVIEW:
         return _("Thank you. Your payment is being reviewed, and we will send you an e-mail as soon as it is decided.")
     if attempt.state == AttemptState.AUTHORIZED:

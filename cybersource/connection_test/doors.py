@@ -51,7 +51,7 @@ def look_at(handler: WSGIHandler, host: str) -> Iterator[Finding]:
             refused = True
             yield told(host, path, response)
     if not refused:
-        yield report.good(_("Nothing in the shop stands between a post to %(host)s and the app.") % {"host": host})
+        yield report.good(_("A POST to %(host)s reaches the app: nothing in the shop blocks it.") % {"host": host})
 
 
 def told(host: str, path: str, response: HttpResponseBase) -> Finding:

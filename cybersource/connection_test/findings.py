@@ -73,7 +73,7 @@ def guarded(area: Area, look: Callable[[], Iterable[Finding]]) -> Iterator[Findi
         yield Reporter(area=area).error(
             "D090",
             _("This could not be looked at: %(problem)s.") % {"problem": type(problem).__name__},
-            _("Mend what is reported beside it and try again. If there is nothing, please report it."),
+            _("Fix what is reported beside it and try again. If there is nothing, please report it."),
         )
 
 

@@ -112,7 +112,7 @@ def fit(key: Key) -> Iterator[Finding]:
             "D032",
             _("What is signed with %(key)s is verified with another secret: every reply to it would be refused.")
             % told,
-            _("The same access key stands in the settings with another secret. Keep the right one of the two."),
+            _("The same access key is in the settings with another secret. Keep the right one of the two."),
         )
         return
     if not SECRET_SHAPE.fullmatch(key.credentials.secret_key):

@@ -63,7 +63,7 @@ def look() -> Iterator[Finding]:
     except requests.RequestException as problem:
         yield report.error(
             "D039",
-            _("Nobody answers at %(url)s (%(problem)s).") % {**told, "problem": type(problem).__name__},
+            _("There is no answer at %(url)s (%(problem)s).") % {**told, "problem": type(problem).__name__},
             _("Start the simulator, or remove CYBERSOURCE_ENDPOINT_PAY to use CyberSource's own host."),
         )
         return

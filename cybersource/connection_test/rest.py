@@ -81,7 +81,7 @@ def health() -> Iterator[Finding]:
     elif isinstance(outcome, Refused):
         yield from refused(outcome, told)
     elif isinstance(outcome, Processed):
-        yield report.good(_("%(host)s answered in %(milliseconds)s ms and believes who we are.") % told)
+        yield report.good(_("%(host)s answered in %(milliseconds)s ms and accepts the shop's key.") % told)
         yield from encryption()
 
 
@@ -101,7 +101,7 @@ def encryption() -> Iterator[Finding]:
     if access.request_key:
         yield report.good(_("The request was encrypted, and CyberSource could open it."))
     if access.response_key:
-        yield report.good(_("Encrypted replies were asked for, and the reply could be read."))
+        yield report.good(_("Encrypted replies were requested, and the reply could be read."))
     if access.mode is not AuthMode.HTTP_SIGNATURE and not (access.request_key and access.response_key):
         yield report.note(
             _("Message-level encryption is off, or on one side only. CyberSource wants it by March 2027.")
@@ -136,8 +136,11 @@ def unknown(outcome: Unknown, no_answer: str, told: dict[str, object]) -> Iterat
     if outcome.why is UnknownReason.NO_ANSWER:
         yield report.error(
             "D057",
-            _("%(host)s took the request and did not answer in time (%(cause)s).") % {**told, "cause": no_answer},
-            _("Try again. If it stays so, see CyberSource's status page, then ask whoever runs the network between."),
+            _("%(host)s received the request and did not answer in time (%(cause)s).") % {**told, "cause": no_answer},
+            _(
+                "Try again. If the problem stays, see CyberSource's status page, then ask the administrators of "
+                "the network between."
+            ),
         )
     elif outcome.why is UnknownReason.UNDECRYPTABLE:
         yield report.error(
@@ -165,7 +168,7 @@ def refused(outcome: Refused, told: dict[str, object]) -> Iterator[Finding]:
     if outcome.is_not_authenticated:
         yield report.error(
             "D061",
-            _("%(host)s does not believe who we are (HTTP %(status)s).") % told,
+            _("%(host)s does not accept the shop's key (HTTP %(status)s).") % told,
             _(
                 "Check CYBERSOURCE_MERCHANT_ID, key id and secret (or the .p12 file): the key may have ended, or be of "
                 "the other environment."
@@ -173,7 +176,7 @@ def refused(outcome: Refused, told: dict[str, object]) -> Iterator[Finding]:
         )
     elif outcome.http_status == 429:
         yield report.warning(
-            "D062", _("%(host)s asks to come back later: too many calls.") % told, _("Try again in a few minutes.")
+            "D062", _("%(host)s refused for now: too many calls.") % told, _("Try again in a few minutes.")
         )
     else:
         yield report.error(

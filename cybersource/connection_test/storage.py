@@ -132,7 +132,7 @@ def backlog() -> Iterator[Finding]:
     if count := some(due):
         yield report.warning(
             "D075",
-            _("Attempts that nobody answered have not ended: %(count)s.") % {"count": count},
+            _("Attempts without an answer have not ended: %(count)s.") % {"count": count},
             _("Schedule manage.py cybersource_expire_attempts every few minutes."),
         )
     operations = PaymentOperation.objects.filter(state__in=UNDER_WAY, date_looked_up=None, date_created__lt=overdue)
@@ -140,7 +140,7 @@ def backlog() -> Iterator[Finding]:
     if waiting_operations := some(disbelieved):
         yield report.warning(
             "D080",
-            _("CyberSource does not believe the REST key, so operations wait: %(count)s.")
+            _("CyberSource does not accept the REST key, so operations are waiting: %(count)s.")
             % {"count": waiting_operations},
             _("Look at the key, the host and the server's clock. The next run of cybersource_reconcile sends them."),
         )
@@ -149,7 +149,7 @@ def backlog() -> Iterator[Finding]:
     if unknown:
         yield report.warning(
             "D079",
-            _("Nobody has looked these up for more than ten minutes: %(what)s.") % {"what": unknown},
+            _("These have not been looked up for more than ten minutes: %(what)s.") % {"what": unknown},
             _("Schedule manage.py cybersource_reconcile every few minutes. If it runs, its log says what stops it."),
         )
     if not waiting and not count and not unknown:
@@ -211,7 +211,7 @@ def budgets() -> Iterator[Finding]:
         )
     else:
         yield report.good(
-            _("Limits count in the cache “%(name)s”, which keeps what it is told.") % {"name": used["cache"]}
+            _("Limits count in the cache “%(name)s”, which keeps what is stored.") % {"name": used["cache"]}
         )
 
 

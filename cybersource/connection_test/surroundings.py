@@ -33,7 +33,9 @@ OF_DJANGO: Mapping[str, Promise] = {
     "security.W011": gettext_lazy("Set SESSION_COOKIE_SECURE: the session is what a shopper comes back to."),
     "security.W012": gettext_lazy("Set SESSION_COOKIE_SECURE: the session is what a shopper comes back to."),
     "security.W016": gettext_lazy("Set CSRF_COOKIE_SECURE: it guards what staff do to payments."),
-    "security.W018": gettext_lazy("Set DEBUG = False: its error pages and its log of statements tell of shoppers."),
+    "security.W018": gettext_lazy(
+        "Set DEBUG = False: its error pages and its log of SQL statements disclose shoppers' data."
+    ),
     "security.W020": gettext_lazy("List the shop's own host names."),
 }
 
@@ -181,6 +183,9 @@ def any_host() -> Iterator[Finding]:
     if "*" in settings.ALLOWED_HOSTS:
         yield report.warning(
             "D004",
-            _("ALLOWED_HOSTS holds '*': whoever asks chooses the host, and with it the key and the links in mails."),
+            _(
+                "ALLOWED_HOSTS contains '*': the sender of a request chooses the host, and with it the key and "
+                "the links in e-mails."
+            ),
             _("List the shop's own host names."),
         )

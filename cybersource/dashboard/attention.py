@@ -56,11 +56,12 @@ class ClearForm(forms.Form):
         help_text=gettext_lazy("A few words. They are kept here and as a note on the order."),
     )
     no_charge = forms.BooleanField(
-        label=gettext_lazy("There is no charge, or I reversed it: give the order up"),
+        label=gettext_lazy("There is no charge, or I cancelled or refunded it: give the order up"),
         required=False,
         help_text=gettext_lazy(
-            "The order becomes “payment declined”, and the shopper's basket is open again. Only do this after you "
-            "looked the reference number up in the CyberSource Business Center, and reversed what you found."
+            "The order becomes “payment declined”, and the shopper's basket is open again. Only do this after "
+            "you looked the reference number up in the CyberSource Business Center, and cancelled or refunded "
+            "what you found."
         ),
     )
 
@@ -149,7 +150,9 @@ def cleared(request: HttpRequest, item: AttentionItem, reason: str, *, no_charge
     elif done.given_up:
         messages.success(request, _("Done. The order was given up, and its basket is open again."))
     elif no_charge:
-        messages.warning(request, _("Done. The order was not given up: something else of it is paid or in doubt."))
+        messages.warning(
+            request, _("Done. The order was not given up: something else of it is paid, or its outcome is unknown.")
+        )
     else:
         messages.success(request, _("Done. Your words are kept with it."))
     if "order" in request.GET and item.order is not None:

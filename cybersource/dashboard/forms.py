@@ -55,8 +55,8 @@ class OperationForm(forms.Form):
         label=gettext_lazy("More of it will be captured later"),
         required=False,
         help_text=gettext_lazy(
-            "Tick this while another parcel is to follow. Without it this is the last capture, and what is left of the "
-            "hold is not taken."
+            "Tick this while another parcel is to follow. Without it this is the last capture, and what is "
+            "left of the hold is not captured."
         ),
     )
     reason = forms.CharField(
@@ -193,15 +193,20 @@ class OutcomeForm(forms.Form):
         label=gettext_lazy("What does the CyberSource Business Center show?"),
         choices=[
             (DONE, gettext_lazy("It took effect: there is a transaction for it, and it was not undone")),
-            (NOT_DONE, gettext_lazy("It did not take effect: there is none, or it failed or was undone")),
+            (
+                NOT_DONE,
+                gettext_lazy(
+                    "It did not take effect: there is no transaction for it, or the transaction failed or was undone"
+                ),
+            ),
         ],
         widget=forms.RadioSelect,
     )
     transaction_id = forms.CharField(
-        label=gettext_lazy("Its transaction id (request ID)"),
+        label=gettext_lazy("Its transaction ID (request ID)"),
         required=False,
         max_length=26,
-        help_text=gettext_lazy("22 digits. Empty where it did not take effect."),
+        help_text=gettext_lazy("22 digits. Leave empty if it did not take effect."),
     )
     reason = forms.CharField(
         label=gettext_lazy("What did you find?"),

@@ -85,7 +85,7 @@ def said(entry: CyberSourceReply) -> Iterator[Fact]:
     yield Fact(_("Reason code"), "" if entry.reason_code is None else str(entry.reason_code), is_code=True)
     yield Fact(_("Reason"), entry.rest_reason, is_code=True)
     yield Fact(_("Message"), entry.message)
-    yield Fact(_("Amount asked"), amount_of(entry.amount, entry.currency))
+    yield Fact(_("Requested amount"), amount_of(entry.amount, entry.currency))
     yield Fact(_("Amount approved"), amount_of(entry.auth_amount, entry.currency))
     yield Fact(_("Authorization code"), entry.auth_code, is_code=True)
     yield Fact(_("Address check"), coded(entry.auth_avs_code, avs_meaning(entry.auth_avs_code)))
@@ -102,7 +102,7 @@ def hides(entry: CyberSourceReply) -> bool:
 def about(entry: CyberSourceReply) -> Iterator[Fact]:
     """What the row is, and what it did."""
     yield Fact(_("Came by"), entry.get_reply_type_display())
-    yield Fact(_("Asked"), "" if is_call(entry) else entry.transaction_type, is_code=True)
+    yield Fact(_("Requested"), "" if is_call(entry) else entry.transaction_type, is_code=True)
     yield Fact(_("Reference number"), entry.reference_number, is_code=True)
     yield Fact(_("Idempotency ID") if is_call(entry) else _("Transaction UUID"), entry.transaction_uuid, is_code=True)
     yield Fact(_("Result"), entry.get_result_display())

@@ -177,6 +177,6 @@ def outcome_page(request: HttpRequest, found: PaymentOperation, form: OutcomeFor
     """The form, what will be recorded, or why nothing can be."""
     found.refresh_from_db(fields=["state", "is_being_looked_up", "date_looked_up", "date_sent"])
     problem = resolution.why_not(found)
-    context = {"operation": found, "order": found.order, "title": _("Record how it ended"), "form": form, **told}
+    context = {"operation": found, "order": found.order, "title": _("Record outcome"), "form": form, **told}
     status = 409 if problem else 400 if form.errors else 200
     return render(request, "cybersource/dashboard/outcome.html", context | {"problem": problem}, status=status)

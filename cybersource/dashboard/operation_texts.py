@@ -17,13 +17,13 @@ State = OperationState
 #: What a done operation did.
 DONE = {
     Kind.AUTHORIZE: gettext_lazy("The amount is held on the shopper's card."),
-    Kind.CAPTURE: gettext_lazy("The amount is taken from the shopper's card. CyberSource passes it on to the bank."),
+    Kind.CAPTURE: gettext_lazy("The amount is captured from the shopper's card. CyberSource passes it on to the bank."),
     Kind.REFUND: gettext_lazy(
         "The refund waits for the next batch to the bank. The shopper sees it some days later; if the bank refuses it, "
         "that shows later still."
     ),
     Kind.VOID: gettext_lazy("It was stopped before it reached the bank."),
-    Kind.REVERSE: gettext_lazy("The hold is given back. The shopper's bank may show it for some days."),
+    Kind.REVERSE: gettext_lazy("The hold is released. The shopper's bank may show it for some days."),
     Kind.ACCEPT_REVIEW: gettext_lazy("The payment is accepted and counts towards the order."),
     Kind.REJECT_REVIEW: gettext_lazy("The payment is rejected and counts no more."),
 }
@@ -47,12 +47,12 @@ ENDINGS = {
     State.SENT: OperationText(
         tone="info",
         title=gettext_lazy("Under way"),
-        what=gettext_lazy("CyberSource has been asked, and has not answered yet."),
-        advice=gettext_lazy("Look again in a minute. Do not ask for it another time."),
+        what=gettext_lazy("The request was sent to CyberSource, which has not answered yet."),
+        advice=gettext_lazy("Look again in a minute. Do not request it a second time."),
     ),
     State.UNKNOWN: OperationText(
         tone="danger",
-        title=gettext_lazy("Nobody knows yet whether it was done"),
+        title=gettext_lazy("Outcome not known yet"),
         what=gettext_lazy("No clear answer came. It is being looked up at CyberSource."),
         advice=gettext_lazy(
             "Do not try it again, here or in the Business Center. What it is about is set aside until its outcome is "
@@ -61,10 +61,10 @@ ENDINGS = {
     ),
     State.LAPSING: OperationText(
         tone="warning",
-        title=gettext_lazy("The hold is left to end by itself"),
+        title=gettext_lazy("The hold is left to lapse at the bank"),
         what=gettext_lazy(
-            "The processor does not release a part of a hold. The shop takes no more of it, and the bank frees it in "
-            "its own time, usually within some days."
+            "The processor does not release a part of a hold. The shop captures no more of it, and the bank "
+            "releases it automatically, usually within some days."
         ),
         advice=gettext_lazy("Nothing to do. If the shopper asks: nothing more is charged."),
     ),
@@ -82,21 +82,23 @@ ENDINGS = {
         tone="warning",
         title=gettext_lazy("Not sent: nothing was done"),
         what=gettext_lazy("CyberSource was not reached, or knows nothing of it. No money was moved."),
-        advice=gettext_lazy("Try it again. If it happens again, tell whoever runs the shop."),
+        advice=gettext_lazy("Try it again. If it happens again, tell the shop's developers."),
     ),
     State.UNDONE: OperationText(
         tone="secondary",
-        title=gettext_lazy("Taken back"),
+        title=gettext_lazy("Undone"),
         what=gettext_lazy(
-            "Its outcome could not be found out, so CyberSource was asked to undo whatever it did. No money was moved."
+            "Its outcome could not be determined, so CyberSource was asked to undo it. No money was moved."
         ),
-        advice=gettext_lazy("It may be asked for again."),
+        advice=gettext_lazy("It may be requested again."),
     ),
     State.DROPPED: OperationText(
         tone="secondary",
-        title=gettext_lazy("Not asked any more"),
-        what=gettext_lazy("It was to follow on another step, and could not any more. CyberSource was not asked."),
-        advice=gettext_lazy("Look at the payment, and ask for what is left of it."),
+        title=gettext_lazy("Dropped"),
+        what=gettext_lazy(
+            "It depended on an earlier step, and was no longer possible. Nothing was sent to CyberSource."
+        ),
+        advice=gettext_lazy("Look at the payment, and request what is left of it."),
     ),
 }
 
@@ -105,7 +107,7 @@ ENDINGS = {
 DECIDED_OTHERWISE = OperationText(
     tone="warning",
     title=gettext_lazy("Another reviewer was quicker"),
-    what=gettext_lazy("The payment had been decided a moment before. That decision stands, and is recorded here."),
+    what=gettext_lazy("The payment had been decided a moment before. That decision counts, and is recorded here."),
     advice=gettext_lazy("Look at the order: it went the way of that decision."),
 )
 
@@ -129,11 +131,11 @@ def if_recorded(operation: PaymentOperation, took_effect: bool) -> list[str]:
     if not took_effect:
         return [
             _("It did not take effect: no money was moved by it."),
-            _("What it was about is free again. It may be asked for again, here: then it is done."),
+            _("What it was about is free again. It may be requested again, here: it is then sent."),
         ]
     return [
         _("It took effect. %(what)s") % {"what": DONE[Kind(operation.kind)]},
-        _("The shop's books, and the order, follow. CyberSource is not asked to do anything."),
+        _("The shop's books and the order are updated. Nothing is sent to CyberSource."),
     ]
 
 

@@ -45,8 +45,8 @@ TITLES = {
     OperationButton.CAPTURE: _("Capture"),
     OperationButton.REFUND: _("Refund"),
     OperationButton.VOID: _("Void"),
-    OperationButton.REVERSE: _("Give the hold back"),
-    OperationButton.GIVE_BACK: _("Give money back"),
+    OperationButton.REVERSE: _("Release authorization"),
+    OperationButton.GIVE_BACK: _("Cancel or refund"),
     OperationButton.ACCEPT_REVIEW: _("Accept the payment"),
     OperationButton.REJECT_REVIEW: _("Reject the payment"),
 }
@@ -207,8 +207,8 @@ class OperationPreview:
         if self.act != OperationButton.REJECT_REVIEW:
             return []
         if "rejected" in conf.auto_reverse and conf.has_rest:
-            return [gettext("The hold on the shopper's card is then given back by itself.")]
-        return [gettext("The hold stays on the shopper's card until you give it back.")]
+            return [gettext("The hold on the shopper's card is then released automatically.")]
+        return [gettext("The hold stays on the shopper's card until you release it.")]
 
     def part(self, wish: OperationInput) -> dict[str, Any]:
         """The arguments that say how much is given back: none of them for all of it, which may be voided."""

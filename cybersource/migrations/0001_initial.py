@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
                 (
                     "amount",
                     models.DecimalField(
-                        blank=True, decimal_places=3, max_digits=15, null=True, verbose_name="Amount asked"
+                        blank=True, decimal_places=3, max_digits=15, null=True, verbose_name="Requested amount"
                     ),
                 ),
                 (
@@ -120,7 +120,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("processed", "Processed"),
                             ("refused", "Refused: nothing was done"),
-                            ("unknown", "Unknown: it may have been done"),
+                            ("unknown", "Unknown: it may have taken effect"),
                             ("not-sent", "Not sent"),
                         ],
                         max_length=16,
@@ -162,7 +162,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("received", "Received, not yet acted on"),
                             ("settled", "Took effect"),
-                            ("repeated", "Told again, nothing to do"),
+                            ("repeated", "Duplicate, no effect"),
                             ("superseded", "Too late to change anything"),
                             ("refused", "Fits no attempt of ours"),
                             ("sent", "Sent over REST"),
@@ -243,7 +243,7 @@ class Migration(migrations.Migration):
                     "language",
                     models.CharField(
                         blank=True,
-                        help_text="In which the shopper checked out and is told of the payment.",
+                        help_text="In which the shopper checked out and reads about the payment.",
                         max_length=16,
                         verbose_name="Language",
                     ),
@@ -292,7 +292,7 @@ class Migration(migrations.Migration):
                             ("failed", "Not processed"),
                             ("replaced", "Replaced by another attempt"),
                             ("expired", "No answer came"),
-                            ("reversed", "Authorized, and given back"),
+                            ("reversed", "Authorization released"),
                         ],
                         default="open",
                         max_length=16,
@@ -314,7 +314,7 @@ class Migration(migrations.Migration):
                             ("closed-order", "A charge on an order that no longer waits for payment"),
                             ("late-charge", "A charge for an attempt that had ended without an answer"),
                             ("orphan", "A charge that answers no payment of this shop"),
-                            ("misfit", "A charge that differs from what the shop asked"),
+                            ("misfit", "A charge that differs from what the shop requested"),
                             ("no-answer", "No clear answer came, and the card may have been charged"),
                             ("unpaid-rest", "Part of the order is paid or may be, and the rest was never paid"),
                             ("unrecorded", "An answer came and could not be recorded"),
@@ -322,9 +322,9 @@ class Migration(migrations.Migration):
                                 "hold-left",
                                 "A payment was rejected after the bank had approved it, so its hold may remain",
                             ),
-                            ("unknown-operation", "Nobody could find out whether money was moved"),
-                            ("waiting-operation", "What is to be done waits: it could not be sent yet"),
-                            ("given-back-in-part", "Only a part of what was to go back went back"),
+                            ("unknown-operation", "It could not be determined whether money was moved"),
+                            ("waiting-operation", "An operation is waiting: it could not be sent yet"),
+                            ("given-back-in-part", "Only part of what was to be cancelled or refunded was"),
                             ("drift", "CyberSource's books and the shop's differ"),
                             ("short", "Taken up again after a decline, and others have got what it had released"),
                         ],
@@ -422,7 +422,7 @@ class Migration(migrations.Migration):
                             ("capture", "Capture"),
                             ("refund", "Refund"),
                             ("void", "Void"),
-                            ("reverse", "Reverse"),
+                            ("reverse", "Release authorization"),
                             ("accept-review", "Accept the review"),
                             ("reject-review", "Reject the review"),
                         ],
@@ -434,7 +434,7 @@ class Migration(migrations.Migration):
                     "state",
                     models.CharField(
                         choices=[
-                            ("queued", "Waits to be sent"),
+                            ("queued", "Waiting to be sent"),
                             ("sent", "Under way"),
                             ("unknown", "Outcome unknown"),
                             ("done", "Done"),
@@ -442,8 +442,8 @@ class Migration(migrations.Migration):
                             ("declined", "Declined"),
                             ("refused", "Refused: nothing was done"),
                             ("not-sent", "Not sent"),
-                            ("undone", "Taken back, since its outcome could not be known"),
-                            ("dropped", "Not asked any more"),
+                            ("undone", "Undone, since its outcome could not be determined"),
+                            ("dropped", "Dropped"),
                         ],
                         default="sent",
                         max_length=16,
@@ -479,7 +479,7 @@ class Migration(migrations.Migration):
                     "is_sale",
                     models.BooleanField(
                         default=False,
-                        help_text="An authorization that takes the money at once.",
+                        help_text="An authorization that captures the money at once.",
                         verbose_name="Sale",
                     ),
                 ),
@@ -498,19 +498,19 @@ class Migration(migrations.Migration):
                     "is_automatic",
                     models.BooleanField(
                         default=False,
-                        help_text="Asked by nobody: CYBERSOURCE_AUTO_REVERSE.",
+                        help_text="Requested automatically: CYBERSOURCE_AUTO_REVERSE.",
                         verbose_name="By the shop itself",
                     ),
                 ),
                 ("reason", models.CharField(blank=True, max_length=255, verbose_name="Reason")),
                 ("reference", models.CharField(blank=True, max_length=64, verbose_name="Shop's reference")),
-                ("user_name", models.CharField(blank=True, max_length=150, verbose_name="Asked by, by name")),
+                ("user_name", models.CharField(blank=True, max_length=150, verbose_name="Requested by (name)")),
                 (
                     "key",
                     models.CharField(
                         blank=True,
                         help_text=(
-                            "Whoever asks again under the same key is told of this operation, and nothing is sent."
+                            "A request that repeats the key is answered with this operation, and nothing is sent."
                         ),
                         max_length=64,
                         null=True,
@@ -523,8 +523,8 @@ class Migration(migrations.Migration):
                     models.JSONField(
                         blank=True,
                         default=dict,
-                        help_text="The same key has to ask the same.",
-                        verbose_name="What was asked",
+                        help_text="The same key must come with the same request.",
+                        verbose_name="What was requested",
                     ),
                 ),
                 (
@@ -568,7 +568,7 @@ class Migration(migrations.Migration):
                 ("message", models.CharField(blank=True, max_length=255, verbose_name="Message")),
                 (
                     "date_created",
-                    models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name="Asked"),
+                    models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name="Requested"),
                 ),
                 ("date_sent", models.DateTimeField(blank=True, null=True, verbose_name="Sent")),
                 ("look_ups", models.PositiveSmallIntegerField(default=0, verbose_name="Times looked up")),
@@ -580,7 +580,7 @@ class Migration(migrations.Migration):
                 ("date_settled", models.DateTimeField(blank=True, null=True, verbose_name="Ended")),
                 (
                     "resolved_by_name",
-                    models.CharField(blank=True, max_length=150, verbose_name="Outcome recorded by, by name"),
+                    models.CharField(blank=True, max_length=150, verbose_name="Outcome recorded by (name)"),
                 ),
                 (
                     "resolution",
@@ -665,7 +665,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",
                         to=settings.AUTH_USER_MODEL,
-                        verbose_name="Asked by",
+                        verbose_name="Requested by",
                     ),
                 ),
                 (
@@ -722,7 +722,7 @@ class Migration(migrations.Migration):
                             ("closed-order", "A charge on an order that no longer waits for payment"),
                             ("late-charge", "A charge for an attempt that had ended without an answer"),
                             ("orphan", "A charge that answers no payment of this shop"),
-                            ("misfit", "A charge that differs from what the shop asked"),
+                            ("misfit", "A charge that differs from what the shop requested"),
                             ("no-answer", "No clear answer came, and the card may have been charged"),
                             ("unpaid-rest", "Part of the order is paid or may be, and the rest was never paid"),
                             ("unrecorded", "An answer came and could not be recorded"),
@@ -730,9 +730,9 @@ class Migration(migrations.Migration):
                                 "hold-left",
                                 "A payment was rejected after the bank had approved it, so its hold may remain",
                             ),
-                            ("unknown-operation", "Nobody could find out whether money was moved"),
-                            ("waiting-operation", "What is to be done waits: it could not be sent yet"),
-                            ("given-back-in-part", "Only a part of what was to go back went back"),
+                            ("unknown-operation", "It could not be determined whether money was moved"),
+                            ("waiting-operation", "An operation is waiting: it could not be sent yet"),
+                            ("given-back-in-part", "Only part of what was to be cancelled or refunded was"),
                             ("drift", "CyberSource's books and the shop's differ"),
                             ("short", "Taken up again after a decline, and others have got what it had released"),
                         ],
@@ -766,7 +766,7 @@ class Migration(migrations.Migration):
                 ),
                 ("date_created", models.DateTimeField(default=django.utils.timezone.now, verbose_name="Found")),
                 ("date_cleared", models.DateTimeField(blank=True, null=True, verbose_name="Cleared")),
-                ("cleared_by_name", models.CharField(blank=True, max_length=150, verbose_name="Cleared by, by name")),
+                ("cleared_by_name", models.CharField(blank=True, max_length=150, verbose_name="Cleared by (name)")),
                 ("reason", models.CharField(blank=True, max_length=255, verbose_name="Reason")),
                 (
                     "cleared_by_operation",
@@ -854,7 +854,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         choices=[("customer", "Customer"), ("legacyToken", "Legacy token")],
                         default="",
-                        help_text="Empty until the token was first used over REST: its looks do not tell.",
+                        help_text="Empty until the token was first used over REST: its form does not show it.",
                         max_length=24,
                         verbose_name="Kind",
                     ),
@@ -989,7 +989,7 @@ class Migration(migrations.Migration):
                 (
                     "payload",
                     models.JSONField(
-                        default=dict, help_text="The update as it was understood.", verbose_name="What it told"
+                        default=dict, help_text="The update as it was understood.", verbose_name="What it reported"
                     ),
                 ),
                 (
@@ -998,7 +998,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("waiting", "Waits for its transaction"),
                             ("recorded", "Took effect"),
-                            ("repeated", "Told again, nothing to do"),
+                            ("repeated", "Duplicate, no effect"),
                             ("noted", "Stored, changes nothing"),
                             ("conflicting", "Against what was decided before: noted, nothing changed"),
                             ("foreign", "Belongs to another merchant"),
@@ -1112,10 +1112,10 @@ class Migration(migrations.Migration):
                         choices=[
                             ("received", "Received, not yet looked up"),
                             ("handled", "Looked up"),
-                            ("repeated", "Told again, nothing to do"),
+                            ("repeated", "Duplicate, no effect"),
                             ("noted", "Stored, changes nothing"),
                             ("failed", "Could not be looked up yet"),
-                            ("refused", "Not believed"),
+                            ("refused", "Not authentic"),
                         ],
                         default="received",
                         max_length=16,

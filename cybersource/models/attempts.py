@@ -48,7 +48,7 @@ class PaymentAttempt(models.Model):
         _("Language"),
         max_length=16,
         blank=True,
-        help_text=_("In which the shopper checked out and is told of the payment."),
+        help_text=_("In which the shopper checked out and reads about the payment."),
     )
     session_hash = models.CharField(
         _("Session hash"), max_length=64, blank=True, help_text=_("Hash of a random value in the shopper's session.")

@@ -77,7 +77,7 @@ class AttentionItem(models.Model):
         related_name="+",
         verbose_name=_("Cleared by"),
     )
-    cleared_by_name = models.CharField(_("Cleared by, by name"), max_length=150, blank=True)
+    cleared_by_name = models.CharField(_("Cleared by (name)"), max_length=150, blank=True)
     reason = models.CharField(_("Reason"), max_length=255, blank=True)
 
     class Meta:

@@ -25,7 +25,7 @@ class AttemptState(models.TextChoices):
     FAILED = "failed", _("Not processed")
     REPLACED = "replaced", _("Replaced by another attempt")
     EXPIRED = "expired", _("No answer came")
-    REVERSED = "reversed", _("Authorized, and given back")
+    REVERSED = "reversed", _("Authorization released")
 
 
 #: States in which the shopper may still be sent, or may still be at, CyberSource.
@@ -45,14 +45,14 @@ class Attention(models.TextChoices):
     CLOSED_ORDER = "closed-order", _("A charge on an order that no longer waits for payment")
     LATE_CHARGE = "late-charge", _("A charge for an attempt that had ended without an answer")
     ORPHAN = "orphan", _("A charge that answers no payment of this shop")
-    MISFIT = "misfit", _("A charge that differs from what the shop asked")
+    MISFIT = "misfit", _("A charge that differs from what the shop requested")
     NO_ANSWER = "no-answer", _("No clear answer came, and the card may have been charged")
     UNPAID_REST = "unpaid-rest", _("Part of the order is paid or may be, and the rest was never paid")
     UNRECORDED = "unrecorded", _("An answer came and could not be recorded")
     HOLD_LEFT = "hold-left", _("A payment was rejected after the bank had approved it, so its hold may remain")
-    UNKNOWN_OPERATION = "unknown-operation", _("Nobody could find out whether money was moved")
-    WAITING_OPERATION = "waiting-operation", _("What is to be done waits: it could not be sent yet")
-    GIVEN_BACK_IN_PART = "given-back-in-part", _("Only a part of what was to go back went back")
+    UNKNOWN_OPERATION = "unknown-operation", _("It could not be determined whether money was moved")
+    WAITING_OPERATION = "waiting-operation", _("An operation is waiting: it could not be sent yet")
+    GIVEN_BACK_IN_PART = "given-back-in-part", _("Only part of what was to be cancelled or refunded was")
     DRIFT = "drift", _("CyberSource's books and the shop's differ")
     SHORT = "short", _("Taken up again after a decline, and others have got what it had released")
 
@@ -62,7 +62,7 @@ WAITS_FOR_STAFF = (Attention.NO_ANSWER, Attention.UNPAID_REST)
 
 
 class OperationState(models.TextChoices):
-    QUEUED = "queued", _("Waits to be sent")
+    QUEUED = "queued", _("Waiting to be sent")
     SENT = "sent", _("Under way")
     UNKNOWN = "unknown", _("Outcome unknown")
     DONE = "done", _("Done")
@@ -70,8 +70,8 @@ class OperationState(models.TextChoices):
     DECLINED = "declined", _("Declined")
     REFUSED = "refused", _("Refused: nothing was done")
     NOT_SENT = "not-sent", _("Not sent")
-    UNDONE = "undone", _("Taken back, since its outcome could not be known")
-    DROPPED = "dropped", _("Not asked any more")
+    UNDONE = "undone", _("Undone, since its outcome could not be determined")
+    DROPPED = "dropped", _("Dropped")
 
 
 #: States in which an operation may still move money. What it is about counts as moved until that is known.

@@ -25,7 +25,7 @@ class CyberSourceReply(models.Model):
     class Result(models.TextChoices):
         RECEIVED = "received", _("Received, not yet acted on")
         SETTLED = "settled", _("Took effect")
-        REPEATED = "repeated", _("Told again, nothing to do")
+        REPEATED = "repeated", _("Duplicate, no effect")
         SUPERSEDED = "superseded", _("Too late to change anything")
         REFUSED = "refused", _("Fits no attempt of ours")
         SENT = "sent", _("Sent over REST")
@@ -34,7 +34,7 @@ class CyberSourceReply(models.Model):
     class RestOutcome(models.TextChoices):
         PROCESSED = "processed", _("Processed")
         REFUSED = "refused", _("Refused: nothing was done")
-        UNKNOWN = "unknown", _("Unknown: it may have been done")
+        UNKNOWN = "unknown", _("Unknown: it may have taken effect")
         NOT_SENT = "not-sent", _("Not sent")
 
     reply_type = models.CharField(_("Came by"), max_length=16, choices=ReplyType.choices)
@@ -85,7 +85,7 @@ class CyberSourceReply(models.Model):
     transaction_type = models.CharField(_("Transaction type"), max_length=60, blank=True)
     transaction_uuid = models.CharField(_("Transaction UUID"), max_length=50, blank=True)
     reference_number = models.CharField(_("Reference number"), max_length=50, blank=True)
-    amount = models.DecimalField(_("Amount asked"), max_digits=15, decimal_places=3, null=True, blank=True)
+    amount = models.DecimalField(_("Requested amount"), max_digits=15, decimal_places=3, null=True, blank=True)
     auth_amount = models.DecimalField(_("Amount approved"), max_digits=15, decimal_places=3, null=True, blank=True)
     currency = models.CharField(_("Currency"), max_length=3, blank=True)
     auth_code = models.CharField(_("Authorization code"), max_length=16, blank=True)

@@ -33,7 +33,7 @@ class PaymentOperation(models.Model):
         CAPTURE = "capture", _("Capture")
         REFUND = "refund", _("Refund")
         VOID = "void", _("Void")
-        REVERSE = "reverse", _("Reverse")
+        REVERSE = "reverse", _("Release authorization")
         ACCEPT_REVIEW = "accept-review", _("Accept the review")
         REJECT_REVIEW = "reject-review", _("Reject the review")
 
@@ -91,7 +91,7 @@ class PaymentOperation(models.Model):
     )
     is_last = models.BooleanField(_("Last capture"), default=True)
     is_sale = models.BooleanField(
-        _("Sale"), default=False, help_text=_("An authorization that takes the money at once.")
+        _("Sale"), default=False, help_text=_("An authorization that captures the money at once.")
     )
     plan = models.CharField(
         _("Plan"),
@@ -102,7 +102,7 @@ class PaymentOperation(models.Model):
     )
     position = models.PositiveSmallIntegerField(_("Step of the plan"), default=0)
     is_automatic = models.BooleanField(
-        _("By the shop itself"), default=False, help_text=_("Asked by nobody: CYBERSOURCE_AUTO_REVERSE.")
+        _("By the shop itself"), default=False, help_text=_("Requested automatically: CYBERSOURCE_AUTO_REVERSE.")
     )
     reason = models.CharField(_("Reason"), max_length=255, blank=True)
     reference = models.CharField(_("Shop's reference"), max_length=64, blank=True)
@@ -112,19 +112,19 @@ class PaymentOperation(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        verbose_name=_("Asked by"),
+        verbose_name=_("Requested by"),
     )
-    user_name = models.CharField(_("Asked by, by name"), max_length=150, blank=True)
+    user_name = models.CharField(_("Requested by (name)"), max_length=150, blank=True)
     key = models.CharField(
         _("Idempotency key"),
         max_length=64,
         unique=True,
         null=True,
         blank=True,
-        help_text=_("Whoever asks again under the same key is told of this operation, and nothing is sent."),
+        help_text=_("A request that repeats the key is answered with this operation, and nothing is sent."),
     )
     asked = models.JSONField(
-        _("What was asked"), default=dict, blank=True, help_text=_("The same key has to ask the same.")
+        _("What was requested"), default=dict, blank=True, help_text=_("The same key must come with the same request.")
     )
     merchant_id = models.CharField(_("Merchant ID"), max_length=64, blank=True, default=merchant_now)
     environment = models.CharField(_("Environment"), max_length=16, blank=True, default=environment_now)
@@ -145,7 +145,7 @@ class PaymentOperation(models.Model):
         related_name="+",
         verbose_name=_("Settled by"),
     )
-    date_created = MomentField(_("Asked"), default=timezone.now, db_index=True)
+    date_created = MomentField(_("Requested"), default=timezone.now, db_index=True)
     date_sent = MomentField(_("Sent"), null=True, blank=True)
     look_ups = models.PositiveSmallIntegerField(_("Times looked up"), default=0)
     date_looked_up = MomentField(_("Last looked up"), null=True, blank=True)
@@ -159,7 +159,7 @@ class PaymentOperation(models.Model):
         related_name="+",
         verbose_name=_("Outcome recorded by"),
     )
-    resolved_by_name = models.CharField(_("Outcome recorded by, by name"), max_length=150, blank=True)
+    resolved_by_name = models.CharField(_("Outcome recorded by (name)"), max_length=150, blank=True)
     resolution = models.CharField(
         _("What was found"), max_length=255, blank=True, help_text=_("By staff, in the CyberSource Business Center.")
     )

@@ -42,7 +42,7 @@ class ReviewNotificationUpdate(models.Model):
     class State(models.TextChoices):
         WAITING = "waiting", _("Waits for its transaction")
         RECORDED = "recorded", _("Took effect")
-        REPEATED = "repeated", _("Told again, nothing to do")
+        REPEATED = "repeated", _("Duplicate, no effect")
         NOTED = "noted", _("Stored, changes nothing")
         CONFLICTING = "conflicting", _("Against what was decided before: noted, nothing changed")
         FOREIGN = "foreign", _("Belongs to another merchant")
@@ -56,7 +56,7 @@ class ReviewNotificationUpdate(models.Model):
     request_id = models.CharField(_("Request ID"), max_length=64, blank=True, db_index=True)
     decision = models.CharField(_("Decision"), max_length=64, blank=True)
     reviewer = models.CharField(_("Reviewer"), max_length=255, blank=True)
-    payload = models.JSONField(_("What it told"), default=dict, help_text=_("The update as it was understood."))
+    payload = models.JSONField(_("What it reported"), default=dict, help_text=_("The update as it was understood."))
     state = models.CharField(_("State"), max_length=16, choices=State.choices, default=State.WAITING)
     transaction = models.ForeignKey(
         "payment.Transaction",

@@ -30,7 +30,7 @@ class PaymentToken(models.Model):
         choices=Kind.choices,
         blank=True,
         default="",
-        help_text=_("Empty until the token was first used over REST: its looks do not tell."),
+        help_text=_("Empty until the token was first used over REST: its form does not show it."),
     )
     masked_card_number = models.CharField(_("Card"), max_length=25, blank=True)
     card_type = models.CharField(_("Card type"), max_length=10, blank=True)

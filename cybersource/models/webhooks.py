@@ -15,10 +15,10 @@ class WebhookDelivery(models.Model):
     class State(models.TextChoices):
         RECEIVED = "received", _("Received, not yet looked up")
         HANDLED = "handled", _("Looked up")
-        REPEATED = "repeated", _("Told again, nothing to do")
+        REPEATED = "repeated", _("Duplicate, no effect")
         NOTED = "noted", _("Stored, changes nothing")
         FAILED = "failed", _("Could not be looked up yet")
-        REFUSED = "refused", _("Not believed")
+        REFUSED = "refused", _("Not authentic")
 
     event_type = models.CharField(_("Event"), max_length=100, blank=True)
     product_id = models.CharField(_("Product"), max_length=64, blank=True)

@@ -253,7 +253,9 @@ def meant_to_go_back(
         return payment.authorization
     found = meant(Kind.REFUND, payment, transaction_id)
     if is_part and found.txn_type != Transaction.DEBIT:
-        raise refused("not-possible", _("Only a part of a capture can go back. The rest goes back whole."))
+        raise refused(
+            "not-possible", _("Only a part of a capture can be refunded. What is merely authorized is released whole.")
+        )
     if amount is not None and (problems := tuple(rules.amount_problems(Kind.REFUND, payment, found, amount, ""))):
         raise InvalidOperation(*problems)
     return found

@@ -173,13 +173,15 @@ def explain(kind: Kind, payment: PaymentBalance, on: Any, amount: Decimal, *, is
     words = {"amount": f"{format_amount(amount, payment.currency)} {payment.currency}"}
     match kind:
         case Kind.CAPTURE if amount >= payment.left_to_capture:
-            return _("%(amount)s are taken from the shopper's card, which is all that is held.") % words
+            return _("%(amount)s are captured from the shopper's card, which is all that is held.") % words
         case Kind.CAPTURE if is_last:
             rest = payment.left_to_capture - amount
             words["rest"] = f"{format_amount(rest, payment.currency)} {payment.currency}"
-            return _("%(amount)s are taken from the shopper's card. The other %(rest)s will not be taken.") % words
+            return (
+                _("%(amount)s are captured from the shopper's card. The other %(rest)s will not be captured.") % words
+            )
         case Kind.CAPTURE:
-            return _("%(amount)s are taken from the shopper's card now. More can be taken later.") % words
+            return _("%(amount)s are captured from the shopper's card now. More can be captured later.") % words
         case Kind.REFUND:
             return (
                 _(
@@ -195,8 +197,8 @@ def explain(kind: Kind, payment: PaymentBalance, on: Any, amount: Decimal, *, is
         case Kind.REVERSE if amount < on.amount:
             return (
                 _(
-                    "%(amount)s that are still held on the card will not be taken. Where the bank cannot release "
-                    "a part, the hold ends by itself, usually within some days."
+                    "%(amount)s that are still held on the card will not be captured. Where the bank cannot "
+                    "release a part, the hold lapses automatically, usually within some days."
                 )
                 % words
             )

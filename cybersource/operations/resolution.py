@@ -158,14 +158,14 @@ def why_not(operation: PaymentOperation, *, at: datetime | None = None) -> Probl
         return Problem(code="wrong-state", field="", message=message)
     begun = operation.date_looked_up if operation.is_being_looked_up else None
     if begun is not None and at - begun < found.LEASE:
-        message = _("It is being looked up at CyberSource at this moment. Look again in some minutes.")
+        message = _("It is being looked up at CyberSource right now. Look again in some minutes.")
         return Problem(code="under-way", field="", message=message)
     kind = Attention.WAITING_OPERATION if operation.state == State.QUEUED else Attention.UNKNOWN_OPERATION
     is_asked = items(operation).filter(kind=kind).exists()
     age = at - (operation.date_sent or operation.date_created)
     if is_asked or (operation.state != State.QUEUED and age >= found.LISTED_AFTER):
         return None
-    message = _("It may still end by itself. Staff are asked about it once nobody can find out how it ended.")
+    message = _("It may still end automatically. Staff can record its outcome once it cannot be looked up.")
     return Problem(code="under-way", field="", message=message)
 
 
@@ -179,7 +179,7 @@ def check(operation: PaymentOperation, finding: Finding) -> FoundTransaction | N
         raise InvalidOperation(problem)
     looked = look_up(operation, finding.transaction_id) if finding.transaction_id else None
     if looked is not None and contradicts(operation, looked.answer):
-        message = _("CyberSource says that this transaction is another one: not the same amount, payment or kind.")
+        message = _("CyberSource reports another transaction under this id: not the same amount, payment or kind.")
         raise InvalidOperation(other(message))
     return looked
 
@@ -188,9 +188,9 @@ def id_problem(operation: PaymentOperation, finding: Finding) -> Problem | None:
     """Why the transaction id cannot be that of an operation's effect; None when it can."""
     told = finding.transaction_id
     if not finding.took_effect or operation.kind in kinds.DECISIONS:
-        return other(_("What did not take effect has no transaction id.")) if told else None
+        return other(_("What did not take effect has no transaction ID.")) if told else None
     if not TRANSACTION_ID.fullmatch(told):
-        return other(_("Write CyberSource's transaction id: 22 digits, as the Business Center shows it."))
+        return other(_("Enter CyberSource's transaction ID: 22 digits, as the Business Center shows it."))
     others = PaymentOperation.objects.filter(request_id=told).exclude(pk=operation.pk)
     if Transaction.objects.filter(reference=told).exists() or others.exists():
         return other(_("This transaction is in the shop's books already, as something else."))

@@ -217,10 +217,10 @@ def record_failure(operation: PaymentOperation) -> None:
 def in_words(operation: PaymentOperation) -> str:
     """The note on the order: who asked what, why, and how it ended."""
     ending = {
-        State.UNKNOWN: _("Nobody knows yet whether it was done. It is being looked up; do not try it again."),
+        State.UNKNOWN: _("Its outcome is not known yet. It is being looked up; do not try it again."),
         State.NOT_SENT: _("It never reached CyberSource, and nothing was done. It may be tried again."),
     }.get(State(operation.state), operation.get_state_display())
-    message = _("%(what)s %(amount)s %(currency)s (%(number)s), asked by %(user)s. %(ending)s") % {
+    message = _("%(what)s %(amount)s %(currency)s (%(number)s), requested by %(user)s. %(ending)s") % {
         "what": operation.get_kind_display(),
         "amount": format_amount(operation.amount, operation.currency),
         "currency": operation.currency,

@@ -121,8 +121,8 @@ STANDINGS = {
     TransactionStatus.REJECTED: gettext_lazy("rejected by a reviewer"),
     TransactionStatus.PART_CAPTURED: gettext_lazy("captured in part"),
     TransactionStatus.FULLY_CAPTURED: gettext_lazy("captured"),
-    TransactionStatus.REVERSED: gettext_lazy("given back"),
-    TransactionStatus.CAPTURED: gettext_lazy("taken"),
+    TransactionStatus.REVERSED: gettext_lazy("released"),
+    TransactionStatus.CAPTURED: gettext_lazy("captured"),
     TransactionStatus.PART_REFUNDED: gettext_lazy("refunded in part"),
     TransactionStatus.REFUNDED: gettext_lazy("refunded"),
     TransactionStatus.REFUND: gettext_lazy("refunded"),
@@ -199,7 +199,7 @@ def check(
         or transaction.txn_type not in rule.acts_on
         or not is_id(transaction.reference)
     ):
-        message = _("“%(operation)s” cannot be asked of this transaction.")
+        message = _("“%(operation)s” is not possible for this transaction.")
         return [Problem(code="not-possible", field="transaction", message=message % {"operation": kind.label})]
     if seen and seen != payment.version:
         message = _("Something happened to this payment since you looked. Look at it again, then decide.")
@@ -207,7 +207,7 @@ def check(
     if waits_for := payment.blocked(kind, transaction):
         return [under_way(waits_for)]
     if standing not in rule.allowed:
-        message = _("“%(operation)s” cannot be asked of what is %(standing)s.")
+        message = _("“%(operation)s” is not possible while the transaction is %(standing)s.")
         words = {"standing": STANDINGS[standing], "operation": kind.label}
         return [Problem(code="wrong-state", field="transaction", message=message % words)]
     return [

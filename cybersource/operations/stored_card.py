@@ -86,7 +86,7 @@ def authorize(
     service.refuse_in_transaction()
     service.require_rest()
     if token.owner_id not in (None, order.user_id):
-        message = _("“%(operation)s” cannot be asked of this transaction.") % {"operation": Kind.AUTHORIZE.label}
+        message = _("“%(operation)s” is not possible for this transaction.") % {"operation": Kind.AUTHORIZE.label}
         raise InvalidOperation(Problem(code="not-possible", field="token", message=message))
 
     def begin_it() -> PendingAuthorization:

@@ -37,58 +37,59 @@ Order = get_model("order", "Order")
 #: What staff should do about it.
 ADVICE = {
     Attention.EXTRA_CHARGE: gettext_lazy(
-        "Reverse it, here or in the CyberSource Business Center, unless both were meant."
+        "Cancel or refund it, here or in the CyberSource Business Center, unless both were meant."
     ),
     Attention.EXCESS_CHARGE: gettext_lazy(
-        "Reverse it, here or in the CyberSource Business Center, unless both were meant."
+        "Cancel or refund it, here or in the CyberSource Business Center, unless both were meant."
     ),
     Attention.REPLACED_CHARGE: gettext_lazy(
-        "Check that the amount is what the order asks for; reverse it if it is not."
+        "Check that the amount is what the order asks for; cancel or refund it if it is not."
     ),
     Attention.AFTER_DECLINE: gettext_lazy(
-        "The shopper may have been told it failed. Check before it is reversed or kept."
+        "The shopper may have read that it failed. Check before you keep, cancel or refund it."
     ),
-    Attention.PARTIAL: gettext_lazy("The order is not paid by it. Reverse it, or collect the rest by other means."),
+    Attention.PARTIAL: gettext_lazy("The order is not paid by it. Release it, or collect the rest by other means."),
     Attention.KEPT_AUTHORIZATION: gettext_lazy(
-        "It pays for nothing any more. Reverse or refund it, here or in the CyberSource Business Center."
+        "It pays for nothing any more. Cancel or refund it, here or in the CyberSource Business Center."
     ),
     Attention.CLOSED_ORDER: gettext_lazy(
-        "Reverse it, here or in the CyberSource Business Center, or reopen the order."
+        "Cancel or refund it, here or in the CyberSource Business Center, or reopen the order."
     ),
     Attention.LATE_CHARGE: gettext_lazy(
-        "The shopper may have paid another way meanwhile. Check that the order is paid once, then keep or reverse it."
+        "The shopper may have paid another way meanwhile. Check that the order is paid once, then keep, cancel "
+        "or refund it."
     ),
     Attention.ORPHAN: gettext_lazy(
-        "It paid for nothing here. Look the transaction up in the CyberSource Business Center: another shop or a test "
-        "may use the same profile. Reverse it if it belongs to no order."
+        "It paid for nothing here. Look the transaction up in the CyberSource Business Center: another shop or "
+        "a test may use the same profile. Cancel or refund it if it belongs to no order."
     ),
     Attention.MISFIT: gettext_lazy(
-        "It paid for nothing here. Look the transaction up in the CyberSource Business Center and reverse it if it "
-        "holds money."
+        "It paid for nothing here. Look the transaction up in the CyberSource Business Center and cancel or "
+        "refund it if it holds or captured money."
     ),
     Attention.NO_ANSWER: gettext_lazy(
-        "Look the reference number up in the CyberSource Business Center. If there is a charge, book it by hand or "
-        "reverse it; if there is none, the order can be given up."
+        "Look the reference number up in the CyberSource Business Center. If there is a charge, book it by "
+        "hand, or cancel or refund it; if there is none, the order can be given up."
     ),
     Attention.UNPAID_REST: gettext_lazy(
-        "Collect the rest by other means, or reverse what is held and cancel the order."
+        "Collect the rest by other means, or release what is held and cancel the order."
     ),
     Attention.UNRECORDED: gettext_lazy(
-        "Ask whoever runs the shop to run the command cybersource_reprocess, and to read the error log."
+        "Ask the shop's developers to run the command cybersource_reprocess, and to read the error log."
     ),
     Attention.HOLD_LEFT: gettext_lazy(
-        "The order is not paid by it. Reverse it, here or in the CyberSource Business Center, so that the shopper's "
-        "money is free."
+        "The order is not paid by it. Release it, here or in the CyberSource Business Center, so that the "
+        "shopper can spend the money again."
     ),
     Attention.UNKNOWN_OPERATION: gettext_lazy(
         "Look its reference number up in the CyberSource Business Center, and record on the operation's page what you "
         "found."
     ),
     Attention.WAITING_OPERATION: gettext_lazy(
-        "Tell whoever runs the shop to look at the REST key and at cybersource_reconcile. It is done then: do not "
-        "do it by hand."
+        "Ask the shop's developers to check the REST key and cybersource_reconcile. It is then sent "
+        "automatically: do not do it by hand."
     ),
-    Attention.GIVEN_BACK_IN_PART: gettext_lazy("Look at the payment, and give back what is left of it."),
+    Attention.GIVEN_BACK_IN_PART: gettext_lazy("Look at the payment, and cancel or refund what is left of it."),
     Attention.DRIFT: gettext_lazy(
         "Compare both sides, and put right the one that is wrong. The shop's books were not changed."
     ),

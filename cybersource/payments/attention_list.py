@@ -24,8 +24,8 @@ PAGE = paging.PAGE
 MISFITS = {
     "unknown-transaction-uuid": gettext_lazy("it answers no form of this shop"),
     "other-reference-number": gettext_lazy("it names another order"),
-    "other-amount": gettext_lazy("it names another amount than the shop asked for"),
-    "other-currency": gettext_lazy("it names another currency than the shop asked for"),
+    "other-amount": gettext_lazy("it names another amount than the shop requested"),
+    "other-currency": gettext_lazy("it names another currency than the shop requested"),
     "other-transaction-type": gettext_lazy("it answers another kind of request than the shop sent"),
     "other-profile-id": gettext_lazy("it comes from another profile than the shop used"),
 }
@@ -149,7 +149,7 @@ def clear(item_id: int, *, user: Any, reason: str, no_charge: bool = False) -> C
     order = orders.locked(order_id) if order_id else None
     item = AttentionItem.objects.select_for_update(of=("self",), no_key=True).get(pk=item_id)
     if waits_for_its_end(item):
-        message = _("Record how the operation ended: this is cleared then.")
+        message = _("Record the operation's outcome: this item is then cleared.")
         raise InvalidOperation(Problem(code="under-way", field="", message=message))
     no_charge = no_charge and can_be_given_up(item, order)
     name, reason = user.get_username()[:150], card_numbers.mask("message", reason)[:255]

@@ -19,9 +19,9 @@ class Discrepancy(models.TextChoices):
     CAPTURE_NOT_THERE = "capture-not-there", _("Captured in the shop's books, and not at CyberSource")
     REFUND_NOT_HERE = "refund-not-here", _("Refunded at CyberSource, and not in the shop's books")
     REFUND_NOT_THERE = "refund-not-there", _("Refunded in the shop's books, and not at CyberSource")
-    REVERSAL_NOT_HERE = "reversal-not-here", _("Given back at CyberSource, and still held in the shop's books")
-    REVERSAL_NOT_THERE = "reversal-not-there", _("Given back in the shop's books, and not at CyberSource")
-    VOID_NOT_HERE = "void-not-here", _("Voided at CyberSource, and still standing in the shop's books")
+    REVERSAL_NOT_HERE = "reversal-not-here", _("Released at CyberSource, and still held in the shop's books")
+    REVERSAL_NOT_THERE = "reversal-not-there", _("Released in the shop's books, and not at CyberSource")
+    VOID_NOT_HERE = "void-not-here", _("Voided at CyberSource, and not in the shop's books")
     VOID_NOT_THERE = "void-not-there", _("Voided in the shop's books, and not at CyberSource")
 
 

@@ -27,17 +27,17 @@ OTHER_CARD = _("Nothing was charged. The shopper can pay with another card.")
 ASK_BANK = _("Nothing was charged. The shopper can ask the bank, or pay with another card.")
 CORRECT_IT = _("Nothing was charged. The shopper can correct the entry and pay again.")
 HOLD_MAY_REMAIN = _(
-    "The bank has approved, so a hold may be on the shopper's card. Look at the order's payments: give it back unless "
-    "you take the risk and ship."
+    "The bank has approved, so a hold may be on the shopper's card. Look at the order's payments: release it "
+    "unless you take the risk and ship."
 )
 LOOK_IT_UP = _(
-    "Do not charge again. The outcome is looked up by itself; until it is known, look the reference number up in the "
-    "CyberSource Business Center."
+    "Do not charge again. The outcome is looked up automatically; until it is known, look the reference number "
+    "up in the CyberSource Business Center."
 )
-SHOPS_FAULT = _("Nothing was charged. Tell whoever runs the shop: trying again changes nothing until it is mended.")
+SHOPS_FAULT = _("Nothing was charged. Tell the shop's developers: trying again changes nothing until it is fixed.")
 SUSPECT = _("Nothing was charged. Do not offer to take the order by telephone: the card may be in the wrong hands.")
 DECIDE = _("Do not ship. Accept or reject the payment: here among the reviews, or in the Business Center.")
-LOOK_AGAIN = _("Look at the payment as it stands now. What you asked for has been done before, or is no longer needed.")
+LOOK_AGAIN = _("Look at the payment as it is now. What you requested has been done before, or is no longer needed.")
 TRY_LATER = _("Nothing was done. Try it again in some minutes.")
 REFUND_INSTEAD = _("Nothing was done. The money has gone to the bank: refund it instead.")
 AUTHENTICATE = _("Nothing was charged. The shopper can pay again and confirm it at the bank, or use another card.")
@@ -46,12 +46,12 @@ _ADDRESS = ReasonText(_("The address could not be verified."), CORRECT_IT)
 
 CODES: dict[int, ReasonText] = {
     100: ReasonText(_("The transaction succeeded."), NOTHING_TO_DO),
-    101: ReasonText(_("A required field is missing; the shop's form needs mending."), SHOPS_FAULT),
+    101: ReasonText(_("A required field is missing; the shop's form must be corrected."), SHOPS_FAULT),
     102: ReasonText(_("One or more fields hold invalid data, or a required field is missing."), CORRECT_IT),
     104: ReasonText(_("The same form was sent twice within 15 minutes; look at the first one's outcome."), LOOK_IT_UP),
     110: ReasonText(
         _("Only part of the amount was approved."),
-        _("That part is held. Give it back, or collect the rest by other means."),
+        _("That part is held. Release it, or collect the rest by other means."),
     ),
     150: ReasonText(_("CyberSource had a general failure; whether money is held is not known."), LOOK_IT_UP),
     151: ReasonText(_("CyberSource's server timed out; whether money is held is not known."), LOOK_IT_UP),
@@ -101,7 +101,7 @@ REST: dict[str, ReasonText] = {
     "PROCESSOR_UNAVAILABLE": ReasonText(_("The processor could not be reached."), TRY_LATER),
     "INVALID_AMOUNT": ReasonText(
         _("CyberSource does not take this amount."),
-        _("Nothing was done. Look at what is left of the payment, there and here, and ask for that or less."),
+        _("Nothing was done. Look at what is left of the payment, there and here, and request that or less."),
     ),
     "INVALID_PAYMENT_ID": ReasonText(
         _("CyberSource does not know the payment."),
@@ -109,30 +109,30 @@ REST: dict[str, ReasonText] = {
     ),
     "NOT_SUPPORTED": ReasonText(
         _("The processor cannot do this with the payment."),
-        _("Nothing was done. Give the money back another way, or ask CyberSource what the account allows."),
+        _("Nothing was done. Refund the money another way, or ask CyberSource what the account allows."),
     ),
     "EXCEEDS_AUTH_AMOUNT": ReasonText(
         _("The amount is more than the bank approved."),
         _("Nothing was done. Look at what is left of the hold, and capture that or less."),
     ),
-    "AUTH_ALREADY_REVERSED": ReasonText(_("The hold has been given back before."), LOOK_AGAIN),
+    "AUTH_ALREADY_REVERSED": ReasonText(_("The hold has been released before."), LOOK_AGAIN),
     "TRANSACTION_ALREADY_SETTLED": ReasonText(_("The payment has gone to the bank already."), REFUND_INSTEAD),
     "MISSING_AUTH": ReasonText(
         _("CyberSource finds no authorization that this belongs to."),
         _("Nothing was done. The hold has ended, or was made in another account: the shopper has to pay anew."),
     ),
     "TRANSACTION_ALREADY_REVERSED_OR_SETTLED": ReasonText(
-        _("The payment was given back before, or has gone to the bank."),
+        _("The payment was released before, or has gone to the bank."),
         _("Nothing was done. Look it up in the CyberSource Business Center; if it was charged, refund it."),
     ),
     "CAPTURE_ALREADY_VOIDED": ReasonText(_("The capture was voided before."), LOOK_AGAIN),
-    "ACCOUNT_NOT_ALLOWED_CREDIT": ReasonText(_("The account is not allowed to give refunds."), SHOPS_FAULT),
+    "ACCOUNT_NOT_ALLOWED_CREDIT": ReasonText(_("The account is not allowed to refund."), SHOPS_FAULT),
     "NOT_VOIDABLE": ReasonText(_("It cannot be voided any more: it has gone to the bank."), REFUND_INSTEAD),
     "Authentication Failed": ReasonText(
-        _("CyberSource does not believe that the request comes from the shop."),
+        _("CyberSource does not accept that the request comes from the shop."),
         _(
-            "Nothing was done. Tell whoever runs the shop: the REST keys are wrong, have expired or belong to another "
-            "host, or the server's clock is off."
+            "Nothing was done. Tell the shop's developers: the REST keys are wrong, have expired or belong to "
+            "another host, or the server's clock is off."
         ),
     ),
     # Declined.
@@ -187,7 +187,7 @@ NOT_BELIEVED = "NOT_BELIEVED"
 NOT_LOOKED_AT = (ASKED_TOO_OFTEN, NOT_BELIEVED)
 
 OURS = {
-    ASKED_TOO_OFTEN: ReasonText(_("CyberSource was asked too often in a short time."), TRY_LATER),
+    ASKED_TOO_OFTEN: ReasonText(_("CyberSource received too many requests in a short time."), TRY_LATER),
     NOT_BELIEVED: REST["Authentication Failed"],
     "NOTHING_LEFT": ReasonText(_("Nothing was left of it."), ""),
     "EARLIER_STEP": ReasonText(_("An earlier step was not done."), LOOK_AGAIN),
@@ -199,8 +199,8 @@ CALLS: dict[str, Any] = {
     "capture": _("Capture"),
     "refund": _("Refund"),
     "void": _("Void"),
-    "reverse": _("Reversal"),
-    "timeout-reverse": _("Reversal of a payment whose answer was lost"),
+    "reverse": _("Release authorization"),
+    "timeout-reverse": _("Release of a payment whose answer was lost"),
     "timeout-void": _("Void of a call whose answer was lost"),
     "look-up": _("Look-up of a transaction"),
     "search": _("Search for transactions"),
@@ -208,7 +208,7 @@ CALLS: dict[str, Any] = {
     "conversions": _("Look at what reviewers decided"),
     "read-customer": _("Look at a stored card"),
     "delete-customer": _("Removal of a stored card"),
-    "webhook-products": _("List of what webhooks can tell"),
+    "webhook-products": _("List of webhook event types"),
     "webhook-key": _("A key for webhooks"),
     "create-webhook": _("Subscription to a webhook"),
     "list-webhooks": _("List of webhooks"),

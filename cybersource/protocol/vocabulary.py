@@ -117,7 +117,7 @@ _RECEIVED, _UNAVAILABLE = ShopperMessage.ALREADY_RECEIVED, ShopperMessage.UNAVAI
 #: code -> (what staff read, what class of message a shopper gets when it is no success)
 _REASONS: dict[int, tuple[str, ShopperMessage | None]] = {
     100: ("The transaction succeeded.", None),
-    101: ("A required field is missing; the shop's form needs mending.", _UNAVAILABLE),
+    101: ("A required field is missing; the shop's form must be corrected.", _UNAVAILABLE),
     102: ("One or more fields hold invalid data, or a required field is missing.", _FIX),
     104: ("The same form was sent twice within 15 minutes; look at the first one's outcome.", _RECEIVED),
     110: ("Only part of the amount was approved.", _OTHER),

@@ -225,7 +225,7 @@ def release(desk: ReviewBatch, one: DecidedTransaction, balance: OrderBalance) -
     superfluous: list[PaymentBalance] = []
     if orders.is_cancelled(order):
         attention = Attention.CLOSED_ORDER
-        message = _("The order was cancelled meanwhile, and %(amount)s %(currency)s are held for it. Reverse them.")
+        message = _("The order was cancelled meanwhile, and %(amount)s %(currency)s are held for it. Release them.")
         desk.note(order, message % {"amount": amounts.amount_of(reviewed), "currency": reviewed.source.currency})
     elif surplus > 0 and not needs.is_open(attempt, reviewed.reference):
         superfluous = balance.superfluous(surplus)
@@ -274,7 +274,7 @@ def release_part(desk: ReviewBatch, order: Any, reviewed: Any, attempt: PaymentA
     warn(order, reviewed, attempt, Attention.PARTIAL)
     desk.note(
         order,
-        _("Only %(part)s of %(whole)s %(currency)s are held. Reverse them, or collect the rest by other means.")
+        _("Only %(part)s of %(whole)s %(currency)s are held. Release them, or collect the rest by other means.")
         % {"part": amounts.amount_of(reviewed), "whole": attempt.amount, "currency": attempt.currency},
     )
     if is_second(reviewed, attempt) or not orders.awaits_payment(order) or is_replaced(attempt):
@@ -370,14 +370,14 @@ def decided(reviewed: Any, update: ReviewUpdate) -> str:
         "comments": update.comments,
     }
     if update.new_decision == ReviewDecision.REJECT and is_reversed_by_itself(update):
-        message += " " + _("The authorization will be reversed by itself.")
+        message += " " + _("The authorization will be released automatically.")
     elif update.new_decision == ReviewDecision.REJECT and not reversed_with(update):
-        message += " " + _("Reverse the authorization in the CyberSource Business Center unless the reviewer did.")
+        message += " " + _("Release the authorization in the CyberSource Business Center unless the reviewer did.")
     return message
 
 
 def conflict(reviewed: Any, decision: ReviewDecision) -> str:
     return _(
-        "Decision Manager reports %(told)s for transaction %(id)s, which stands at %(ours)s here. Nothing was changed; "
-        "decide what to do about it."
+        "Decision Manager reports %(told)s for transaction %(id)s, which is %(ours)s here. Nothing was "
+        "changed; decide what to do about it."
     ) % {"told": decision, "ours": reviewed.status or "-", "id": reviewed.reference}

@@ -51,11 +51,11 @@ def record_followon(order: Any, reviewed: Any, row: ReviewNotificationUpdate, up
     }
     if reversed_with(update):
         holds = needs.holds_left().filter(order=order, transaction_id=reviewed.reference)
-        needs.clear(holds, _("The reviewer reversed it."))
+        needs.clear(holds, _("The reviewer released it."))
     if settled_with(update) and state != State.CONFLICTING and not ledger.knows(order, followon.request_id):
         held = amounts.column_of(reviewed.source, ledger.ALLOCATED)
         if amounts.column_of(reviewed.source, ledger.DEBITED) + amounts.amount_of(reviewed) > held:
-            message += " " + _("It had been captured before. Check whether the money was taken twice.")
+            message += " " + _("It had been captured before. Check whether the money was captured twice.")
         else:
             ledger.record_capture(order, reviewed, reference=followon.request_id, at=clock.now())
             message += " " + _("It is recorded as captured; do not capture it again.")

@@ -80,11 +80,11 @@ def test_part_of_an_order_is_captured_by_lines_a_line_refunded_and_the_rest_give
     page.keyboard.press("Space")
     type_into(page, "Why?", "Parcel 1 of 2")
     press(page, "Go on")
-    page.get_by_text("10.00 USD are taken from the shopper's card now.").wait_for()
+    page.get_by_text("10.00 USD are captured from the shopper's card now.").wait_for()
     assert not PaymentOperation.objects.exists()
     screenshot(page, "desk-foretold-desk")
     confirm(page)
-    page.get_by_text("The amount is taken from the shopper's card.").wait_for()
+    page.get_by_text("The amount is captured from the shopper's card.").wait_for()
 
     press(page, "Back to the order")
     open_tab(staff, order)
@@ -97,7 +97,7 @@ def test_part_of_an_order_is_captured_by_lines_a_line_refunded_and_the_rest_give
     page.get_by_text("The refund waits for the next batch to the bank.").wait_for()
 
     open_tab(staff, order)
-    press(page, "Give the hold back")
+    press(page, "Release authorization")
     type_into(page, "Why?", "Sold out")
     press(page, "Go on")
     confirm(page)

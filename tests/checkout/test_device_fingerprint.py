@@ -114,7 +114,7 @@ def test_staff_read_that_a_payment_goes_unprofiled_because_its_page_was_too_old(
     order = shopper.check_out()
     assert shopper.attempt().device_fingerprint_id == ""
     assert [note.message for note in order.notes.all()] == [
-        "This card payment goes without a device fingerprint: its page had stood open for too long."
+        "This card payment goes without a device fingerprint: its page had been open for too long."
     ]
 
 

@@ -109,7 +109,7 @@ def test_the_list_says_what_happened_what_to_do_and_which_money_it_is(shopper, b
     shown = words(boss.get(LIST))
     for expected in (
         "A second charge on an order that was already paid",
-        "What to do: Reverse it, here or in the CyberSource Business Center, unless both were meant.",
+        "What to do: Cancel or refund it, here or in the CyberSource Business Center, unless both were meant.",
         f"Order {item.order.number}",
         "Amount 69.50 USD",
         "Card ends in 1111",
@@ -128,7 +128,7 @@ def test_a_charge_that_names_no_order_of_the_shop_is_on_the_list(shopper, boss):
     )
     shown = words(boss.get(LIST))
     assert "A charge that answers no payment of this shop" in shown
-    assert "CyberSource's answer was not believed: it answers no form of this shop." in shown
+    assert "CyberSource's answer was not accepted: it answers no form of this shop." in shown
     assert "Order none here Reference number <b>NONE</b> Amount" in shown
 
 
@@ -151,7 +151,7 @@ def test_where_both_sides_differ_and_where_nobody_knows_is_no_answer_that_was_no
         Attention.UNKNOWN_OPERATION, order, None, reference_number="200003-R1", detail="refund", evidence={}, **money
     )
     listed, page = words(boss.get(LIST)), words(boss.get("/dashboard/orders/200003/"))
-    assert "Nobody could find out whether money was moved Refund What to do:" in listed
+    assert "It could not be determined whether money was moved Refund What to do:" in listed
     assert "differ Captured at CyberSource, and not in the shop's books What to do:" in listed
     assert "Captured at CyberSource, and not in the shop's books: 9.50 USD, transaction 7373737373737373737373." in page
     assert "The outcome of an operation is unknown Refund: 9.50 USD, reference number 200003-R1." in page
@@ -368,7 +368,7 @@ def test_a_captured_charge_on_the_list_is_given_back_by_whatever_it_takes(desk):
 
 def test_staff_who_find_no_charge_give_the_order_up_and_the_basket_is_open_again(shopper, boss):
     item = never_answered(shopper)
-    assert "There is no charge, or I reversed it: give the order up" in words(boss.get(url(item)))
+    assert "There is no charge, or I cancelled or refunded it: give the order up" in words(boss.get(url(item)))
     response = boss.post(url(item), {"reason": "Nothing in the Business Center.", "no_charge": "on"}, follow=True)
     assert "The order was given up, and its basket is open again." in words(response)
     assert fate(item.order) == ("Payment Declined", "Open")

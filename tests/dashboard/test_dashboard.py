@@ -140,7 +140,7 @@ def test_a_sale_shows_what_was_taken(shopper, staff, settings):
     settings.CYBERSOURCE_FLOW = "sale"
     order = shopper.check_out("64.50")
     shopper.pay()
-    assert "Debited from cards $69.50" in tab(staff, order)
+    assert "Captured from cards $69.50" in tab(staff, order)
 
 
 def test_a_declined_card_and_the_one_that_paid_are_both_shown_newest_first(shopper, staff):
@@ -176,7 +176,7 @@ def test_each_delivery_says_what_it_did(shopper, staff):
     shopper.deliver(answer)
     post_reply(answer.merchant_posts[0].pairs, url=MERCHANT_POST)
     shown = tab(staff, order)
-    assert shown.index("Took effect") < shown.index("Told again, nothing to do")
+    assert shown.index("Took effect") < shown.index("Duplicate, no effect")
     assert "Merchant POST" in shown
 
 
@@ -261,7 +261,7 @@ def test_a_rejected_payment_reminds_staff_of_the_hold_on_the_card(shopper, staff
     told(shopper, new_decision="REJECT", reviewer="ana")
     shown = tab(staff, order)
     assert "Rejected" in shown
-    assert "Reverse the authorization in the CyberSource Business Center unless the reviewer did" in shown
+    assert "Release the authorization in the CyberSource Business Center unless the reviewer did" in shown
     assert alarms(staff, order) == []
 
 
@@ -281,7 +281,7 @@ def test_two_decisions_that_contradict_each_other_need_eyes(shopper, staff):
     told(shopper, new_decision="ACCEPT", reviewer="ana")
     told(shopper, new_decision="REJECT", reviewer="bo")
     [alarm] = alarms(staff, order)
-    assert "stands at ACCEPT here; Decision Manager also says REJECT" in alarm
+    assert "stands at ACCEPT here; Decision Manager also reports REJECT" in alarm
     assert "Ask bo which of the two counts" in alarm
     assert "Against what was decided before" in tab(staff, order)
 
@@ -320,7 +320,7 @@ def test_an_unknown_outcome_says_to_look_it_up_before_charging_again(shopper, st
     order = shopper.check_out("64.50")
     shopper.deliver(shopper.submit(card(cards.UNKNOWN)))
     [alarm] = alarms(staff, order)
-    assert alarm.startswith("The outcome of a card payment is unknown Nobody knows yet whether 69.50 USD was taken.")
+    assert alarm.startswith("The outcome of a card payment is unknown It is not known yet whether 69.50 USD was taken.")
     assert f"Look order {order.number} up in the CyberSource Business Center before you charge" in alarm
 
 
@@ -329,7 +329,7 @@ def test_an_unknown_outcome_on_an_order_that_went_on_says_to_reverse_a_charge(sh
     shopper.deliver(shopper.submit(card(cards.UNKNOWN)))
     Order.objects.update(status="Authorized")
     [alarm] = alarms(staff, order)
-    assert "The order goes on without this payment, so reverse the charge if you find one." in alarm
+    assert "The order goes on without this payment, so cancel or refund the charge if you find one." in alarm
 
 
 def test_a_second_charge_names_the_transaction_to_reverse(shopper, staff):
@@ -339,7 +339,7 @@ def test_a_second_charge_names_the_transaction_to_reverse(shopper, staff):
     post_reply(changed(shopper, answer, transaction_id="7000000000000000000042"))
     [alarm] = alarms(staff, order)
     assert "A second charge on an order that was already paid: 69.50 USD, transaction 7000000000000000000042." in alarm
-    assert "Reverse it, here or in the CyberSource Business Center, unless both were meant." in alarm
+    assert "Cancel or refund it, here or in the CyberSource Business Center, unless both were meant." in alarm
     assert "$69.50 more than the order costs" in tab(staff, order)
 
 
@@ -357,7 +357,7 @@ def test_an_authorization_that_was_kept_comes_with_advice(shopper, staff):
     with transaction.atomic():
         begin.void(PaymentAttempt.objects.get())
     [alarm] = alarms(staff, order)
-    assert "It pays for nothing any more. Reverse or refund it, here or in the CyberSource Business Center." in alarm
+    assert "It pays for nothing any more. Cancel or refund it, here or in the CyberSource Business Center." in alarm
 
 
 def test_an_accepted_payment_of_another_amount_is_not_believed_and_needs_eyes(shopper, staff):
@@ -365,7 +365,7 @@ def test_an_accepted_payment_of_another_amount_is_not_believed_and_needs_eyes(sh
     answer = shopper.submit()
     post_reply(changed(shopper, answer, req_amount="1.00"))
     [alarm] = alarms(staff, order)
-    assert "it names another amount than the shop asked for" in alarm
+    assert "it names another amount than the shop requested" in alarm
     assert "Fits no attempt of ours it names another amount" in tab(staff, order)
 
 

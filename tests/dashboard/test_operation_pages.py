@@ -125,10 +125,10 @@ def test_an_operation_under_way_is_told_and_nothing_that_it_holds_back_is_offere
     order = desk.order("64.50")
     desk.rest.faults.next("no-answer", action="captures")
     response = ask(ines, desk.authorization(order), "capture")
-    assert "Nobody knows yet whether it was done" in words(response)
+    assert "Outcome not known yet" in words(response)
     assert "Do not try it again" in words(response)
     page = words(ines.get(f"/dashboard/orders/{order.number}/"))
-    assert "Nobody knows yet whether it was done. It is being looked up: do not try it again." in page
+    assert "Its outcome is not known yet. It is being looked up: do not try it again." in page
     assert buttons(ines, order) == []
 
 
@@ -151,7 +151,7 @@ def test_lines_are_captured_after_the_page_that_says_what_will_happen(desk, ines
         "reference": "PARCEL-7",
     }
     told = ines.post(url(hold, "capture"), {**typed, "step": "foretell"})
-    assert "10.00 USD are taken from the shopper's card now. More can be taken later." in words(told)
+    assert "10.00 USD are captured from the shopper's card now. More can be captured later." in words(told)
     assert f"1 × {first.title}" in words(told) and "parcel 1 of 2" in words(told)
     assert not PaymentOperation.objects.exists()
 
@@ -159,7 +159,7 @@ def test_lines_are_captured_after_the_page_that_says_what_will_happen(desk, ines
     assert 'value="parcel 1 of 2"' in changed.content.decode() and 'value="PARCEL-7"' in changed.content.decode()
     kept = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', told.content.decode()))
     done = ines.post(url(hold, "capture"), {**kept, "step": "do"}, follow=True)
-    assert "Done The amount is taken from the shopper's card." in words(done)
+    assert "Done The amount is captured from the shopper's card." in words(done)
     operation = PaymentOperation.objects.get()
     assert (operation.user, operation.reason, operation.reference) == (desk.staff, "parcel 1 of 2", "PARCEL-7")
     assert (operation.lines, operation.is_last) == ({str(first.pk): 1}, False)
@@ -216,7 +216,7 @@ def test_money_goes_back_by_whatever_the_state_asks_for_and_the_page_says_which(
 
     held = desk.order("64.50")
     page = ask(ines, desk.authorization(held), "reverse")
-    assert "The hold is given back." in words(page) and source_of(held)[0] == 0
+    assert "The hold is released." in words(page) and source_of(held)[0] == 0
 
 
 def test_the_whole_payment_goes_back_with_one_press(desk, ines):
@@ -252,7 +252,7 @@ def test_a_payment_under_review_is_accepted_or_rejected_by_those_who_may_decide(
     kept = {**form(decider, url(hold, "reject-review")), "reason": "stolen card", "step": "foretell"}
     told = words(decider.post(url(hold, "reject-review"), kept))
     assert "The payment of 69.50 USD is rejected. The order is declined unless other money covers it." in told
-    assert "The hold on the shopper's card is then given back by itself." in told
+    assert "The hold on the shopper's card is then released automatically." in told
     decider.post(url(hold, "reject-review"), {**kept, "step": "do"})
     bad.refresh_from_db()
     assert bad.status == "Payment Declined"
@@ -295,7 +295,7 @@ def test_two_staff_who_press_at_once_make_one_call_and_the_slower_is_shown_the_n
     pressed = in_threads(lambda n: both[n].post(url(hold, "capture"), {**typed[n], "step": "do"}), 2)
     assert sorted(each.status_code for each in pressed) == [302, 409]
     slower = next(each for each in pressed if each.status_code == 409)
-    assert "Something happened to this payment since you looked. Nothing was done by you." in words(slower)
+    assert "Something happened to this payment since you looked. Your request changed nothing." in words(slower)
     assert "Capture $10.00" in words(slower)
     assert len(desk.calls("captures")) == 1
 
@@ -321,7 +321,7 @@ def test_a_page_that_was_read_before_a_reviewer_decided_elsewhere_does_nothing(d
     assert tell(case.accept()) == 200 and case.status == "Authorized"
     stale = ines.post(at, {**old, "step": "do"})
     assert stale.status_code == 409 and not desk.calls("reversals")
-    assert "Something happened to this payment since you looked. Nothing was done by you." in words(stale)
+    assert "Something happened to this payment since you looked. Your request changed nothing." in words(stale)
 
 
 # -- what is not begun -------------------------------------------------------------------------------------------------
@@ -362,7 +362,7 @@ def test_what_makes_no_sense_is_told_at_its_field_and_nothing_is_sent(desk, ines
 def test_what_cannot_be_done_says_why_and_offers_no_form(desk, ines):
     order = desk.captured("64.50")
     response = ines.get(url(desk.authorization(order), "capture"))
-    assert "This cannot be done now. “Capture” cannot be asked of what is captured." in words(response)
+    assert "This cannot be done now. “Capture” is not possible while the transaction is captured." in words(response)
     assert "<textarea" not in response.content.decode() and 'name="reason"' not in response.content.decode()
     assert "cannot be done now" in words(ines.get(url(desk.debit(order), "reverse")))
 
@@ -408,7 +408,7 @@ def test_the_rest_of_a_hold_that_cannot_be_released_is_said_to_end_by_itself(des
     hold = desk.authorization(order)
     desk.do("capture", hold, amount=Decimal("20.00"), is_last=False)
     shown = words(ask(ines, hold, "reverse"))
-    assert "The hold is left to end by itself" in shown and "nothing more is charged" in shown
+    assert "The hold is left to lapse at the bank" in shown and "nothing more is charged" in shown
 
 
 def test_the_page_of_an_operation_lists_its_calls_and_leads_to_the_log(desk, ines):

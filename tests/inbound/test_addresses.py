@@ -115,7 +115,7 @@ def test_the_shopper_who_began_a_payment_is_led_to_it(shopper, paid):
     if paid:
         assert post_reply(shopper.submit().reply, url=MERCHANT_POST).status_code == 200
     page = shopper.client.get(REPLY).content.decode()
-    assert "do not pay again: see first how your payment stands" in page
+    assert "do not pay again: check the status of your payment first" in page
     (link,) = re.findall(r'href="([^"]*/return/[^"]*)"', page)
     led = shopper.client.get(link)
     assert ("thank-you" if paid else "pending") in led.headers["Location"]

@@ -82,7 +82,7 @@ def flagged(item: AttentionItem) -> Alarm:
     detail = attention_list.detail_in_words(item)
     told = {"what": detail or item.get_kind_display(), "amount": item.amount_text, "id": item.transaction_id or "-"}
     if attention_list.is_disbelieved(item):
-        what = _("The answer for transaction %(id)s (%(amount)s) was not believed: %(why)s. It paid for nothing here.")
+        what = _("The answer for transaction %(id)s (%(amount)s) was not accepted: %(why)s. It paid for nothing here.")
         told["why"] = detail
     elif item.transaction_id:
         what = _("%(what)s: %(amount)s, transaction %(id)s.")
@@ -103,7 +103,7 @@ def done(item: AttentionItem) -> HandledAlarm:
 
 def doubtful(order: Any, attempt: PaymentAttempt, entries: Sequence[CyberSourceReply]) -> Alarm:
     answer = next((entry for entry in reversed(entries) if entry.attempt_id == attempt.pk), None)
-    what = _("Nobody knows yet whether %(amount)s was taken. %(why)s") % {
+    what = _("It is not known yet whether %(amount)s was captured. %(why)s") % {
         "amount": amount_of(attempt.amount, attempt.currency),
         "why": reason_codes.of_code(answer.reason_code).means if answer else "",
     }
@@ -111,8 +111,8 @@ def doubtful(order: Any, attempt: PaymentAttempt, entries: Sequence[CyberSourceR
         advice = _("Look order %(number)s up in the CyberSource Business Center before you charge, ship or cancel.")
     else:
         advice = _(
-            "Look order %(number)s up in the CyberSource Business Center. The order goes on without this payment, so "
-            "reverse the charge if you find one."
+            "Look order %(number)s up in the CyberSource Business Center. The order goes on without this "
+            "payment, so cancel or refund the charge if you find one."
         )
     return Alarm(
         tone="danger",
@@ -130,7 +130,7 @@ def contradicted(review: ReviewEntry, told: ReviewUpdateEntry) -> Alarm:
     return Alarm(
         tone="danger",
         title=_("Decision Manager reported two decisions"),
-        what=_("Transaction %(id)s stands at %(old)s here; Decision Manager also says %(new)s. Nothing was changed.")
+        what=_("Transaction %(id)s is %(old)s here; Decision Manager also reports %(new)s. Nothing was changed.")
         % {"id": review.transaction_id, "old": review.status, "new": told.decision},
         advice=_("Ask %(reviewer)s which of the two counts, then ship, cancel or refund accordingly.")
         % {"reviewer": told.reviewer or _("the reviewer")},
@@ -165,8 +165,8 @@ def waiting(order: Any, review: ReviewEntry) -> Alarm:
         title=_("A card payment is under review"),
         what=what,
         advice=_(
-            "Do not ship yet. Accept or reject it, here or in the case management of the CyberSource Business Center; "
-            "the order then moves on by itself."
+            "Do not ship yet. Accept or reject it, here or in the case management of the CyberSource Business "
+            "Center; the order then goes on automatically."
         ),
     )
 
@@ -181,5 +181,5 @@ def not_acted_on(entries: Sequence[CyberSourceReply], reviews: Sequence[ReviewEn
             tone="warning",
             title=_("A message from CyberSource could not be recorded"),
             what=_("It is kept in the log, but this order does not show its effect yet."),
-            advice=_("Ask whoever runs the shop to run the command cybersource_reprocess, and to read the error log."),
+            advice=_("Ask the shop's developers to run the command cybersource_reprocess, and to read the error log."),
         )

@@ -26,16 +26,16 @@ A_MOMENT = timedelta(minutes=1)
 TYPES = {
     TransactionType.AUTHORIZATION: gettext_lazy("Authorization"),
     TransactionType.AUTHORIZATION_WITH_TOKEN: gettext_lazy("Authorization and storing the card"),
-    TransactionType.SALE: gettext_lazy("Sale: authorization and debit at once"),
-    TransactionType.SALE_WITH_TOKEN: gettext_lazy("Sale: authorization and debit at once, and storing the card"),
+    TransactionType.SALE: gettext_lazy("Sale: authorization and capture at once"),
+    TransactionType.SALE_WITH_TOKEN: gettext_lazy("Sale: authorization and capture at once, and storing the card"),
     TransactionType.CREATE_PAYMENT_TOKEN: gettext_lazy("Storing the card, which moves no money"),
 }
 
 FLOWS = {
     "two-step": gettext_lazy("Two steps: store the card, then authorize"),
     "one-step": gettext_lazy("One step: authorize and store the card"),
-    "sale": gettext_lazy("Sale: debit at once"),
-    "sale-with-token": gettext_lazy("Sale: debit at once and store the card"),
+    "sale": gettext_lazy("Sale: capture at once"),
+    "sale-with-token": gettext_lazy("Sale: capture at once and store the card"),
     "token-then-server": gettext_lazy("Two steps: store the card, then authorize from the shop's server"),
 }
 

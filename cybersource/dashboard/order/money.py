@@ -35,27 +35,27 @@ MOVEMENTS = {
     Transaction.REFUND: gettext_lazy("Refunded"),
     standing.VOID: gettext_lazy("Capture voided"),
     standing.REFUND_VOID: gettext_lazy("Refund voided"),
-    standing.REVERSAL: gettext_lazy("Hold given back"),
+    standing.REVERSAL: gettext_lazy("Authorization released"),
 }
 
 #: What a Transaction was meant to be that moved nothing.
 FAILURES = {
-    Transaction.DEBIT: gettext_lazy("Capture that failed"),
-    Transaction.REFUND: gettext_lazy("Refund that failed"),
-    standing.VOID: gettext_lazy("Void that failed"),
-    standing.REVERSAL: gettext_lazy("Reversal that failed"),
+    Transaction.DEBIT: gettext_lazy("Failed capture"),
+    Transaction.REFUND: gettext_lazy("Failed refund"),
+    standing.VOID: gettext_lazy("Failed void"),
+    standing.REVERSAL: gettext_lazy("Failed release of an authorization"),
 }
 
 #: What a bank ends by itself, since the processor does not release a part.
-LAPSING = {standing.REVERSAL: gettext_lazy("Hold left to end by itself")}
+LAPSING = {standing.REVERSAL: gettext_lazy("Hold left to lapse at the bank")}
 
 #: Why what is left of a payment does not count towards its order. What went back shows as such.
 WHY_NOT = {
     NotCounted.OTHER_CURRENCY: gettext_lazy("It pays for nothing: it is in another currency than the order."),
     NotCounted.SET_ASIDE: gettext_lazy(
-        "It pays for nothing: the shopper paid another way, or the bank approved only a part. Give it back."
+        "It pays for nothing: the shopper paid another way, or the bank approved only a part. Cancel or refund it."
     ),
-    NotCounted.GOING_BACK: gettext_lazy("What is on its way back does not count any more."),
+    NotCounted.GOING_BACK: gettext_lazy("What is being cancelled or refunded does not count any more."),
     NotCounted.UNDER_REVIEW: gettext_lazy("It counts once a reviewer has accepted it."),
 }
 

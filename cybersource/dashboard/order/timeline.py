@@ -74,7 +74,7 @@ def of_operation(operation: OperationEntry) -> Iterator[TimelineEvent]:
         "amount": amount_of(operation.amount, operation.currency),
         "number": operation.number,
     }
-    who = _("asked by %(user)s") % {"user": operation.user}
+    who = _("requested by %(user)s") % {"user": operation.user}
     yield TimelineEvent(
         at=operation.at,
         what=what,
