@@ -157,7 +157,7 @@ def test_a_log_row_is_readable(shopper, staff):
     for expected in (
         "Decision: ACCEPT",
         "Reason: 100: The transaction succeeded.",
-        "Amount asked: 69.50 USD",
+        "Requested amount: 69.50 USD",
         "Card: Visa xxxxxxxxxxxx1111 12-2031",
         "M: The verification number matches.",
         "req_bill_to_forename Maya",

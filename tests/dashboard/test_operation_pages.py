@@ -109,7 +109,7 @@ def test_the_page_tells_who_asked_what_and_when_everything_happened(desk, ines):
     page = words(ines.get(f"/dashboard/orders/{order.number}/"))
     assert "Capture $69.50 Done parcel one ines, " in page
     story = page.partition("Everything in the order in which it happened")[2]
-    first, second = f"Capture 69.50 USD ({done.reference_number}) asked by ines: parcel one", "Capture 69.50 USD"
+    first, second = f"Capture 69.50 USD ({done.reference_number}) requested by ines: parcel one", "Capture 69.50 USD"
     assert 0 < story.index("begun, 69.50 USD") < story.index("Browser:") < story.index(first)
     assert story.rindex(second) > story.index(first)
 
@@ -262,7 +262,7 @@ def test_a_review_is_told_as_it_was_decided_also_after_the_money_went_back(desk,
     settings.CYBERSOURCE_AUTO_REVERSE = False
     shopper = Shopper(gateway=desk.simulator.gateway)
     for decide, told in (
-        (lambda case: case.add_note("looks odd"), "given back"),
+        (lambda case: case.add_note("looks odd"), "released"),
         (Case.reject, "Rejected"),
         (Case.accept, "Accepted"),
     ):

@@ -56,7 +56,7 @@ def announced():
         ("refused", "Refused: nothing was done (REASON)"),
         ("declined", "Declined (REASON)"),
         ("not-sent", "never reached CyberSource"),
-        ("undone", "Taken back"),
+        ("undone", "Undone"),
     ],
 )
 def test_what_moved_nothing_is_on_record_with_why(desk, announced, state, words):

@@ -274,10 +274,7 @@ def test_staff_who_cancel_from_an_old_page_find_listed_what_was_held_meanwhile(s
         shopper.attempt().source.reference,
     )
     assert item.card_last4 == number[-4:]
-    assert (
-        shown_to_staff.notes.filter(message__contains="Reverse it, here or in the CyberSource Business Center").count()
-        == 1
-    )
+    assert shown_to_staff.notes.filter(message__contains="Cancel or refund it, here or in the").count() == 1
     run()
     assert AttentionItem.objects.count() == 1
 

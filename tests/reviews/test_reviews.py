@@ -133,7 +133,7 @@ def test_a_rejected_review_declines_the_order_and_gives_the_basket_back(shopper,
     assert case.attempt.state == AttemptState.DECLINED
     assert mailoutbox == []
     assert shopper.state()["status"] == "Declined"
-    assert any("Reshipper address." in note and "Reverse the authorization" in note for note in case.notes)
+    assert any("Reshipper address." in note and "Release the authorization" in note for note in case.notes)
 
 
 def test_a_rejected_review_gives_the_voucher_back(shopper):
@@ -193,7 +193,7 @@ def test_an_acceptance_of_an_order_that_was_cancelled_meanwhile_is_put_before_st
     assert case.transaction.status == "ACCEPT"
     assert case.attempt.attention == Attention.CLOSED_ORDER
     assert mailoutbox == []
-    assert any("cancelled meanwhile" in note and "Reverse" in note for note in case.notes)
+    assert any("cancelled meanwhile" in note and "Release" in note for note in case.notes)
 
 
 def test_an_order_that_staff_released_by_hand_is_declined_by_a_later_rejection(shopper):
@@ -407,7 +407,7 @@ def test_a_second_settlement_of_one_payment_is_noted_and_takes_no_more_than_was_
     assert tell(case.update(new_decision="ACCEPT", followon=settlement())) == 200
     assert [kind for kind, _amount, _status in transactions(case.order)] == ["Authorise", "Debit"]
     assert case.source.amount_debited == case.source.amount_allocated == case.order.total_incl_tax
-    assert sum("taken twice" in note for note in case.notes) == 1
+    assert sum("captured twice" in note for note in case.notes) == 1
 
 
 def test_a_settlement_that_failed_is_noted_and_captures_nothing(shopper):
@@ -427,7 +427,7 @@ def test_a_reversal_with_the_rejection_is_recorded_and_nobody_is_asked_for_anoth
     assert case.source.amount_debited == 0
     assert case.status == "Payment Declined"
     assert any("Credit Card Authorization Reversal, Success (7312349012346013604026)" in note for note in case.notes)
-    assert not any("Reverse the authorization" in note for note in case.notes)
+    assert not any("Release the authorization" in note for note in case.notes)
 
 
 def test_a_settlement_against_our_decision_is_noted_and_captures_nothing(shopper):
