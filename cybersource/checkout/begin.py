@@ -20,13 +20,13 @@ from rest_framework.fields import BooleanField
 from rest_framework.serializers import ValidationError
 
 from .. import signals
-from ..conf import FLOWS, conf
+from ..conf import FLOWS
 from ..http.client_ip import client_address
 from ..models import UNSETTLED_STATES, AttemptState, Attention, PaymentAttempt
 from ..payments import attention as needs
 from ..payments import orders
 from ..payments.attempts import FLOW_STEPS, SERVER_FLOW
-from ..payments.balance import OrderBalance
+from ..payments.balance import OrderBalance, currency_of
 from ..protocol import TransactionType, reference_number_for
 from . import device_fingerprint
 from . import session as checkout_session
@@ -71,7 +71,7 @@ def begin(order: Any, method_key: str, amount: Decimal, *, flow: str, request: H
         transaction_type=first,
         reference_number=reference_number_for(order.number),
         amount=amount,
-        currency=order.currency or conf.default_currency,
+        currency=currency_of(order),
         profile_id=credentials.profile_id,
         access_key=credentials.access_key,
         hostname=hostname[:100],

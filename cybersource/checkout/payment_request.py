@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from .. import signals
 from ..conf import conf
 from ..models import PaymentAttempt, card_numbers
+from ..payments.amounts import code_of
 from ..protocol import Address, Credentials, InvalidRequest, LineItem, PaymentRequest, TransactionType
 
 logger = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ def problems_of(order: Any, amount: Decimal) -> tuple[InvalidRequest, ...]:
         transaction_type=TransactionType.AUTHORIZATION,
         reference_number="-",
         amount=amount,
-        currency=order.currency or conf.default_currency,
+        currency=code_of(order.currency),
         bill_to=address(order.billing_address),
         bill_to_email=order_email(order),
     ).problems()

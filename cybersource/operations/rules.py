@@ -228,11 +228,8 @@ def under_way(operation: PaymentOperation) -> Problem:
 def amount_problems(
     kind: Kind, payment: PaymentBalance, transaction: Any, amount: Decimal, currency: str
 ) -> Iterator[Problem]:
-    if currency and currency != payment.currency:
-        message = _("This payment is in %(ours)s, not in %(told)s.")
-        yield Problem(
-            code="other-currency", field="currency", message=message % {"ours": payment.currency, "told": currency[:3]}
-        )
+    if problem := currency_problem(currency, payment.currency):
+        yield problem
         return
     if not amount.is_finite() or amount <= 0:
         yield Problem(code="amount-not-positive", field="amount", message=_("The amount must be more than nothing."))
@@ -247,6 +244,14 @@ def amount_problems(
     if amount > left:
         message = LIMITS[kind] % {"left": format_amount(left, payment.currency), "currency": payment.currency}
         yield Problem(code="amount-too-high", field="amount", message=message)
+
+
+def currency_problem(told: str, ours: str) -> Problem | None:
+    """Say that the caller has another currency in mind; whoever names none takes the payment's."""
+    if not told or told == ours:
+        return None
+    message = _("This payment is in %(ours)s, not in %(told)s.") % {"ours": ours, "told": told[:3]}
+    return Problem(code="other-currency", field="currency", message=message)
 
 
 def asked_under(key: str) -> PaymentOperation | None:

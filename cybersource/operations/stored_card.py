@@ -36,6 +36,7 @@ from ..models import (
     PaymentToken,
     clipped,
 )
+from ..payments import balance as payment_balance
 from ..payments import ledger, operation_queue, orders, reason_codes, settlement
 from ..payments.attempts import SERVER_FLOW
 from ..payments.errors import InvalidOperation, Problem
@@ -75,13 +76,15 @@ def authorize(
     capture: bool = False,
     commerce_indicator: str = "internet",
     method_key: str = "cybersource",
+    currency: str = "",
     **asked: Any,
 ) -> PaymentOperation:
     """Authorize a stored card for an order: ``amount``, or what it still lacks; with ``capture`` take it at once.
 
     ``commerce_indicator`` is CyberSource's word for how the order came (``moto`` for one by phone). ``asked`` as for
-    every operation: ``user``, ``reason``, ``reference``, ``key``. Raises
-    :class:`~cybersource.payments.errors.InvalidOperation` when it was not begun.
+    every operation: ``user``, ``reason``, ``reference``, ``key`` and ``currency``, the order's; there is no payment yet
+    whose version could be ``seen``. Raises :class:`~cybersource.payments.errors.InvalidOperation` when it was not
+    begun.
     """
     service.refuse_in_transaction()
     service.require_rest()
@@ -90,7 +93,7 @@ def authorize(
         raise InvalidOperation(Problem(code="not-possible", field="token", message=message))
 
     def begin_it() -> PendingAuthorization:
-        return begin_own(order.pk, token, amount, capture, method_key, commerce_indicator, **asked)
+        return begin_own(order.pk, token, amount, currency, capture, method_key, commerce_indicator, **asked)
 
     try:
         begun = locks.retry_on_conflict(begin_it)
@@ -110,6 +113,7 @@ def begin_own(
     order_id: int,
     token: PaymentToken,
     amount: Decimal | None,
+    currency: str,
     capture: bool,
     method_key: str,
     commerce_indicator: str,
@@ -121,23 +125,25 @@ def begin_own(
     order = orders.locked(order_id)
     words = {name: asked.get(name, "") for name in ("reason", "reference")}
     how = {"token": token.pk, "capture": capture, "method": method_key, "indicator": commerce_indicator}
-    wanted = operation_queue.wish(Kind.AUTHORIZE, order=order.pk, amount=amount, **words, **how)
+    wanted = operation_queue.wish(Kind.AUTHORIZE, order=order.pk, amount=amount, currency=currency, **words, **how)
     if same := asked_under(key):
         return PendingAuthorization(operation=requests.asked_before(same, wanted)[0], call=None)
-    attempt = begin_attempt(order, token, amount, capture, method_key)
+    attempt = begin_attempt(order, token, amount, currency, capture, method_key)
     return begin(attempt.pk, commerce_indicator, key=key, wanted=wanted, **asked)
 
 
 def begin_attempt(
-    order: Any, token: PaymentToken, amount: Decimal | None, capture: bool, method_key: str
+    order: Any, token: PaymentToken, amount: Decimal | None, told: str, capture: bool, method_key: str
 ) -> PaymentAttempt:
-    """Write an attempt for what the order lacks. Its row is locked by the caller."""
+    """Write an attempt for what the order lacks. Its row is locked by the caller. ``told``: the caller's currency."""
     missing = order.total_incl_tax - orders.money_held(order)
-    currency = order.currency or conf.default_currency
+    currency = payment_balance.currency_of(order)
     if amount is not None and (not amount.is_finite() or amount <= 0):
         message = _("The amount must be more than nothing.")
         raise InvalidOperation(Problem(code="amount-not-positive", field="amount", message=message))
     amount = missing if amount is None else amount
+    if problem := rules.currency_problem(told, currency):
+        raise InvalidOperation(problem)
     problems = []
     if not orders.awaits_payment(order):
         problems.append(Problem(code="wrong-state", field="order", message=_("The order does not wait for payment.")))

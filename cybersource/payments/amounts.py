@@ -9,6 +9,7 @@ from django.db.models import DecimalField
 from django.db.models.functions import Coalesce
 from oscar.core.loading import get_model
 
+from ..conf import conf
 from ..protocol import AmountNotRepresentable, currency_exponent
 
 Transaction = get_model("payment", "Transaction")
@@ -22,11 +23,16 @@ EXACTLY = Coalesce(f"{EXACT}__amount", "amount", output_field=DecimalField())
 # -- exact amounts -------------------------------------------------------------------------------------------------
 
 
+def code_of(currency: str | None) -> str:
+    """The ISO code of a currency that a price list, an import or other code wrote: ``usd`` and ``USD`` are one."""
+    return (currency or "").strip().upper() or conf.default_currency
+
+
 def is_rounded(currency: str) -> bool:
     """Whether a currency has more decimals than Oscar's columns, which then hold an amount rounded down."""
     places = Transaction._meta.get_field("amount").decimal_places
     try:
-        return currency_exponent(currency) > places
+        return currency_exponent(code_of(currency)) > places
     except AmountNotRepresentable:
         return False
 

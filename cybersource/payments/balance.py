@@ -26,7 +26,7 @@ from oscar.core.loading import get_model
 
 from ..conf import conf
 from ..models import UNDER_WAY, Attention, AttentionItem, OperationState, PaymentOperation
-from .amounts import EXACT, EXACTLY, amount_of, column_of
+from .amounts import EXACT, EXACTLY, amount_of, code_of, column_of
 from .calculator import CALCULATOR, own_calculator
 
 Source = get_model("payment", "Source")
@@ -130,6 +130,7 @@ class PaymentBalance:
 
     source: Any
     authorization: Any  #: the Transaction; None for a Source that has none
+    further: tuple[Any, ...] = ()  #: authorizations beside it, which other code booked on the same Source
     transactions: tuple[Any, ...] = field(default=(), repr=False)  #: all of them, oldest first
     captures: tuple[Capture, ...] = ()
     refunds: tuple[Any, ...] = ()  #: Transactions, voided ones too
@@ -141,7 +142,7 @@ class PaymentBalance:
 
     @property
     def currency(self) -> str:
-        return self.source.currency  # type: ignore[no-any-return]
+        return code_of(self.source.currency)
 
     @property
     def authorized(self) -> Decimal:
@@ -254,14 +255,20 @@ class PaymentBalance:
         """What is authorized and neither captured nor given back. The hold of a voided sale can never be captured."""
         if self.authorization is not None and self.authorization.status in HOLDS_NOTHING:
             return NOTHING
-        return max(self.authorized - self.captured - self.released, NOTHING)
+        further = sum((one.amount for one in self.further), NOTHING)
+        return max(self.authorized + further - self.captured - self.released, NOTHING)
+
+    @property
+    def held_by_it(self) -> Decimal:
+        """What the authorization itself holds, which alone an operation can be about."""
+        return min(self.held, max(self.authorized - self.captured - self.released, NOTHING))
 
     @property
     def left_to_reverse(self) -> Decimal:
         """What a reversal would release, also where the books count it no more: rejected, or of a voided sale."""
         if self.authorization is not None and self.authorization.status in (Transaction.REVIEW, REJECT, VOIDED):
             return self.authorized
-        return self.held
+        return self.held_by_it
 
     @property
     def left_to_capture(self) -> Decimal:
@@ -269,7 +276,7 @@ class PaymentBalance:
         undecided = self.authorization is None or self.authorization.status == Transaction.REVIEW
         if undecided or self.has_ended or self.blocked(Kind.CAPTURE, self.authorization):
             return NOTHING
-        return max(self.held - self.amount_under_way(Kind.CAPTURE, Kind.REVERSE), NOTHING)
+        return max(self.held_by_it - self.amount_under_way(Kind.CAPTURE, Kind.REVERSE), NOTHING)
 
     @property
     def left_to_refund(self) -> Decimal:
@@ -446,6 +453,7 @@ def payment(
         source=source,
         transactions=transactions,
         authorization=authorizations[0] if authorizations else None,
+        further=tuple(one for one in authorizations[1:] if one.status in ("", "ACCEPT")),
         captures=captures,
         refunds=tuple(refunds.values()),
         failed=tuple(failed),
@@ -545,7 +553,7 @@ class OrderBalance:
 
 def currency_of(order: Any) -> str:
     """The currency that an order is paid in."""
-    return order.currency or conf.default_currency  # type: ignore[no-any-return]
+    return code_of(order.currency)
 
 
 def balance(order: Any) -> OrderBalance:
@@ -593,7 +601,7 @@ def fields(row: type[NamedTuple], **named: Any) -> JSONObject:
 
 def balance_of(sources: Sequence[Any]) -> OrderBalance:
     """Sum up what one order's Sources brought along."""
-    currency = sources[0].order_currency or conf.default_currency
+    currency = code_of(sources[0].order_currency)
     ours, others = [], NOTHING
     for source in sources:
         found = payment(
@@ -604,7 +612,7 @@ def balance_of(sources: Sequence[Any]) -> OrderBalance:
         )
         if found.is_ours:
             ours.append(found)
-        elif source.currency == currency:
+        elif found.currency == currency:
             others += left_of(source)
     return OrderBalance(
         currency=currency,

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.core import serializers
-from django.db.models import F, Model, Value
+from django.db.models import F, Model, Sum, Value
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
@@ -79,12 +79,21 @@ def lock_used(deleted: Mapping[type[Model], Sequence[Any]]) -> None:
         list(model.objects.filter(pk__in=keys).order_by("pk").select_for_update().values_list("pk"))
 
 
-def spent_offers(discounts: Iterable[Any]) -> list[str]:
-    """Which of the offers have no budget for this any more."""
+def spent_offers(discounts: Iterable[Any], order: Any) -> list[str]:
+    """Which of the offers have no budget for this any more, the customer's own included."""
     offers = usage_of(discounts)
     used = ConditionalOffer.objects.filter(pk__in=offers).order_by("pk")
-    spent = [offer for offer in used if offer.get_max_applications() < offers[offer.pk].times]
+    spent = [offer for offer in used if left_of(offer, order) < offers[offer.pk].times]
     return [_("offer %(name)s") % {"name": offer.name} for offer in spent]
+
+
+def left_of(offer: Any, order: Any) -> int:
+    """How often the offer may still be applied, for the order's customer, whose other orders count."""
+    left: int = offer.get_max_applications()
+    if offer.max_user_applications and order.user_id is not None:
+        others = OrderDiscount.objects.filter(offer_id=offer.pk, order__user=order.user_id).exclude(order=order)
+        left = min(left, offer.max_user_applications - (others.aggregate(times=Sum("frequency"))["times"] or 0))
+    return left
 
 
 def with_parents(amounts: Mapping[int, Decimal]) -> dict[int, Decimal]:

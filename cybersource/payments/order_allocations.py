@@ -38,9 +38,10 @@ from .discounts import (
     spent_offers,
     spent_vouchers,
 )
-from .retry_allocations import UNPAID, cancel_for_retry, forget_retry
+from .retry_allocations import CANCELED, UNPAID, cancel_for_retry, forget_retry
 from .stock import allocate_stock, locked_lines, locked_stock, missing_goods, release_stock, stock_of
 
+Order = get_model("order", "Order")
 OrderDiscount = get_model("order", "OrderDiscount")
 VoucherApplication = get_model("voucher", "VoucherApplication")
 
@@ -133,7 +134,7 @@ def missing_of(order: Any, released: ReleasedAllocation, lines: Sequence[Any], s
     return [
         *missing_goods(order, released, lines, stock),
         *spent_vouchers(deleted[VoucherApplication]),
-        *spent_offers(deleted[OrderDiscount]),
+        *spent_offers(deleted[OrderDiscount], order),
     ]
 
 
@@ -142,11 +143,17 @@ def put_right(at: datetime | None = None) -> None:
 
     api-checkout's view tells nobody that a retry failed; a status that was written without Oscar's signal neither.
     Safe at any time and on several machines at once.
+
+    The row of a declined order has no age: the order may be placed again, or paid late, as long as it exists. A
+    cancelled one's goes once the shop's pipeline leads nowhere from there.
     """
     now = clock.at_or_now(at)
     since, cutoff = now - needs.LOOKED_BACK, now - conf.attempt_timeout
     failed = Q(date_retried__gt=since, date_retried__lt=cutoff)
-    paid = Q(date_created__gt=since) & ~Q(order__status__in=UNPAID)
+    touched = Q(date_created__gt=since) | Q(date_retried__gt=since)  # a retry may come after months
+    paid = touched & ~Q(order__status__in=UNPAID)
+    if not Order.pipeline.get(CANCELED):
+        ReleasedAllocation.objects.filter(date_created__lt=since, date_retried=None, order__status=CANCELED).delete()
     due = ReleasedAllocation.objects.filter(failed | paid).order_by("order_id").values_list("order_id", flat=True)
     for order_id in due:
         try:

@@ -23,7 +23,6 @@ from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 from oscarapicheckout.signals import order_payment_declined
 
-from ..conf import conf
 from ..db import locks
 from ..models import UNSETTLED_STATES, AttemptState, Attention, OrderConfirmation, PaymentAttempt, PaymentNote
 from . import balance as payment_balance
@@ -111,7 +110,7 @@ def balance(order: Any) -> OrderBalance:
     """What pays for the order, in one statement. Most hold nothing yet, which is seen in a quarter of the time."""
     if order.sources.exists():
         return payment_balance.balance(order)
-    return OrderBalance(currency=order.currency or conf.default_currency)
+    return OrderBalance(currency=payment_balance.currency_of(order))
 
 
 def money_held(order: Any) -> Decimal:

@@ -19,7 +19,8 @@ Basket = get_model("basket", "Basket")
 
 
 #: Statuses that an order is paid from only by a charge that comes late, or by staff.
-UNPAID = (checkout_settings.ORDER_STATUS_PAYMENT_DECLINED, checkout_settings.ORDER_STATUS_CANCELED)
+CANCELED = checkout_settings.ORDER_STATUS_CANCELED
+UNPAID = (checkout_settings.ORDER_STATUS_PAYMENT_DECLINED, CANCELED)
 
 
 # -- a retry, which api-checkout makes -----------------------------------------------------------------------------

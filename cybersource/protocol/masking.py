@@ -43,11 +43,12 @@ _HONEST = re.compile(
 _CARD_FIELD = re.compile(r"(?:req_)?card_(?:number|cvn)")
 
 # A run of digits as people type card numbers: up to three blanks, dashes, dots, line breaks and the like between
-# them. What was read once is not read another way (the pattern is possessive), so that a hostile text takes no memory.
-_RUN = re.compile(r"[0-9](?:[\s\-.,/_+]{0,3}+[0-9]){12,}+")
+# them. Colons and brackets are not among them: times of day and phones have those. What was read once is not read
+# another way (the pattern is possessive), so that a hostile text takes no memory.
+_RUN = re.compile(r"[0-9](?:[\s\-.,/_+*|\\~'#]{0,3}+[0-9]){12,}+")
 _BLOCK = re.compile(r"[0-9]+")
 #: Between digits also where no card number is: amounts, network addresses, dates, lines.
-_LOOSE = re.compile(r"[\r\n\v\f.,/_+]")
+_LOOSE = re.compile(r"[\r\n\v\f.,/_+*|\\~'#]")
 
 #: Longer runs are nobody's typing. Every digit in them is masked, which takes no search.
 LONGEST_RUN = 1000
@@ -161,6 +162,8 @@ def _plain_character(character: str) -> str:
         return str(digit)
     if character in "\u00b7\u2022\u2027\u2219\u22c5\u3002\uff0e\uff61":
         return "."
+    if character in "\u2018\u2019\u02bc\u2032\u00b4":
+        return "'"
     category = unicodedata.category(character)
     if category in ("Zl", "Zp") or character == "\x85":
         return "\n"

@@ -24,7 +24,7 @@ STATES: Mapping[str, Mapping[str, str]] = {
         "CT": "Connecticut|Conn",
         "DE": "Delaware|Del",
         "DC": (
-            "District of Columbia|Dist of Columbia|Washington DC|Wash DC|"
+            "District of Columbia|Dist of Columbia|D of C|Dist of Col|Washington DC|Wash DC|"
             "Washington District of Columbia|Distrito de Columbia"
         ),
         "FL": "Florida|Fla|Flor",
@@ -47,32 +47,35 @@ STATES: Mapping[str, Mapping[str, str]] = {
         "MT": "Montana|Mont",
         "NE": "Nebraska|Neb|Nebr",
         "NV": "Nevada|Nev",
-        "NH": "New Hampshire|N Hampshire|New Hamp|Nuevo Hampshire|Nueva Hampshire",
+        "NH": "New Hampshire|N Hampshire|New Hamp|N Hamp|Nuevo Hampshire|Nueva Hampshire",
         "NJ": "New Jersey|N Jersey|Nueva Jersey",
         "NM": "New Mexico|N Mexico|N Mex|New Mex|Nuevo Mexico",
         "NY": "New York|N York|Nueva York",
-        "NC": "North Carolina|N Carolina|No Carolina|N Car|Carolina del Norte",
-        "ND": "North Dakota|N Dakota|No Dakota|N Dak|Dakota del Norte",
+        "NC": "North Carolina|N Carolina|No Carolina|N Car|No Car|North Car|Carolina del Norte",
+        "ND": "North Dakota|N Dakota|No Dakota|N Dak|No Dak|North Dak|Dakota del Norte",
         "OH": "Ohio",
         "OK": "Oklahoma|Okla",
         "OR": "Oregon|Ore|Oreg",
         "PA": "Pennsylvania|Penn|Penna|Pennsilvania|Pensilvania",
         "RI": "Rhode Island|Rhode Is|R Island",
-        "SC": "South Carolina|S Carolina|So Carolina|S Car|Carolina del Sur",
-        "SD": "South Dakota|S Dakota|So Dakota|S Dak|Dakota del Sur",
+        "SC": "South Carolina|S Carolina|So Carolina|S Car|So Car|South Car|Carolina del Sur",
+        "SD": "South Dakota|S Dakota|So Dakota|S Dak|So Dak|South Dak|Dakota del Sur",
         "TN": "Tennessee|Tenn",
         "TX": "Texas|Tex|Tejas",
         "UT": "Utah",
         "VT": "Vermont",
         "VA": "Virginia|Virg",
         "WA": "Washington|Wash",
-        "WV": "West Virginia|W Virginia|W Va|West Va|Virginia Occidental",
+        "WV": "West Virginia|W Virginia|W Va|West Va|W Virg|West Virg|Virginia Occidental",
         "WI": "Wisconsin|Wis|Wisc",
         "WY": "Wyoming|Wyo",
-        "AS": "American Samoa|Samoa|Samoa Americana",
+        "AS": "American Samoa|Am Samoa|Samoa|Samoa Americana",
         "GU": "Guam",
-        "MP": "Northern Mariana Islands|Northern Marianas|N Mariana Islands|CNMI|Saipan|Islas Marianas del Norte",
-        "PR": "Puerto Rico|P Rico",
+        "MP": (
+            "Northern Mariana Islands|Northern Marianas|N Mariana Islands|No Mariana Islands|"
+            "Northern Mariana Is|CNMI|Saipan|Islas Marianas del Norte"
+        ),
+        "PR": "Puerto Rico|P Rico|Porto Rico",
         "VI": "Virgin Islands|American Virgin Islands|Virgin Is|USVI|Islas Virgenes|Islas Virgenes Americanas",
         "UM": "Minor Outlying Islands|Outlying Islands",
         "FM": "Micronesia|Federated States of Micronesia|FSM",
@@ -80,37 +83,41 @@ STATES: Mapping[str, Mapping[str, str]] = {
         "PW": "Palau|Republic of Palau",
         "AA": (
             "Armed Forces Americas|Armed Forces the Americas|Armed Forces America|"
-            "Armed Forces of the Americas|Armed Forces Americas except Canada"
+            "Armed Forces of the Americas|Armed Forces Americas except Canada|Military Americas|Military America"
         ),
         "AE": (
             "Armed Forces Europe|Armed Forces Africa|Armed Forces Canada|Armed Forces Middle East|"
-            "Armed Forces Europe the Middle East and Canada|Armed Forces Europe Middle East Canada"
+            "Armed Forces Europe the Middle East and Canada|Armed Forces Europe Middle East Canada|"
+            "Armed Forces Africa Canada Europe Middle East|Armed Forces Europe Middle East and Canada|"
+            "Armed Forces Europe the Middle East Africa and Canada|Military Europe"
         ),
-        "AP": "Armed Forces Pacific|Armed Forces the Pacific",
+        "AP": "Armed Forces Pacific|Armed Forces the Pacific|Military Pacific",
     },
     "CA": {
         "AB": "Alberta|Alta|Alb",
-        "BC": "British Columbia|Brit Columbia|Brit Col|Colombie Britannique|CB",
+        "BC": "British Columbia|British Colombia|Brit Columbia|Brit Col|British Col|Colombie Britannique|CB",
         "MB": "Manitoba|Man",
         "NB": "New Brunswick|N Brunswick|New Bruns|Nouveau Brunswick",
         "NL": (
-            "Newfoundland and Labrador|Newfoundland Labrador|Newfoundland|Labrador|Nfld and Labrador|"
+            "Newfoundland and Labrador|Newfoundland Labrador|Newfoundland and Lab|Newfoundland|Newf|"
+            "Labrador|Nfld and Labrador|"
             "Nfld and Lab|Nfld Labrador|Nfld Lab|Nfld|Nfl|NF|LB|Lab|Terre Neuve et Labrador|"
             "Terre Neuve|TNL"
         ),
-        "NS": "Nova Scotia|N Scotia|Nouvelle Ecosse|NE",
+        "NS": "Nova Scotia|N Scotia|Nova Sc|Nouvelle Ecosse|NE",
         "NT": (
-            "Northwest Territories|North West Territories|Northwest Territory|NW Territories|NW Terr|"
+            "Northwest Territories|North West Territories|Northwest Territory|Northwest Terr|NW Territories|NW Terr|"
             "NWT|Territoires du Nord Ouest|TNO"
         ),
         "NU": "Nunavut|Nun|Nvt",
         "ON": "Ontario|Ont",
         "PE": (
-            "Prince Edward Island|Prince Edward Isl|Prince Edward Is|Pr Edward Island|P E Island|PEI|"
+            "Prince Edward Island|Prince Edward Isl|Prince Edward Is|Prince Edward I|Prince Ed Island|"
+            "Pr Edward Island|P E Island|PEI|"
             "Ile du Prince Edouard|L Ile du Prince Edouard|IPE"
         ),
         "QC": "Quebec|Que|PQ",
-        "SK": "Saskatchewan|Sask",
+        "SK": "Saskatchewan|Sask|Sas",
         "YT": "Yukon|Yukon Terr|Territoire du Yukon|Yuk|YK",
     },
 }
@@ -125,9 +132,14 @@ _COUNTRY = {
         re.compile(r"^(?:USA?|UNITEDSTATES(?:OFAMERICA)?)(?=..)"),
         re.compile(r"(..)(?:UNITEDSTATES(?:OFAMERICA)?|USA?)$"),
     ),
-    "CA": (re.compile(r"^CA(?:NADA)?(?=..)"), re.compile(r"(..)CA(?:NADA)?$")),
+    "CA": (re.compile(r"^CA(?:NADA)?(?=..)"), re.compile(r"(..)CA(?:N(?:ADA)?)?$")),
 }
-_KIND = re.compile(r"^(?:THE)?(?:STATE|COMMONWEALTH|PROVINCE|TERRITORY)OF(?:THE)?|(?:STATE|PROVINCE|TERRITORY)$")
+#: In ``US Alabama`` the A is the name's, in ``USA Louisiana`` the country's.
+_OR_US = re.compile(r"^US(?=A..)")
+_KIND = re.compile(
+    r"^(?:THE)?(?:STATE|COMMONWEALTH|PROVINCE|PROV|TERRITORY)(?:OF|DE|DU)(?:THE)?|^THE|(?:STATE|PROVINCE|TERRITORY)$"
+    r"|^(?:ARMEDFORCES|MILITARY|(?:[AFD]PO)+)(?=A[AEP]$)"
+)
 
 
 def _letters(text: str) -> str:
@@ -153,8 +165,8 @@ def state_code(value: str, country: str) -> str:
     codes = _CODES[country]
     letters = _letters(value)
     before, after = _COUNTRY[country]
-    home = after.sub(r"\1", before.sub("", letters))
-    for wanted in (letters, home, _KIND.sub("", home)):
+    home, american = (after.sub(r"\1", first.sub("", letters)) for first in (before, _OR_US))
+    for wanted in (letters, home, _KIND.sub("", home), american):
         if wanted in codes:
             return codes[wanted]
         for one, other in ((wanted[:2], wanted[2:]), (wanted[-2:], wanted[:-2])):

@@ -189,7 +189,7 @@ def is_explained(answer: Answer, asked: dict[str, PaymentOperation]) -> bool:
 
 
 def differs(row: Any, answer: Answer) -> bool:
-    if answer.currency and answer.currency != row.source.currency:
+    if answer.currency and answer.currency != amounts.code_of(row.source.currency):
         return True
     told = answer.amount
     if row.txn_type not in COMPARED or told is None:
@@ -278,7 +278,7 @@ def between(row: Any, answer: Answer) -> Mismatch | None:
         return not_there(row, answer)
     if fate is GatewayStatus.UNDONE and (kind := still_stands(row, answer)):
         return finding(kind, row=row, answer=answer)
-    if answer.currency and answer.currency != row.source.currency:
+    if answer.currency and answer.currency != amounts.code_of(row.source.currency):
         return finding(Discrepancy.CURRENCY_DIFFERS, row=row, answer=answer)
     if differs(row, answer):
         return finding(Discrepancy.AMOUNT_DIFFERS, row=row, answer=answer)

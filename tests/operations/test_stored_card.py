@@ -131,6 +131,9 @@ def test_staff_authorize_a_stored_card_for_what_an_order_lacks(desk, buyer):
     with pytest.raises(InvalidOperation) as refused:
         stored_card.authorize(order, token, amount=D("69.51"), user=desk.staff)
     assert refused.value.problems[0].code == "amount-too-high"
+    with pytest.raises(InvalidOperation) as refused:
+        stored_card.authorize(order, token, currency="EUR", user=desk.staff)
+    assert refused.value.problems[0].code == "other-currency"
     done = stored_card.authorize(
         order, token, capture=True, commerce_indicator="moto", user=desk.staff, key="phone-1", reason="by phone"
     )
@@ -138,6 +141,10 @@ def test_staff_authorize_a_stored_card_for_what_an_order_lacks(desk, buyer):
     same = {"capture": True, "commerce_indicator": "moto", "key": "phone-1", "reason": "by phone"}
     assert stored_card.authorize(order, token, **same).pk == done.pk
     assert stored_card.authorize(order, token, amount=D("69.50"), **same).pk == done.pk  # what it came to
+    assert stored_card.authorize(order, token, currency="USD", **same).pk == done.pk
+    with pytest.raises(InvalidOperation) as refused:
+        stored_card.authorize(order, token, currency="EUR", **same)
+    assert refused.value.problems[0].code == "key-reused"
     desk.do("refund", desk.debit(order), amount=D("1.00"))
 
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
+from decimal import Decimal
 
+import pytest
+from oscar.core.loading import get_model
+
+from cybersource.conf import conf
 from cybersource.dashboard import order as order_tab
 from cybersource.models import AttentionItem
 from cybersource.payments import orders
+from cybersource.payments.balance import of_order
 from cybersource.simulator import cards
 from tests.payments.test_expiry import run, wait
-from tests.support.desk import Order
+from tests.support.desk import Order, Source, Transaction
 from tests.support.reviewing import reviewed, tell
-from tests.support.shop import DECLINE, latest, post_reply
+from tests.support.shop import DECLINE, latest, post_reply, two_cards
+
+BasketLine = get_model("basket", "Line")
+SourceType = get_model("payment", "SourceType")
+StockRecord = get_model("partner", "StockRecord")
 
 
 def listed():
@@ -41,6 +50,44 @@ def test_an_order_that_names_no_currency_is_paid_by_its_reviewers_yes(shopper, o
     tell(case.accept())
     order.refresh_from_db()
     assert (order.status, listed()) == ("Authorized", [])
+
+
+@pytest.mark.parametrize("currency", ["usd", " USD", "Usd\n"])
+def test_a_currency_is_the_same_however_it_is_written(shopper, one_step, currency):
+    order = shopper.check_out("64.50", payment=two_cards("50.00"))
+    Order.objects.filter(pk=order.pk).update(currency=currency)
+    gift_card = SourceType.objects.create(name="Gift card")
+    Source.objects.create(order=order, source_type=gift_card, currency="usd ", amount_allocated=Decimal("19.50"))
+    post_reply(shopper.reply(latest("a")))
+    order.refresh_from_db()
+    assert (order.status, listed()) == ("Authorized", [])
+    assert order_tab.for_order(order).money.currency == "USD"
+
+
+def test_a_shop_whose_prices_are_in_small_letters_takes_cards(shopper, one_step):
+    shopper.fill_basket("64.50")
+    StockRecord.objects.update(price_currency="usd")
+    BasketLine.objects.update(price_currency="usd")
+    order = shopper.check_out()
+    shopper.pay()
+    order.refresh_from_db()
+    assert (order.status, order.currency, shopper.attempt().currency, listed()) == ("Authorized", "usd", "USD", [])
+
+
+def test_all_that_other_code_allocated_in_one_source_counts(shopper, one_step):
+    order = shopper.check_out("64.50", payment=two_cards("35.00"))
+    ours, _made = SourceType.objects.get_or_create(name=conf.source_type)
+    by_phone = Source.objects.create(order=order, source_type=ours, currency="USD")
+    by_phone.allocate(Decimal("20.00"), reference="first")
+    by_phone.allocate(Decimal("14.50"), reference="second")
+    by_phone.refund(Decimal("4.50"))
+    assert orders.money_held(order) == Decimal("30.00")
+    (payment,) = of_order(order)
+    assert payment.left_to_reverse == payment.left_to_capture == Decimal("20.00"), "an operation is about one of them"
+    Source.objects.filter(pk=by_phone.pk).update(amount_refunded=0)
+    Transaction.objects.filter(txn_type="Refund").delete()
+    Transaction.objects.filter(reference="second").update(status="REVIEW")
+    assert orders.money_held(order) == Decimal("20.00")
 
 
 THREE = {

@@ -23,12 +23,13 @@ from cybersource.methods import Cybersource
 from cybersource.models import AttentionItem, PaymentAttempt, ReleasedAllocation
 from cybersource.payments import attention_list, retry_allocations
 from cybersource.simulator import cards
-from tests.support.shop import DECLINE, Shopper, card, post_notification, post_reply, voucher
+from tests.support.shop import DECLINE, Shopper, card, customer, post_notification, post_reply, voucher
 from tests.support.stock import Shelf, allocations_are_sound, offer
 from tests.support.threads import at_once, in_threads
 
 pytestmark = pytest.mark.usefixtures("one_step")
 
+Basket = get_model("basket", "Basket")
 ConditionalOffer = get_model("offer", "ConditionalOffer")
 Line = get_model("order", "Line")
 Order = get_model("order", "Order")
@@ -327,6 +328,62 @@ def test_a_budget_that_others_spent_meanwhile_is_told_to_staff(shopper, shelf):
     made.refresh_from_db()
     assert made.num_applications == 2
     assert AttentionItem.objects.get(kind="short").evidence == {"missing": ["offer Opening"]}
+    allocations_are_sound()
+
+
+@pytest.mark.parametrize("other_order", [True, False])
+def test_an_offer_that_the_customer_used_up_meanwhile_is_told_to_staff(shopper, shelf, other_order):
+    """The budget of one customer is counted in their orders, not in the offer."""
+    shelf.restock(5)
+    offer("Once for each customer", max_user_applications=1)
+    rosa = customer("rosa@example.com")
+    shopper.client.force_login(rosa)
+    order = shelf.buy(shopper)
+    late = shopper.reply()
+    post_reply(shopper.reply(**DECLINE))
+    if other_order:
+        Basket.objects.filter(status="Open").update(status="Saved")
+        elsewhere = Shopper()
+        elsewhere.client.force_login(rosa)
+        shelf.buy(elsewhere)
+        elsewhere.pay()
+    post_reply(late)
+    assert status(order) == "Authorized"
+    short = AttentionItem.objects.filter(kind="short")
+    assert [one.evidence for one in short] == ([{"missing": ["offer Once for each customer"]}] if other_order else [])
+    allocations_are_sound()
+
+
+def test_what_an_order_released_is_remembered_as_long_as_it_may_be_paid(shopper, shelf):
+    """A retry after months would cancel another shopper's, and a late charge would take nothing."""
+    shelf.restock(5)
+    other = Shopper()
+    shelf.buy(other, quantity=2)
+    other.pay()
+    order = shelf.buy(shopper, quantity=2)
+    shopper.pay(cards.DECLINED)
+    ReleasedAllocation.objects.update(date_created=F("date_created") - timedelta(days=400))
+    expire()
+    assert ReleasedAllocation.objects.count() == 1
+    assert shopper.check_out().pk == order.pk
+    assert shelf.allocated == 4
+    shopper.pay()
+    expire()
+    assert (status(order), ReleasedAllocation.objects.count(), shelf.allocated) == ("Authorized", 0, 4)
+    allocations_are_sound()
+
+
+@pytest.mark.parametrize(("leads_to", "age", "kept"), [((), 8, 0), ((), 6, 1), (("Authorized",), 8, 1)])
+def test_what_a_cancelled_order_released_is_forgotten_once_nothing_leads_back(
+    shopper, shelf, monkeypatch, leads_to, age, kept
+):
+    monkeypatch.setattr(Order, "pipeline", {**Order.pipeline, "Canceled": leads_to})
+    order = shelf.buy(shopper)
+    shopper.pay(cards.DECLINED)
+    Order.objects.get(pk=order.pk).set_status("Canceled")
+    ReleasedAllocation.objects.update(date_created=F("date_created") - timedelta(days=age))
+    expire()
+    assert ReleasedAllocation.objects.count() == kept
     allocations_are_sound()
 
 

@@ -52,6 +52,8 @@ def test_a_card_number_in_text_is_masked_but_for_its_last_four(name: str, card: 
         ("4111 - 1111 - 1111 - 1111", "xxxx - xxxx - xxxx - 1111"),
         ("4111  - 1111  - 1111  - 1111", "4111  - 1111  - 1111  - 1111"),
         ("4111.1111.1111.1111", "xxxx.xxxx.xxxx.1111"),
+        ("4111*1111|1111\\1111", "xxxx*xxxx|xxxx\\1111"),
+        ("4111~1111#1111\u20191111", "xxxx~xxxx#xxxx\u20191111"),
         ("4111\t1111, 1111/1111", "xxxx\txxxx, xxxx/1111"),
         ("4\ufe0f\u20e31\ufe0f\u20e311 1111 1111 1111", "x\ufe0f\u20e3x\ufe0f\u20e3xx xxxx xxxx 1111"),
         ("\u2463\u2460\u00b9\u00b9 1111\u22121111\u00b71111", "xxxx xxxx\u2212xxxx\u00b71111"),
@@ -151,8 +153,8 @@ def test_in_a_card_field_every_long_number_is_masked_and_a_cvn_whole() -> None:
 @settings(deadline=None)
 @given(before=st.text(max_size=10), after=st.text(max_size=10), card=st.sampled_from(CARDS))
 def test_no_card_number_survives_wherever_it_stands(before: str, after: str, card: str) -> None:
-    beside = r"\d[ \t\-.,/_+]{0,3}"
-    if re.search(rf"{beside}\Z", before, re.ASCII) or re.match(r"[ \t\-.,/_+]{0,3}\d", after, re.ASCII):
+    between = r"[ \t\-.,/_+*|\\~'#]{0,3}"
+    if re.search(rf"\d{between}\Z", before, re.ASCII) or re.match(rf"{between}\d", after, re.ASCII):
         return  # a longer number, of which this may not be a card's
     assert card not in mask_card_numbers("message", before + card + after)
 

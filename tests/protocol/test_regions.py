@@ -76,6 +76,18 @@ def test_whatever_is_typed_is_a_code_of_that_country_or_nothing(typed, country):
         ("US", "AE", "AE"),
         ("US", "Armed Forces Europe", "AE"),
         ("US", "APO", ""),
+        ("US", "APO AE", "AE"),
+        ("US", "APO/FPO AP", "AP"),
+        ("US", "Armed Forces (AA)", "AA"),
+        ("US", "Military AE", "AE"),
+        ("US", "Armed Forces Africa / Canada / Europe / Middle East", "AE"),
+        ("US", "US Alabama", "AL"),
+        ("US", "U.S. Armed Forces – Pacific", "AP"),
+        ("US", "US - American Samoa", "AS"),
+        ("US", "USA Louisiana", "LA"),
+        ("US", "USA LA", "LA"),
+        ("US", "So. Dak.", "SD"),
+        ("US", "Porto Rico", "PR"),
         ("US", "Kalifornien", ""),
         ("US", "CA, OR", ""),
         ("US", "Ontario", ""),
@@ -85,7 +97,13 @@ def test_whatever_is_typed_is_a_code_of_that_country_or_nothing(typed, country):
         ("CA", "Newfoundland & Labrador", "NL"),
         ("CA", "Que\u0301bec", "QC"),
         ("CA", "Île-du-Prince-Édouard", "PE"),
-        ("CA", "Province de Québec", ""),
+        ("CA", "Province de Québec", "QC"),
+        ("CA", "The Yukon", "YT"),
+        ("CA", "Prov. of Ontario", "ON"),
+        ("CA", "Manitoba, Can.", "MB"),
+        ("CA", "Newfoundland & Lab.", "NL"),
+        ("CA", "Northwest Terr.", "NT"),
+        ("CA", "Prince Ed. Island", "PE"),
         ("CA", "Ontario, Canada", "ON"),
         ("CA", "CA-ON", "ON"),
         ("CA", "NWT", "NT"),
@@ -94,6 +112,17 @@ def test_whatever_is_typed_is_a_code_of_that_country_or_nothing(typed, country):
 )
 def test_names_as_people_write_them(country, typed, code):
     assert state_code(typed, country) == code
+
+
+def test_the_country_may_stand_before_or_behind_any_name():
+    homes = {"US": ("US", "U.S.", "USA", "United States"), "CA": ("CA", "Canada")}
+    for country, code, name in NAMES:
+        for home in homes[country]:
+            spellings = [f"{name}, {home}"]
+            if len(name) > 3:  # "USA LA" is Louisiana, and "US Ala" reads the same
+                spellings += [f"{home} {name}", f"{home} - {name}"]
+            for typed in spellings:
+                assert state_code(typed, country) == code, typed
 
 
 def test_accents_may_be_composed_or_not():

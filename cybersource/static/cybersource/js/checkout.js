@@ -230,40 +230,40 @@ const STATES = {
     "US": {
         "AL": "Alabama|Ala", "AK": "Alaska|Alas", "AZ": "Arizona|Ariz", "AR": "Arkansas|Ark",
         "CA": "California|Calif|Cal|Cali", "CO": "Colorado|Colo|Col", "CT": "Connecticut|Conn", "DE": "Delaware|Del",
-        "DC": "District of Columbia|Dist of Columbia|Washington DC|Wash DC|Washington District of Columbia|Distrito de Columbia",
+        "DC": "District of Columbia|Dist of Columbia|D of C|Dist of Col|Washington DC|Wash DC|Washington District of Columbia|Distrito de Columbia",
         "FL": "Florida|Fla|Flor", "GA": "Georgia", "HI": "Hawaii|Hawai", "ID": "Idaho|Ida", "IL": "Illinois|Ill|Ills",
         "IN": "Indiana|Ind", "IA": "Iowa", "KS": "Kansas|Kan|Kans", "KY": "Kentucky|Ken|Kent",
         "LA": "Louisiana|Luisiana", "ME": "Maine", "MD": "Maryland", "MA": "Massachusetts|Mass", "MI": "Michigan|Mich",
         "MN": "Minnesota|Minn", "MS": "Mississippi|Miss|Misisipi", "MO": "Missouri|Misuri", "MT": "Montana|Mont",
         "NE": "Nebraska|Neb|Nebr", "NV": "Nevada|Nev",
-        "NH": "New Hampshire|N Hampshire|New Hamp|Nuevo Hampshire|Nueva Hampshire",
+        "NH": "New Hampshire|N Hampshire|New Hamp|N Hamp|Nuevo Hampshire|Nueva Hampshire",
         "NJ": "New Jersey|N Jersey|Nueva Jersey", "NM": "New Mexico|N Mexico|N Mex|New Mex|Nuevo Mexico",
-        "NY": "New York|N York|Nueva York", "NC": "North Carolina|N Carolina|No Carolina|N Car|Carolina del Norte",
-        "ND": "North Dakota|N Dakota|No Dakota|N Dak|Dakota del Norte", "OH": "Ohio", "OK": "Oklahoma|Okla",
+        "NY": "New York|N York|Nueva York", "NC": "North Carolina|N Carolina|No Carolina|N Car|No Car|North Car|Carolina del Norte",
+        "ND": "North Dakota|N Dakota|No Dakota|N Dak|No Dak|North Dak|Dakota del Norte", "OH": "Ohio", "OK": "Oklahoma|Okla",
         "OR": "Oregon|Ore|Oreg", "PA": "Pennsylvania|Penn|Penna|Pennsilvania|Pensilvania",
-        "RI": "Rhode Island|Rhode Is|R Island", "SC": "South Carolina|S Carolina|So Carolina|S Car|Carolina del Sur",
-        "SD": "South Dakota|S Dakota|So Dakota|S Dak|Dakota del Sur", "TN": "Tennessee|Tenn", "TX": "Texas|Tex|Tejas",
+        "RI": "Rhode Island|Rhode Is|R Island", "SC": "South Carolina|S Carolina|So Carolina|S Car|So Car|South Car|Carolina del Sur",
+        "SD": "South Dakota|S Dakota|So Dakota|S Dak|So Dak|South Dak|Dakota del Sur", "TN": "Tennessee|Tenn", "TX": "Texas|Tex|Tejas",
         "UT": "Utah", "VT": "Vermont", "VA": "Virginia|Virg", "WA": "Washington|Wash",
-        "WV": "West Virginia|W Virginia|W Va|West Va|Virginia Occidental", "WI": "Wisconsin|Wis|Wisc",
-        "WY": "Wyoming|Wyo", "AS": "American Samoa|Samoa|Samoa Americana", "GU": "Guam",
-        "MP": "Northern Mariana Islands|Northern Marianas|N Mariana Islands|CNMI|Saipan|Islas Marianas del Norte",
-        "PR": "Puerto Rico|P Rico",
+        "WV": "West Virginia|W Virginia|W Va|West Va|W Virg|West Virg|Virginia Occidental", "WI": "Wisconsin|Wis|Wisc",
+        "WY": "Wyoming|Wyo", "AS": "American Samoa|Am Samoa|Samoa|Samoa Americana", "GU": "Guam",
+        "MP": "Northern Mariana Islands|Northern Marianas|N Mariana Islands|No Mariana Islands|Northern Mariana Is|CNMI|Saipan|Islas Marianas del Norte",
+        "PR": "Puerto Rico|P Rico|Porto Rico",
         "VI": "Virgin Islands|American Virgin Islands|Virgin Is|USVI|Islas Virgenes|Islas Virgenes Americanas",
         "UM": "Minor Outlying Islands|Outlying Islands", "FM": "Micronesia|Federated States of Micronesia|FSM",
         "MH": "Marshall Islands|Republic of the Marshall Islands|RMI", "PW": "Palau|Republic of Palau",
-        "AA": "Armed Forces Americas|Armed Forces the Americas|Armed Forces America|Armed Forces of the Americas|Armed Forces Americas except Canada",
-        "AE": "Armed Forces Europe|Armed Forces Africa|Armed Forces Canada|Armed Forces Middle East|Armed Forces Europe the Middle East and Canada|Armed Forces Europe Middle East Canada",
-        "AP": "Armed Forces Pacific|Armed Forces the Pacific"
+        "AA": "Armed Forces Americas|Armed Forces the Americas|Armed Forces America|Armed Forces of the Americas|Armed Forces Americas except Canada|Military Americas|Military America",
+        "AE": "Armed Forces Europe|Armed Forces Africa|Armed Forces Canada|Armed Forces Middle East|Armed Forces Europe the Middle East and Canada|Armed Forces Europe Middle East Canada|Armed Forces Africa Canada Europe Middle East|Armed Forces Europe Middle East and Canada|Armed Forces Europe the Middle East Africa and Canada|Military Europe",
+        "AP": "Armed Forces Pacific|Armed Forces the Pacific|Military Pacific"
     },
     "CA": {
-        "AB": "Alberta|Alta|Alb", "BC": "British Columbia|Brit Columbia|Brit Col|Colombie Britannique|CB",
+        "AB": "Alberta|Alta|Alb", "BC": "British Columbia|British Colombia|Brit Columbia|Brit Col|British Col|Colombie Britannique|CB",
         "MB": "Manitoba|Man", "NB": "New Brunswick|N Brunswick|New Bruns|Nouveau Brunswick",
-        "NL": "Newfoundland and Labrador|Newfoundland Labrador|Newfoundland|Labrador|Nfld and Labrador|Nfld and Lab|Nfld Labrador|Nfld Lab|Nfld|Nfl|NF|LB|Lab|Terre Neuve et Labrador|Terre Neuve|TNL",
-        "NS": "Nova Scotia|N Scotia|Nouvelle Ecosse|NE",
-        "NT": "Northwest Territories|North West Territories|Northwest Territory|NW Territories|NW Terr|NWT|Territoires du Nord Ouest|TNO",
+        "NL": "Newfoundland and Labrador|Newfoundland Labrador|Newfoundland and Lab|Newfoundland|Newf|Labrador|Nfld and Labrador|Nfld and Lab|Nfld Labrador|Nfld Lab|Nfld|Nfl|NF|LB|Lab|Terre Neuve et Labrador|Terre Neuve|TNL",
+        "NS": "Nova Scotia|N Scotia|Nova Sc|Nouvelle Ecosse|NE",
+        "NT": "Northwest Territories|North West Territories|Northwest Territory|Northwest Terr|NW Territories|NW Terr|NWT|Territoires du Nord Ouest|TNO",
         "NU": "Nunavut|Nun|Nvt", "ON": "Ontario|Ont",
-        "PE": "Prince Edward Island|Prince Edward Isl|Prince Edward Is|Pr Edward Island|P E Island|PEI|Ile du Prince Edouard|L Ile du Prince Edouard|IPE",
-        "QC": "Quebec|Que|PQ", "SK": "Saskatchewan|Sask", "YT": "Yukon|Yukon Terr|Territoire du Yukon|Yuk|YK"
+        "PE": "Prince Edward Island|Prince Edward Isl|Prince Edward Is|Prince Edward I|Prince Ed Island|Pr Edward Island|P E Island|PEI|Ile du Prince Edouard|L Ile du Prince Edouard|IPE",
+        "QC": "Quebec|Que|PQ", "SK": "Saskatchewan|Sask|Sas", "YT": "Yukon|Yukon Terr|Territoire du Yukon|Yuk|YK"
     }
 };
 
@@ -284,9 +284,12 @@ const CODES = Object.fromEntries(Object.entries(STATES).map(([country, states]) 
 // What is written around a name: the country before or after it, and what sort of place it is.
 const COUNTRY = {
     US: [/^(?:USA?|UNITEDSTATES(?:OFAMERICA)?)(?=..)/, /(..)(?:UNITEDSTATES(?:OFAMERICA)?|USA?)$/],
-    CA: [/^CA(?:NADA)?(?=..)/, /(..)CA(?:NADA)?$/],
+    CA: [/^CA(?:NADA)?(?=..)/, /(..)CA(?:N(?:ADA)?)?$/],
 };
-const KIND = /^(?:THE)?(?:STATE|COMMONWEALTH|PROVINCE|TERRITORY)OF(?:THE)?|(?:STATE|PROVINCE|TERRITORY)$/g;
+// In "US Alabama" the A is the name's, in "USA Louisiana" the country's.
+const OR_US = /^US(?=A..)/;
+const KIND = new RegExp("^(?:THE)?(?:STATE|COMMONWEALTH|PROVINCE|PROV|TERRITORY)(?:OF|DE|DU)(?:THE)?|^THE"
+    + "|(?:STATE|PROVINCE|TERRITORY)$|^(?:ARMEDFORCES|MILITARY|(?:[AFD]PO)+)(?=A[AEP]$)", "g");
 
 /** A state's two-letter code in the countries that want one ("Calif." -> "CA"), or null when there is none. */
 export function stateCode(country, text) {
@@ -294,8 +297,8 @@ export function stateCode(country, text) {
     const codes = CODES[country];
     const [before, after] = COUNTRY[country];
     const letters = lettersOf(text);
-    const home = letters.replace(before, "").replace(after, "$1");
-    for (const wanted of [letters, home, home.replace(KIND, "")]) {
+    const [home, american] = [before, OR_US].map((first) => letters.replace(first, "").replace(after, "$1"));
+    for (const wanted of [letters, home, home.replace(KIND, ""), american]) {
         if (codes.has(wanted)) return codes.get(wanted);
         for (const [one, other] of [[wanted.slice(0, 2), wanted.slice(2)], [wanted.slice(-2), wanted.slice(0, -2)]]) {
             if (other && one in STATES[country] && codes.get(other) === one) return one;
