@@ -13,7 +13,7 @@ from django.utils import timezone
 from oscar.core.loading import get_model
 from sorl.thumbnail import default as thumbnails
 
-from sandbox import goods, pictures
+from sandbox import goods
 
 Category = get_model("catalogue", "Category")
 ConditionalOffer = get_model("offer", "ConditionalOffer")
@@ -139,7 +139,7 @@ class Command(BaseCommand):
             return
         if image.pk:  # the files have been deleted, the database has not; the small pictures are gone as well
             thumbnails.kvstore.clear()
-        image.original = ContentFile(pictures.draw(item.picture), name=f"{item.sku.lower()}.jpg")
+        image.original = ContentFile(goods.picture(item.picture), name=f"{item.sku.lower()}.jpg")
         image.save()
 
     def offers(self):
