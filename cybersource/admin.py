@@ -27,7 +27,7 @@ from .dashboard import log_entry
 from .http.error_reports import discreet
 from .protocol import CARD_TYPES, Decision, avs_meaning, cvn_meaning, reason_meaning
 
-#: How far lists are counted. Whoever looks for something older searches for it.
+#: How far lists are counted. Older rows are found by searching.
 COUNTED = 10_000
 
 

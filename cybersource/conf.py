@@ -28,7 +28,7 @@ REST_HOSTS = {
 
 FLOWS = ("two-step", "one-step", "sale", "sale-with-token", "token-then-server")
 
-#: What may be reversed by itself: the hold of a payment that was rejected after the bank had approved it, and a charge
+#: What may be released automatically: the hold of a payment that was rejected after the bank approved it, and a charge
 #: for an order that another one has paid.
 AUTO_REVERSALS = ("rejected", "second-charge")
 

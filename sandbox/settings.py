@@ -264,8 +264,8 @@ CYBERSOURCE_ORG_ID = "1snn5n9w"
 CYBERSOURCE_DECISION_MANAGER_KEYS = ["sandbox-review-key"]
 CYBERSOURCE_FLOW = "two-step"
 CYBERSOURCE_SHIPPING_METHOD_MAPPING = {"standard": "lowcost", "express": "twoday"}
-# Gentler than in a shop, whose defaults would stop whoever tries every test card in a row, but not off: card after card
-# shows what a refused shopper reads. Take `CYBERSOURCE_LIMITS='{}' make sandbox` to meet the defaults.
+# Gentler than in a shop, whose defaults would stop a person who tries every test card in a row, but not off: card
+# after card shows what a refused shopper reads. Take `CYBERSOURCE_LIMITS='{}' make sandbox` to meet the defaults.
 CYBERSOURCE_LIMITS = {
     "attempts": {"shopper": "60/h", "order": "30/h"},
     "declines": {"shopper": "30/h", "order": "15/h"},

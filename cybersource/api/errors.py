@@ -23,7 +23,7 @@ from rest_framework.views import set_rollback
 from ..db import locks
 from ..payments.errors import InvalidOperation
 
-#: Seconds after which whoever could not be served may ask again.
+#: Seconds after which a client that could not be served may ask again.
 RETRY_AFTER = 30
 
 
@@ -68,7 +68,7 @@ STATUSES = {
 
 
 def answer(problem: Exception, context: Mapping[str, Any]) -> Response:
-    """Return the answer to an exception of a view; one that nobody expected is reported, and told as 500."""
+    """Return the answer to an exception of a view; one that nobody expected is reported, and answered with 500."""
     set_rollback()
     refusal = refusal_of(problem)
     if refusal is None:

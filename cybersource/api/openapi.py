@@ -1,4 +1,4 @@
-"""The API's own description, OpenAPI 3, for whoever has drf-spectacular installed (``[openapi]``).
+"""The API's own description, OpenAPI 3, for shops that have drf-spectacular installed (``[openapi]``).
 
 What an address does, takes and answers stands in :data:`TABLE`; the shapes are those of :mod:`.serializers`, so they
 are described by what makes them. A shop that describes all of its API with drf-spectacular finds ours described too.
@@ -126,7 +126,7 @@ TABLE: Mapping[tuple[str, str], Described] = {
     ("VoidView", "POST"): moving(
         "void", "Take back a capture or a refund before it goes to the bank.", requests.VoidRequest
     ),
-    ("ReverseView", "POST"): moving("reverse", "Give back what an authorization still holds.", requests.ReverseRequest),
+    ("ReverseView", "POST"): moving("reverse", "Release what an authorization still holds.", requests.ReverseRequest),
     ("CancelOrRefundView", "POST"): moving(
         "giveBack",
         "Give money back by a void, a reversal or a refund, whichever the payment's state asks for.",
@@ -135,8 +135,8 @@ TABLE: Mapping[tuple[str, str], Described] = {
     ),
     ("CancelOrRefundPreviewView", "POST"): Described(
         id="planGiveBack",
-        summary="Say what giving back would do now. Nothing is done.",
-        answers={200: (responses.PlanOut, "No steps: there is nothing to give back.")},
+        summary="Preview what a cancel-or-refund would do now. Nothing is done.",
+        answers={200: (responses.PlanOut, "No steps: there is nothing to cancel or refund.")},
         asks=permissions.LOOK,
         body=requests.CancelOrRefundPreviewRequest,
         refuses=(409, 422),

@@ -1,4 +1,4 @@
-"""The shopper's own: payments and their receipts, of orders that are his. To others none of it exists."""
+"""The shopper's own: payments and their receipts, of orders that are theirs. To others none of it exists."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class OwnView(ApiView):
     throttle_scope = "cybersource-own"
 
     def url_of(self, receipt: receipts.Receipt) -> str:
-        """With a guest's proof, where he came with one."""
+        """With a guest's proof, where they came with one."""
         address = reverse("cybersource-api-receipt", args=[receipt.number])
         proof = self.request.query_params.get("hash", "")
         address = f"{address}?{urlencode({'hash': proof})}" if proof else address
@@ -57,7 +57,7 @@ class OwnView(ApiView):
 
 
 class OwnReceiptsView(OwnView):
-    """Receipts of whoever is signed in, newest first; or of a guest's order, whose verification hash proves it."""
+    """Receipts of the signed-in user, newest first; or of a guest's order, whose verification hash proves it."""
 
     def get(self, request: Request) -> Response:
         told = self.queried(requests.OwnReceiptQuery).validated_data

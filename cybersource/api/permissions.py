@@ -16,13 +16,13 @@ TEST_CONNECTION = "cybersource.view_attentionitem"
 
 
 def require(user: Any, names: Iterable[str]) -> None:
-    """Refuse whoever lacks a permission that the effect asks for, besides the one that the verb does."""
+    """Refuse a user who lacks a permission that the effect asks for, besides the one that the verb does."""
     if not all(user.has_perm(f"cybersource.{name}") for name in names):
         raise PermissionDenied
 
 
 class PermissionByVerb(BasePermission):
-    """Whoever has the permission that the view's ``asks`` names for the method. Being staff alone is not enough.
+    """Allow users with the permission that the view's ``asks`` names for the method. Being staff alone is not enough.
 
     Nor is it needed: a service may have an account that opens no page of the dashboard.
     """

@@ -1,6 +1,6 @@
 """What comes in: JSON objects within bounds, and never a card number.
 
-A card number has no business here: whoever posts one has taken this for a payment form, and must hear of it at once.
+A card number has no business here: a client that posts one took this for a payment form, and must hear of it at once.
 It is looked for in the body, the query, the path and the headers before anything else is done with them, and the
 refusal is logged without it.
 

@@ -1,7 +1,7 @@
 """What a shopper may have in hand of a payment: a receipt, under a number of its own.
 
 The number is the order's and ten letters and digits that only the payment's rows give: it stays the same for ever, also
-when ``SECRET_KEY`` changes, and cannot be guessed from an order's number. It opens nothing by itself: who may read a
+when ``SECRET_KEY`` changes, and cannot be guessed from an order's number. It opens nothing on its own: who may read a
 receipt is decided by whose order it is.
 """
 
@@ -33,7 +33,7 @@ from ..payments.balance import VOIDED, TransactionStatus
 from ..payments.outbox import spoken
 from ..protocol import currency_exponent
 
-#: How a payment stands, in words for whoever paid it.
+#: The status of a payment, in words for its payer.
 WORDS = {
     TransactionStatus.UNDER_REVIEW: gettext_lazy("Being checked. The amount is reserved on your card."),
     TransactionStatus.REJECTED: gettext_lazy("Not accepted. Your card was not charged."),
@@ -79,7 +79,7 @@ class Receipt:
 
     @property
     def paid(self) -> Decimal:
-        """What was taken and not given back."""
+        """What was captured and not refunded."""
         return self.payment.standing.captured - self.payment.standing.refunded
 
     @property
@@ -106,7 +106,7 @@ class Receipt:
 
     @property
     def language(self) -> str:
-        """The one that the order was paid in, where the shop has it or a near one; else that of whoever asks."""
+        """The one that the order was paid in, where the shop has it or a near one; else the request's."""
         paid_in = self.payment.locale
         return paid_in if spoken(paid_in) else translation.get_language() or settings.LANGUAGE_CODE
 
@@ -166,7 +166,7 @@ def page(whose: Q, *, before: int | None = None, size: int = 50) -> ReceiptList:
 
 
 def one(number: str) -> Receipt | None:
-    """Find a receipt by its number, whoever asks: see :func:`may_read`."""
+    """Find a receipt by its number, without regard to permissions: see :func:`may_read`."""
     order_number, _dash, marked = number.rpartition("-")
     if not order_number or "\0" in order_number:
         return None

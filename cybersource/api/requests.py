@@ -149,7 +149,7 @@ class VoidRequest(TransactionOperationSerializer, OperationSerializer):
 
 
 class ReverseRequest(OperationSerializer):
-    """Give back what an authorization still holds."""
+    """Release what an authorization still holds."""
 
 
 class ReviewDecisionRequest(OperationSerializer):
@@ -161,7 +161,7 @@ class CancelOrRefundRequest(TransactionOperationSerializer, AmountOperationSeria
 
 
 class CancelOrRefundPreviewRequest(TransactionOperationSerializer, PartialOperationSerializer):
-    """What would be given back: all of it, when nothing is named."""
+    """What would be cancelled or refunded: all of it, when nothing is named."""
 
 
 class StatusRequest(StrictSerializer):
@@ -235,7 +235,7 @@ class OperationQuery(PageQuery):
 
 
 class OwnReceiptQuery(PageQuery):
-    """Whose receipts to list: those of whoever is signed in, or of one order."""
+    """Whose receipts to list: the signed-in user's, or one order's."""
 
     order = TextField(required=False, default="", allow_blank=True, max_length=128, help_text="Of this order only.")
     hash = TextField(

@@ -280,7 +280,7 @@ class ReceiptSummary(serializers.Serializer):
     order = serializers.CharField(source="order.number")
     date = PointInTimeField(source="payment.date")
     state = serializers.ChoiceField(source="payment.state", choices=STATES)
-    status = serializers.CharField(help_text="In words, in the language of whoever asks.")
+    status = serializers.CharField(help_text="In words, in the language of the request.")
     card = CardOut(source="payment")
     currency = serializers.CharField()
     amount = MoneyField("amount")
@@ -307,6 +307,6 @@ class ReceiptOut(ReceiptSummary):
     """A receipt."""
 
     language = serializers.CharField()
-    paid = MoneyField("paid", help_text="Taken and not given back.")
+    paid = MoneyField("paid", help_text="Captured and not refunded.")
     paid_text = serializers.CharField()
     refunds = RefundOut(many=True)

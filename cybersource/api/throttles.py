@@ -18,7 +18,7 @@ from ..limits.budgets import network_of
 
 logger = logging.getLogger(__name__)
 
-#: Requests by user, or by network address of whoever is nobody.
+#: Requests by user, or by the network address of an anonymous client.
 RATES = {
     "cybersource-read": "300/min",
     "cybersource-move": "60/min",

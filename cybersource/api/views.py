@@ -150,7 +150,7 @@ class OperationOutcome(StaffView):
 
     @property
     def asks(self) -> Mapping[str, str]:  # type: ignore[override]
-        """Whoever records an operation's end needs what the operation itself does."""
+        """Recording an operation's outcome needs the permissions of the operation itself."""
         operation = self.operation
         needed = resolution.permissions(operation) if operation else (rules.MOVE_MONEY,)
         return {"POST": f"cybersource.{needed[0]}"}
@@ -180,7 +180,7 @@ class PaymentMethodsView(StaffView):
 # -- moving money ------------------------------------------------------------------------------------------------------
 
 
-#: Why 2xx is not the answer, by how the operation ended: the HTTP status, and what people are told.
+#: Why 2xx is not the answer, by how the operation ended: the HTTP status, and the message.
 FAILURES: Mapping[str, tuple[int, Callable[[], str]]] = {
     OperationState.DECLINED: (409, lambda: _("CyberSource declined it. Nothing was done.")),
     OperationState.REFUSED: (409, lambda: _("CyberSource refused it. Nothing was done.")),
@@ -191,7 +191,7 @@ FAILURES: Mapping[str, tuple[int, Callable[[], str]]] = {
 
 
 def ended(operation: PaymentOperation, said: Any, *, again: bool) -> Response:
-    """The answer to whoever asked for an operation: 201 it was done, 202 nobody knows yet, else why it was not."""
+    """The response to a request for an operation: 201 it was done, 202 nobody knows yet, else why it was not."""
     headers = {"Location": reverse("cybersource-api-operation", args=[operation.pk])}
     if again:
         headers["Idempotent-Replayed"] = "true"
@@ -333,7 +333,7 @@ class CancelOrRefundView(MoneyOperationView):
 
 
 class CancelOrRefundPreviewView(StaffView):
-    """What giving back would do now, in words, before anything is done."""
+    """What a cancel-or-refund would do now, in words, before anything is done."""
 
     asks = {"POST": permissions.LOOK}
 

@@ -54,7 +54,7 @@ def database() -> Iterator[CheckMessage]:
 #: What must be among MIDDLEWARE, or a class that is based on it, and what does not work without.
 NEEDED_MIDDLEWARE = (
     ("django.contrib.sessions.middleware.SessionMiddleware", "a shopper who comes back is not known", "E025"),
-    ("django.contrib.messages.middleware.MessageMiddleware", "a declined shopper cannot be told why", "E026"),
+    ("django.contrib.messages.middleware.MessageMiddleware", "a declined shopper cannot read why", "E026"),
 )
 
 

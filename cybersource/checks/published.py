@@ -44,7 +44,7 @@ def published_settings() -> Iterator[CheckMessage]:
     for name in dict.fromkeys(name for name, value in credentials_in_settings() if is_published(value)):
         yield Error(
             f"{name} is a key of the simulator, which everybody knows, and the environment is 'production'.",
-            hint="Put a key of your own there: whoever knows the simulator's could forge what is believed by it.",
+            hint="Put a key of your own there: anyone who knows the simulator's could forge what is verified with it.",
             id="cybersource.E022",
         )
 

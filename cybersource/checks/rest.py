@@ -87,7 +87,7 @@ def webhooks() -> Iterator[CheckMessage]:
     elif conf.webhook_max_age < timedelta(hours=1):
         yield Warning(
             "CYBERSOURCE_WEBHOOK_MAX_AGE is shorter than CyberSource goes on trying to deliver.",
-            hint="Leave it unset for two days: what comes twice is told by other means.",
+            hint="Leave it unset for two days: duplicates are recognized by other means.",
             id="cybersource.W040",
         )
     if conf.webhook_keys and not (conf.rest_key_id or conf.rest_p12):

@@ -85,7 +85,7 @@ def choices() -> Iterator[CheckMessage]:
         )
     if set(conf.auto_reverse) - set(AUTO_REVERSALS):
         yield Error(
-            "CYBERSOURCE_AUTO_REVERSE names something that cannot be reversed by itself.",
+            "CYBERSOURCE_AUTO_REVERSE names something that cannot be reversed automatically.",
             hint=f"Use any of {', '.join(AUTO_REVERSALS)}; True for all, False for none.",
             id="cybersource.E035",
         )

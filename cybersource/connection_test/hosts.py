@@ -38,7 +38,7 @@ DOORS = (
     CalledUrl(
         "cybersource-reply",
         gettext_lazy("Secure Acceptance profile, customer response page"),
-        answers=HTTPStatus.OK,  # a page for whoever opens it
+        answers=HTTPStatus.OK,  # a page for people who open it
     ),
     CalledUrl("cybersource-merchant-post", gettext_lazy("Secure Acceptance profile, merchant POST URL")),
     CalledUrl(

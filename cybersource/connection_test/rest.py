@@ -34,7 +34,7 @@ def is_configured() -> bool:
 
 
 def look(*, network: bool) -> Iterator[Finding]:
-    """The settings of the door have been found good before."""
+    """The REST API's settings have been found good before."""
     if not is_configured():
         yield report.note(_("The REST API is not set up: money is captured and refunded in the Business Center."))
         return

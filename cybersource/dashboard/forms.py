@@ -121,7 +121,7 @@ class OperationForm(forms.Form):
     def as_typed(self, name: str) -> Decimal | None:
         """The amount, unless it is typed with more decimals than its currency has.
 
-        Zeros are no exception: whoever types "1.000" may mean a thousand, and one would be taken.
+        Zeros are no exception: a person who types "1.000" may mean a thousand, and one would be taken.
         """
         amount: Decimal | None = self.cleaned_data[name]
         currency = self.desk.payment.currency

@@ -128,7 +128,7 @@ def listed(
 
 # -- for a spreadsheet -----------------------------------------------------------------------------------------------
 
-#: A cell that begins so is a formula to a spreadsheet, whoever wrote it.
+#: A cell that begins so is a formula to a spreadsheet, by any author.
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 

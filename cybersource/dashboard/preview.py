@@ -29,7 +29,7 @@ Kind = PaymentOperation.Kind
 
 
 class OperationButton(StrEnum):
-    """What a button of the desk does: one operation, or the giving back by whichever operations it takes."""
+    """What a button of the desk does: one operation, or a cancel-or-refund by whichever operations it takes."""
 
     CAPTURE = "capture"
     REFUND = "refund"
@@ -84,7 +84,7 @@ class Way:
 
     transaction: int
     act: OperationButton
-    permissions: tuple[str, ...]  #: what whoever presses it needs
+    permissions: tuple[str, ...]  #: what pressing it needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +114,7 @@ class OperationPreview:
 
     @property
     def permissions(self) -> tuple[str, ...]:
-        """What whoever asks for it needs, by its effect."""
+        """What requesting it needs, by its effect."""
         if self.act == OperationButton.GIVE_BACK:
             steps = money_back.plan(self.payment, on=self.transaction)
             return money_back.permissions(self.payment, self.transaction, steps)

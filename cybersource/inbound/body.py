@@ -84,7 +84,7 @@ def text(encoded: bytes) -> str:
 
 
 def multipart(request: HttpRequest, content: bytes) -> list[tuple[str, str]]:
-    """Browsers post replies url-encoded; this is for whoever writes tests with Django's client."""
+    """Browsers post replies url-encoded; this is for tests written with Django's client."""
     meta = {**request.META, "CONTENT_LENGTH": str(len(content))}
     fields, _files = MultiPartParser(meta, BytesIO(content), [NoFiles(request)], "utf-8").parse()
     return [(name, value) for name, values in fields.lists() for value in values]

@@ -75,7 +75,7 @@ def without_query(view: View) -> View:
 
 
 def from_outside(view: View, allowed: Callable[[View], View] = require_POST) -> View:
-    """What the doors to the outside have in common.
+    """What the public endpoints have in common.
 
     Who knocks has no session: a shop whose pages are all behind ``LoginRequiredMiddleware`` would redirect the reply to
     its login, and what was posted would be lost. What they believe is signed.

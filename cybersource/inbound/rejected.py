@@ -1,4 +1,4 @@
-"""Evidence of refused posts, with a ceiling: the door is open to anybody and must not fill the disk."""
+"""Evidence of refused posts, with a ceiling: the endpoint is open to anybody and must not fill the disk."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
     posted -> Reply (verified) -> CyberSourceReply (committed) -> Outcome -> settlement
 
-Browser reply and merchant POST are two doors to ``receive``. Callers must not hold a transaction open: the log row's
+Browser reply and merchant POST are two ways into ``receive``. Callers must not hold a transaction open: the log row's
 commit has to be real before anything else happens.
 """
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 Result = CyberSourceReply.Result
 
-#: How many rows one and the same reply may fill for an attempt. Whoever has a genuine reply may post it for ever.
+#: How many rows one and the same reply may fill for an attempt. Anyone who has a genuine reply may post it for ever.
 ROWS_AN_ATTEMPT = 50
 
 #: How many rows ``reprocess`` holds in memory at once.

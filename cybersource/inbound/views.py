@@ -34,7 +34,7 @@ from .decorators import View, from_outside
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which whoever could not be served may ask again.
+#: Seconds after which a client that could not be served may ask again.
 RETRY_AFTER = "30"
 
 
@@ -105,7 +105,7 @@ def say_unavailable(what: str, problem: Exception) -> None:
 def admitted(shown: Sequence[str]) -> bool:
     """Look whether the URL shows a key of ours.
 
-    Unset keys close the door, an explicit empty list opens it to anybody, else one of the keys must be shown.
+    Unset keys close the endpoint, an explicit empty list opens it to anybody, else one of the keys must be shown.
     """
     wanted = conf.decision_manager_keys
     if not isinstance(wanted, (list, tuple, set, frozenset)):

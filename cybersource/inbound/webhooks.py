@@ -2,7 +2,7 @@
 
     POST -> Delivery -> WebhookDelivery (committed) -> answered
 
-A delivery is a hint and changes nothing by itself: :mod:`cybersource.reconciliation.webhook_events` looks into it
+A delivery is a hint and changes nothing on its own: :mod:`cybersource.reconciliation.webhook_events` looks into it
 later.
 """
 
@@ -222,7 +222,7 @@ def what_to_do(row: WebhookDelivery, earlier: Iterable[WebhookDelivery]) -> tupl
         return State.NOTED, "names-no-payment"
     same = [one for one in earlier if says_the_same(one, row)]
     if any(one.state in PENDING for one in same):
-        return State.REPEATED, ""  # whoever looks into that one sees what this one tells
+        return State.REPEATED, ""  # looking into that one finds what this one reports
     if any(one.state == State.HANDLED for one in same) and (
         row.status or about is EventSubject.DECISION or row.is_retry
     ):

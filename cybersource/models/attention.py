@@ -17,7 +17,7 @@ from .log import CyberSourceReply
 class AttentionItem(models.Model):
     """One thing for staff to look at: money that nobody waited for, or an attempt that may have been charged.
 
-    Written once, in the transaction that finds it out, and cleared once, with a reason. It says by itself what it is
+    Written once, in the transaction that finds it out, and cleared once, with a reason. It says on its own what it is
     about, so it outlives its order, and a list of items is one statement.
     """
 

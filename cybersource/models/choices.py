@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ReplyType(models.TextChoices):
-    """Which door a reply came through."""
+    """The channel that a reply came through."""
 
     BROWSER = "browser", _("Browser")
     MERCHANT_POST = "merchant-post", _("Merchant POST")

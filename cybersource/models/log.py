@@ -38,7 +38,7 @@ class CyberSourceReply(models.Model):
         NOT_SENT = "not-sent", _("Not sent")
 
     reply_type = models.CharField(_("Came by"), max_length=16, choices=ReplyType.choices)
-    # No foreign key constraints: PostgreSQL would have a new row wait for whoever holds the row it points to locked,
+    # No foreign key constraints: PostgreSQL would have a new row wait for whatever holds the row it points to,
     # and evidence waits for nobody.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -42,7 +42,7 @@ def acts_on_its_payment(operation: PaymentOperation, answer: Answer) -> bool:
 def record(
     operation: PaymentOperation, ending: OperationResult, outcome: Outcome | None, entry: CyberSourceReply | None
 ) -> PaymentOperation:
-    """Record how an operation ended, whoever found it out; ``outcome``: what a charge came to for its attempt."""
+    """Record how an operation ended, however it was found out; ``outcome``: what a charge came to for its attempt."""
     if operation.kind == Kind.AUTHORIZE and ending.state != State.UNKNOWN:
         if operation.attempt is None:
             # Its order was deleted: nobody is there to be paid by it.

@@ -169,7 +169,7 @@ def step(kind: Kind, payment: PaymentBalance, on: Any, amount: Decimal) -> Plann
 
 
 def explain(kind: Kind, payment: PaymentBalance, on: Any, amount: Decimal, *, is_last: bool = True) -> str:
-    """What one operation does to the shopper's money, in a sentence or two for whoever is about to do it."""
+    """What one operation does to the shopper's money, in a sentence or two for the person about to do it."""
     words = {"amount": f"{format_amount(amount, payment.currency)} {payment.currency}"}
     match kind:
         case Kind.CAPTURE if amount >= payment.left_to_capture:

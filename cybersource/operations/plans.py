@@ -2,8 +2,8 @@
 
     plan -> its rows (the first sent, the others queued) -> each step that ends lets the next one go, or drops the rest
 
-So nothing of a plan is in a process's memory: after a crash, and after an answer that was lost and found, whoever comes
-next goes on from the rows. Called inside the transaction that holds the order's row locked, where not said otherwise.
+So nothing of a plan is in a process's memory: after a crash, and after an answer that was lost and found, the next
+process goes on from the rows. Called inside the transaction that holds the order's row locked, if not said otherwise.
 """
 
 from __future__ import annotations

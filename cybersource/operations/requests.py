@@ -26,7 +26,7 @@ Transaction = get_model("payment", "Transaction")
 
 Kind = PaymentOperation.Kind
 
-#: Refusals of a reversal that is not for the whole amount: most processors release a rest by themselves, later.
+#: Refusals of a reversal that is not for the whole amount: most processors release a rest automatically, later.
 NOT_IN_PARTS = {
     "INVALID_AMOUNT",
     "TRANSACTION_ALREADY_SETTLED",

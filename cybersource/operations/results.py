@@ -37,7 +37,7 @@ State = OperationState
 
 @dataclass(frozen=True, kw_only=True)
 class OperationResult:
-    """How an operation ended, or that nobody knows yet, whoever found it out."""
+    """How an operation ended, or that it is unknown yet, however it was found out."""
 
     state: State
     request_id: str = ""
@@ -165,7 +165,7 @@ def locked_with_order(operation_id: int) -> tuple[Any, PaymentOperation]:
 def asks_again(operation: PaymentOperation, ending: OperationResult) -> bool:
     """Whether what was not done goes back to what waits: nobody is there to press the button again.
 
-    Whoever asked for a plan waits for its first step only, and as long as its call takes. What staff found out is its
+    The request of a plan waits for its first step only, and as long as its call takes. What staff found out is its
     end.
     """
     if operation.resolved_by_name:
@@ -196,15 +196,15 @@ RECORDED: dict[Kind, Callable[[PaymentOperation], None]] = {
     Kind.REVERSE: record_reversal,
 }
 
-#: An authorization is recorded by the settlement of its attempt, and what a decision does with it, by whoever told it
-#: first.
+#: An authorization is recorded by the settlement of its attempt, and what a decision does with it, by whatever reported
+#: it first.
 RECORDED_ELSEWHERE = (Kind.AUTHORIZE, *DECISIONS)
 
 
 def record_failure(operation: PaymentOperation) -> None:
     """A Transaction that moved nothing says that it was tried, under the id to search for at CyberSource.
 
-    Nobody waits for what the shop does by itself, so staff are told what it could not do.
+    Nobody waits for what the shop does automatically, so staff are told what it could not do.
     """
     kind = rules.RULES[Kind(operation.kind)].makes
     if operation.is_automatic and operation.kind == Kind.REVERSE and operation.rest_reason not in NOTHING_HELD:

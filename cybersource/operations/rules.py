@@ -114,7 +114,7 @@ RULES: dict[Kind, Rule] = {
     ),
 }
 
-#: A standing in words for staff.
+#: A transaction's status in words for staff.
 STANDINGS = {
     TransactionStatus.HELD: gettext_lazy("held on the card"),
     TransactionStatus.UNDER_REVIEW: gettext_lazy("under review"),
@@ -163,7 +163,7 @@ def goes_back(payment: PaymentBalance, transaction: Any) -> bool:
     return is_whole and not payment.under_way and any(kind in allowed(payment, on) for kind, on in steps)
 
 
-#: What whoever asks for an operation needs: permissions of the app, by their codenames.
+#: What requesting an operation needs: permissions of the app, by their codenames.
 MOVE_MONEY, DECIDE_REVIEW = "move_money", "decide_review"
 
 

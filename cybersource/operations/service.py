@@ -88,7 +88,7 @@ def reverse(payment: Any, **asked: Any) -> PaymentOperation:
 def accept_review(payment: Any, **asked: Any) -> PaymentOperation:
     """Decide for a payment under review: it counts towards its order from then on. Capture it as any other.
 
-    ``reason`` goes to CyberSource as the reviewer's comment. Where another reviewer decided a moment before, his
+    ``reason`` goes to CyberSource as the reviewer's comment. Where another reviewer decided a moment before, theirs
     decision stands and is recorded; the operation then ends as ``declined``.
     """
     return ask(Kind.ACCEPT_REVIEW, payment, **asked)
@@ -97,7 +97,7 @@ def accept_review(payment: Any, **asked: Any) -> PaymentOperation:
 def reject_review(payment: Any, **asked: Any) -> PaymentOperation:
     """Decide against a payment under review; its order is declined unless other money covers it.
 
-    The hold stays on the card until it is reversed, which ``CYBERSOURCE_AUTO_REVERSE`` does by itself.
+    The hold stays on the card until it is reversed, which ``CYBERSOURCE_AUTO_REVERSE`` does automatically.
     """
     return ask(Kind.REJECT_REVIEW, payment, **asked)
 

@@ -1,9 +1,9 @@
 """A stored card is authorized by the shop's server: the second step of the flow ``token-then-server``, or staff's own.
 
-    attempt (door REST) -> PaymentOperation (committed) -> sent once -> Outcome -> the settlement of every reply
+    attempt (channel REST) -> PaymentOperation (committed) -> sent once -> Outcome -> the settlement of every reply
 
 How it ends is settled as a browser's reply would be: the attempt, the order, the ledger and the confirmation do not
-know by which door the answer came. Callers must not hold a transaction open.
+know by which channel the answer came. Callers must not hold a transaction open.
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ def begin(
 ) -> PendingAuthorization:
     """Write the intent, with the order's and then the attempt's row locked; what was asked before is returned.
 
-    ``instead_of`` an operation that did nothing: whoever asks again under its key is told of the new one.
+    ``instead_of`` an operation that did nothing: a request that repeats its key gets the new one.
     """
     order = orders.locked(PaymentAttempt.objects.values_list("order", flat=True).get(pk=attempt_id))
     attempt = (

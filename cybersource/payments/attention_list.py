@@ -138,7 +138,7 @@ class ClearResult:
 
 @transaction.atomic
 def clear(item_id: int, *, user: Any, reason: str, no_charge: bool = False) -> ClearResult:
-    """Clear an item with the words of whoever looked at it; a second time keeps the first words.
+    """Clear an item with the words of the person who looked at it; a second time keeps the first words.
 
     ``no_charge``: they found no charge at CyberSource, or reversed it. The order is given up, unless something else of
     it is held or in doubt, also when the item was cleared before. Locks the order and the item. Raises

@@ -351,7 +351,7 @@ class PaymentBalance:
 
     @property
     def version(self) -> str:
-        """Changes with every step of the payment: whoever acts on a page can say which state he saw.
+        """Changes with every step of the payment: a request from a page can say which state was shown.
 
         A reviewer's decision is a step that makes neither a Transaction nor, unless it was made here, an operation.
         """

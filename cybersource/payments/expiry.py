@@ -1,4 +1,4 @@
-"""An attempt without an answer ends by itself once it has waited long enough.
+"""An attempt without an answer ends automatically once it has waited long enough.
 
 Where no charge can exist the order is given up, as by a decline: the basket is the shopper's again. Where the card may
 have been charged the order stays as it is, and staff are asked to look.
@@ -116,7 +116,7 @@ def list_held_in_vain(cutoff: datetime) -> None:
         new_status__in=(checkout_settings.ORDER_STATUS_PAYMENT_DECLINED, checkout_settings.ORDER_STATUS_CANCELED),
     )
     held = payment_balance.with_money().filter(
-        # Whoever was declined may be trying again; what was cancelled stays so.
+        # A declined shopper may be trying again; what was cancelled stays so.
         Q(~Exists(attempts.filter(date_signed__gte=cutoff)), order__status=DECLINED)
         | Q(order__status=checkout_settings.ORDER_STATUS_CANCELED),
         Exists(attempts.filter(date_created__gt=since)) | Q(order__in=ended.values("order")),

@@ -142,7 +142,7 @@ def queue(
     attempt: PaymentAttempt | None = None,
     transaction: Any = None,
 ) -> PaymentOperation | None:
-    """Write down what the shop does by itself; ``cybersource_reconcile`` sends it. None when that was asked before.
+    """Write down what the shop does automatically; ``cybersource_reconcile`` sends it. None when that was asked before.
 
     What somebody asked and CyberSource never did leaves it to be done.
     Nothing is sent from here: a reply and a review are answered without waiting for a call of ours. ``transaction`` is

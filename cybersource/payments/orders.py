@@ -40,7 +40,7 @@ HOLDING = (AttemptState.AUTHORIZED, AttemptState.REVIEW)
 
 
 def locked(order_id: int) -> Any:
-    """Lock the order's row and return it. Every door locks the order first and then the attempt.
+    """Lock the order's row and return it. Every caller locks the order first and then the attempt.
 
     The key itself is left free: a row that points to the order need not wait for the settlement of another. Raises
     OperationalError when somebody else holds the row for longer than :mod:`cybersource.db.locks` allows.
@@ -66,7 +66,7 @@ def locked_in_turn(order_ids: Iterable[int]) -> dict[int, Any]:
 
 
 def lock(order_id: int) -> None:
-    """Lock the order's row for whoever reads it, and what belongs to it, in the next statement.
+    """Lock the order's row for code that reads it, and what belongs to it, in the next statement.
 
     Not in this one: after a wait for a lock PostgreSQL joins the new row to its old neighbours.
     """
@@ -86,7 +86,7 @@ def is_cancelled(order: Any) -> bool:
 
 
 def in_the_shops_language() -> AbstractContextManager[Any]:
-    """Notes are for staff, whoever's request this is: build and write them within this context."""
+    """Notes are for staff, in any request: build and write them within this context."""
     return translation.override(settings.LANGUAGE_CODE)
 
 

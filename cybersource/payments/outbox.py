@@ -47,7 +47,7 @@ RETURNING (
     SELECT language FROM {attempts} WHERE order_id = %(order)s AND language <> '' ORDER BY id DESC LIMIT 1
 )"""
 
-#: Remember that it went out, in a statement that limits its own wait for the row and is a transaction by itself.
+#: Remember that it went out, in a statement that limits its own wait for the row and is a transaction of its own.
 MARK = """\
 UPDATE {table} SET date_sent = %s FROM (SELECT {limits}) AS limits WHERE order_id = %s AND date_sent IS NULL"""
 
@@ -59,7 +59,7 @@ TOLD_TO_SHOPPERS = (order_payment_authorized, order_payment_declined, signals.pa
 def announce(signal: Signal, *, sender: Any, **arguments: Any) -> None:
     """Send a signal after the running transaction has committed, at once when there is none.
 
-    In the language of the checkout or in that of the shop: whoever's request or command this is has another.
+    In the language of the checkout or in that of the shop: the current request or command may have another.
     """
 
     def send_in_its_language() -> None:

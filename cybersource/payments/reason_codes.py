@@ -183,7 +183,7 @@ ASKED_TOO_OFTEN = "ASKED_TOO_OFTEN"
 #: HTTP 401 and 403, also of a firewall before CyberSource: nobody looked at what was asked.
 NOT_BELIEVED = "NOT_BELIEVED"
 
-#: Refusals that are about whoever asks, or when, and not about what was asked.
+#: Refusals that are about the caller, or the time, and not about what was asked.
 NOT_LOOKED_AT = (ASKED_TOO_OFTEN, NOT_BELIEVED)
 
 OURS = {

@@ -1,7 +1,7 @@
 """An outcome takes effect, exactly once: the only place where a payment is settled.
 
-``settle`` takes an :class:`~cybersource.protocol.Outcome`, never a posted field, so every door (browser reply, merchant
-POST, later a look-up) ends in the same rows. It holds the order's and then the attempt's row locked, in one
+``settle`` takes an :class:`~cybersource.protocol.Outcome`, never a posted field, so every channel (browser reply,
+merchant POST, later a look-up) ends in the same rows. It holds the order's and then the attempt's row locked, in one
 transaction; signals and the e-mail follow the commit.
 """
 
@@ -267,7 +267,7 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
             reason=_("Rejected by Decision Manager"),
             attempt=attempt,
         )
-        may_hold = False  # it is given back by itself
+        may_hold = False  # it is released automatically
     end_its_doubt(attempt, outcome)
     if may_hold:
         list_hold(order, attempt, outcome, entry)

@@ -96,7 +96,7 @@ def mask_card_numbers(field_name: str, value: str, *, ours: Collection[str] = ()
         return value
     if not ours:
         return _masked(value)
-    # What stands between two numbers of ours is looked at by itself.
+    # What stands between two numbers of ours is looked at on its own.
     known = "|".join(re.escape(number) for number in sorted(ours, key=len, reverse=True))
     parts = re.split(rf"((?<!\d)(?:{known})(?!\d))", value)
     return "".join(part if place % 2 else _masked(part) for place, part in enumerate(parts))
@@ -117,7 +117,7 @@ def likely_card_numbers(value: str) -> list[str]:
 def holds_card_number(value: str, *, is_phone: bool = False) -> bool:
     """Say whether somebody typed a card number: one that begins as a brand's, is as long, and passes the Luhn check.
 
-    Narrower than what is masked, since whoever typed it is asked to type something else. In a phone field only fifteen
+    Narrower than what is masked, since people are then asked to type something else. In a phone field only fifteen
     and sixteen digits are one, and in any other text a number of thirteen behind a plus sign is a phone's.
     """
     plain = _HONEST.sub(_as_letters, _searched(value))

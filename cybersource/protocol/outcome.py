@@ -1,4 +1,4 @@
-"""What a reply comes to, in words that fit any door a payment may come through.
+"""What a reply comes to, in words that fit any channel a payment may come through.
 
 Settlement takes an Outcome and never a posted field. The decision decides, the code explains.
 """
@@ -78,7 +78,7 @@ class Outcome:
 
     @property
     def decision(self) -> Decision | None:
-        """The decision that a reply tells of such an outcome, by whichever door this one came."""
+        """The decision that a reply tells of such an outcome, by whichever channel this one came."""
         return _DECISIONS.get(self.kind)
 
     @classmethod
@@ -158,7 +158,7 @@ def _message(reply: Reply, kind: OutcomeKind) -> ShopperMessage | None:
 
 
 def message_of(kind: OutcomeKind, code: int | None) -> ShopperMessage | None:
-    """Return the class of message a shopper gets for what a door without Secure Acceptance's decisions told."""
+    """Return the class of message a shopper gets for what a channel without Secure Acceptance's decisions reported."""
     if kind is OutcomeKind.PARTIAL:
         return ShopperMessage.OTHER_CARD
     return shopper_message(_DECISIONS.get(kind, Decision.ERROR), code)

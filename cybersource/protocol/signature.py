@@ -24,7 +24,7 @@ class Credentials:
 def join(fields: Mapping[str, str], names: Sequence[str]) -> str:
     """Return ``name=value`` pairs in the order of ``names``, joined by commas. Nothing is escaped.
 
-    A name without a value joins as empty. The join is ambiguous, since values may hold ``,`` and ``=``: whoever reads a
+    A name without a value joins as empty. The join is ambiguous, since values may hold ``,`` and ``=``: a reader of a
     joined message must make sure that it can be cut in one way only.
     """
     return ",".join([f"{name}={fields.get(name, '')}" for name in names])

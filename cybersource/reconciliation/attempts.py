@@ -145,7 +145,7 @@ def searched(waiting: dict[int, list[PaymentAttempt]], at: datetime) -> Iterator
         except GatewayNoAnswer as problem:
             if problem.is_silence:
                 raise lookup.GatewayUnavailable(str(problem)) from None
-            # One of them may be what is not answered: each is asked about by itself.
+            # One of them may be what is not answered: each is asked about on its own.
             for group in asked:
                 yield OrderSearch(attempts=group, found=partial(found_together, group, at))
             continue

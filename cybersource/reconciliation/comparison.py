@@ -361,7 +361,7 @@ def step_not_here(kind: Discrepancy, answer: Answer) -> Mismatch | None:
 
 
 def undoing_not_here(answer: Answer) -> Mismatch | None:
-    """A void or reversal is judged by what it undid, so that one difference is one item whoever asks."""
+    """A void or reversal is judged by what it undid, so that one difference is one item for any caller."""
     source = payment_of(answer)
     if source is None:
         return None

@@ -113,7 +113,7 @@ def end_without_effect(operation: PaymentOperation, ending: OperationResult, ent
 
 
 def is_about_it(outcome: Any) -> bool:
-    """Whether a refusal is about what was to be taken back, and not about whoever asks."""
+    """Whether a refusal is about what was to be taken back, and not about the caller."""
     if not isinstance(outcome, Refused) or outcome.http_status not in (400, 404):
         return False
     return bool(outcome.answer.reason) and outcome.answer.reason not in NOT_ABOUT_IT

@@ -116,7 +116,7 @@ def in_state(*states: str) -> Iterator[PaymentOperation]:
 
 
 def send(operation: PaymentOperation, *, dry_run: bool = False) -> SyncResult:
-    """Send an operation that waits for it: whoever claims its row sends it, once.
+    """Send an operation that waits for it: the process that claims its row sends it, once.
 
     Raises :class:`~cybersource.gateway.lookup.GatewayUnavailable` when our key is not believed: then it goes on
     waiting, and so do the others.
@@ -332,7 +332,7 @@ def find_decision(operation: PaymentOperation, at: datetime, age: timedelta) -> 
 
 
 def decision_told(operation: PaymentOperation) -> str | None:
-    """The decision about a payment that was told and took effect, whoever made it."""
+    """The decision about a payment that was reported and took effect, by any reviewer."""
     told = ReviewNotificationUpdate.objects.filter(
         request_id=operation.payment_id, state=ReviewNotificationUpdate.State.RECORDED
     )

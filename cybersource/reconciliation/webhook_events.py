@@ -3,7 +3,7 @@
     WebhookDelivery -> asked at CyberSource -> adopted
 
 So a delivery that comes twice, late, or before what it follows on does no harm, and neither does one that was lost:
-``cybersource_reconcile`` finds the same by itself.
+``cybersource_reconcile`` finds the same automatically.
 """
 
 from __future__ import annotations

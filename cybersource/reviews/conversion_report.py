@@ -1,4 +1,4 @@
-"""What reviewers decided, asked for: CyberSource's conversion report tells it to whoever lost a notification.
+"""What reviewers decided, asked for: CyberSource's conversion report has it where a notification was lost.
 
     period -> conversion details -> ReviewUpdate -> stored rows (committed) -> as any notification
 

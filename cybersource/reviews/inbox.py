@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 State = ReviewNotificationUpdate.State
 
-#: How much is kept as evidence of what was refused, a notification and an hour. The door may be open to anybody.
+#: How much is kept as evidence of what was refused, a notification and an hour. The endpoint may be open to anybody.
 REFUSED_BYTES = 4096
 REFUSED_UPDATES = 20
 REFUSED_AN_HOUR = 200
@@ -62,7 +62,7 @@ def receive(body: bytes, content_type: str = "", *, remote_address: str | None =
 
 
 def take(content: bytes, told: Notification, *, remote_address: str | None = None) -> ReviewNotification:
-    """Store what was told of reviews, whoever told it, and act on each update; see :func:`receive`."""
+    """Store what was reported of reviews, from any source, and act on each update; see :func:`receive`."""
     notification, rows, updates = locks.retry_on_conflict(lambda: store(content, told, remote_address))
     states = apply_all(list(zip(rows, updates, strict=True)))
     for row, state in zip(rows, states, strict=True):

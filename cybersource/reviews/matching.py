@@ -135,7 +135,7 @@ def apply(told: Sequence[Told]) -> list[str]:
         return [State.WAITING] * len(told)
     rejects = any(update.new_decision == ReviewDecision.REJECT for _row, update in told)
     desk = ReviewBatch.with_locked(filter(None, matches), rejects=rejects)
-    # Notes are for staff and told apart by their text, so they are in the shop's language whoever's request this is.
+    # Notes are for staff and told apart by their text, so they are in the shop's language in any request.
     with orders.in_the_shops_language():
         states = [
             desk.act_on(*one, match) if match else State.WAITING for one, match in zip(told, matches, strict=True)

@@ -94,7 +94,7 @@ def _pay() -> Response:
     answer = gateway.submit(request.path, list(request.form.items(multi=True)))
     courier.before_page(answer)
     if answer.drop and "werkzeug.socket" in request.environ:
-        # Closed before the first byte, Chromium would post the form a second time by itself.
+        # Closed before the first byte, Chromium would post the form a second time automatically.
         request.environ["werkzeug.socket"].sendall(_BROKEN_OFF)
         request.environ["werkzeug.socket"].shutdown(SHUT_RDWR)
     response = as_response(answer.page)

@@ -24,7 +24,7 @@ class Profiling:
 
 
 class Fingerprints:
-    """Profilings seen, newest last. Not locked by itself: the gateway holds its lock."""
+    """Profilings seen, newest last. Not locked on its own: the gateway holds its lock."""
 
     def __init__(self, keep: int = 2000) -> None:
         self.seen: deque[Profiling] = deque(maxlen=keep)

@@ -21,7 +21,7 @@ class Due:
 
 
 class Outbox:
-    """Not locked by itself: the gateway holds its lock."""
+    """Not locked on its own: the gateway holds its lock."""
 
     def __init__(self) -> None:
         self._kept: deque[Due] = deque(maxlen=KEEP)

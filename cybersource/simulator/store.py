@@ -1,4 +1,4 @@
-"""All that one gateway remembers, in one place. Not locked by itself: the gateway holds its lock.
+"""All that one gateway remembers, in one place. Not locked on its own: the gateway holds its lock.
 
 Nothing is written to disk: a simulator that is started anew knows no payment and no token.
 """

@@ -30,7 +30,7 @@ class StoredCard:
 
 
 class Tokens:
-    """Tokens by their text. Not locked by itself: the gateway holds its lock."""
+    """Tokens by their text. Not locked on its own: the gateway holds its lock."""
 
     def __init__(self) -> None:
         self._stored: dict[str, StoredCard] = {}

@@ -574,7 +574,7 @@ def test_a_decline_that_api_checkout_makes_by_itself_releases_too(shopper, shelf
 
 
 def test_a_visitor_whose_orders_are_declined_at_once_empties_no_shelf(shopper, shelf):
-    """Ten orders, each declined as it is placed: whoever comes next can buy the last piece."""
+    """Ten orders, each declined as it is placed: the next process that comes next can buy the last piece."""
     for _each in range(10):
         visitor = Shopper()
         order = shelf.buy(visitor)

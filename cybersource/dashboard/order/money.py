@@ -46,7 +46,7 @@ FAILURES = {
     standing.REVERSAL: gettext_lazy("Failed release of an authorization"),
 }
 
-#: What a bank ends by itself, since the processor does not release a part.
+#: What a bank ends automatically, since the processor does not release a part.
 LAPSING = {standing.REVERSAL: gettext_lazy("Hold left to lapse at the bank")}
 
 #: Why what is left of a payment does not count towards its order. What went back shows as such.

@@ -41,6 +41,6 @@ class Command(BaseCommand):
             raise CommandError("; ".join(report.problems))
 
     def tell(self, text: str) -> None:
-        """Progress, at once: whoever watches sees where it is."""
+        """Print progress at once."""
         self.stdout.write(text)
         self.stdout.flush()

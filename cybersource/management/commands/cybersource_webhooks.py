@@ -35,7 +35,7 @@ from cybersource.protocol.rest import (
 #: Whose events we look into; which events these have is asked. The last two may tell the same once more.
 PRODUCTS = ("payments", "decisionManager", "tokenManagement", "cardProcessing", "fraudManagementEssentials")
 
-#: What a subscription's status means for whoever made it.
+#: What a subscription's status means for the person who made it.
 MEANINGS = {
     "PENDING_REVIEW": "People at CyberSource look at the URL first, which takes a day or two.",
     "INACTIVE": "It becomes active once the health URL has answered, within ten minutes; or say: activate ID.",
@@ -231,7 +231,7 @@ def answer_to(call: Call, *, or_nothing: bool = False) -> Mapping[str, Any]:
             return {}
         if outcome.is_not_authenticated:
             raise CommandError(
-                f"CyberSource does not believe these credentials, or the account may not do this (HTTP "
+                f"CyberSource does not accept these credentials, or the account may not do this (HTTP "
                 f"{outcome.http_status}, {row}). See: manage.py cybersource_check"
             )
         fields = [f"{detail.field} ({detail.reason})" for detail in outcome.answer.details]

@@ -279,7 +279,7 @@ def _applications(data: Any) -> Iterator[Application]:
 
 
 def _follow_on(data: Any, path: str) -> DecisionFollowon | None:
-    """The id stands by itself, or at the end of a link to the new transaction."""
+    """The id stands alone, or at the end of a link to the new transaction."""
     made = at(data, path)
     if not isinstance(made, dict):
         return None

@@ -342,7 +342,7 @@ def _utf8(content: bytes) -> str:
 
 
 def _encrypted(value: Any) -> str | None:
-    """Return the encrypted message that a value is, by itself or as the only member of an object; else None."""
+    """Return the encrypted message that a value is, alone or as the only member of an object; else None."""
     if isinstance(value, dict) and len(value) == 1:
         value = next((value[name] for name in _ENCRYPTED_AS if name in value), None)
     return value if isinstance(value, str) and _JWE.fullmatch(value) else None

@@ -101,7 +101,7 @@ class Transaction:
 
 
 class Book:
-    """Transactions by id. Not locked by itself."""
+    """Transactions by id. Not locked on its own."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, Transaction] = {}
