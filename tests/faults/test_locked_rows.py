@@ -9,6 +9,7 @@ import pytest
 from django.core import mail
 from django.core.management import call_command
 from django.db import connection
+from django.template.backends.django import Template
 from oscar.apps.order.signals import order_status_changed
 
 from cybersource import signals
@@ -216,16 +217,22 @@ def test_the_confirmation_of_a_locked_customer_waits_for_reprocess_and_the_merch
     assert len(mailoutbox) == 1
 
 
+def broken(*_arguments, **_named):
+    raise RuntimeError("no page can be made")
+
+
 @pytest.mark.parametrize("page", ["return", "pending"])
 def test_the_shoppers_pages_commit_what_they_settle_before_they_are_made(shopper, settings, monkeypatch, page):
     """Also with ATOMIC_REQUESTS: else the limits would outlast the settlement, and a failing page would undo it."""
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
-    settings.CYBERSOURCE_REDIRECT_PENDING = settings.CYBERSOURCE_REDIRECT_FAIL = "no-such-page"
+    settings.CYBERSOURCE_REDIRECT_PENDING = "no-such-page"
     order = shopper.check_out()
     answer = shopper.submit(card(cards.REVIEW))
     with held("order_order", "id = %s", order.pk):
         shopper.deliver(answer, follow=False)
     shopper.client.raise_request_exception = False
+    if page == "pending":
+        monkeypatch.setattr(Template, "render", broken)
     location = f"/api/cybersource/{page}/{shopper.attempt().transaction_uuid}/"
     assert shopper.client.get(location).status_code == 500
     assert log() == ["settled"]
