@@ -317,6 +317,34 @@ class ReviewNotificationAdmin(ReadOnlyAdmin):
         return format_html("<pre>{}</pre>", notification.content)
 
 
+@admin.register(models.ReviewNotificationUpdate)
+class ReviewNotificationUpdateAdmin(ReadOnlyAdmin):
+    """Also what no notification brought: the conversion report's decisions, and the shop's own."""
+
+    ordering = ("-pk",)
+    list_display = ("id", "date_created", "source", "reference_number", "decision", "reviewer", "state")
+    list_filter = ("state",)
+    search_fields = ("request_id__exact",)
+    fields = (
+        "date_created",
+        "source",
+        "notification",
+        "reference_number",
+        "request_id",
+        "decision",
+        "reviewer",
+        "comments",
+        "state",
+        "transaction",
+        "date_handled",
+    )
+    readonly_fields = ("comments",)
+
+    @admin.display(description=_("Comments"))
+    def comments(self, update: models.ReviewNotificationUpdate) -> str:
+        return str(update.payload.get("comments") or "-")
+
+
 class OperationFilter(WordFilter):
     title = _("operation")
     parameter_name = "kind"

@@ -113,7 +113,7 @@ def backlog() -> Iterator[Finding]:
         result=CyberSourceReply.Result.RECEIVED, attempt__isnull=False, date_created__lt=overdue
     )
     updates = ReviewNotificationUpdate.objects.filter(
-        state=ReviewNotificationUpdate.State.FAILED, notification__date_created__lt=overdue
+        state=ReviewNotificationUpdate.State.FAILED, date_created__lt=overdue
     )
     mails = OrderConfirmation.objects.filter(date_sent=None, date_created__lt=overdue - LEASE)
     counts = {_("replies"): some(replies), _("review updates"): some(updates), _("confirmations"): some(mails)}

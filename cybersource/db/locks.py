@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models import CharField, Func, Model, Value
@@ -20,6 +21,7 @@ from django.db.models import CharField, Func, Model, Value
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
+Asked = ParamSpec("Asked")
 
 #: Seconds that a request from outside waits for locked rows, all of them together.
 FOR_A_REQUEST = 5.0
@@ -126,6 +128,19 @@ def retry_on_conflict(work: Callable[[], Answer]) -> Answer:
             if is_lost(problem):
                 connection.close()
     return work()
+
+
+def retried(work: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
+    """Retry each call of a function as :func:`retry_on_conflict` does: for what opens a transaction of its own.
+
+    Called within another's transaction it is not retried: that one is retried as a whole.
+    """
+
+    @wraps(work)
+    def wrapped(*args: Asked.args, **kwargs: Asked.kwargs) -> Answer:
+        return retry_on_conflict(lambda: work(*args, **kwargs))
+
+    return wrapped
 
 
 def sqlstate(problem: BaseException) -> str | None:

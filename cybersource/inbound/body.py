@@ -6,7 +6,6 @@ memory. So what comes from outside is not read through ``request.POST``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from io import BytesIO
 
 from django.core.exceptions import BadRequest, SuspiciousOperation
@@ -54,10 +53,10 @@ def beginning(request: HttpRequest, *, size: int) -> bytes:
 
 
 @sensitive_variables()
-def pairs(request: HttpRequest) -> Iterator[tuple[str, str]]:
-    """Yield every posted field, also those that were posted twice.
+def pairs(request: HttpRequest) -> list[tuple[str, str]]:
+    """Return every posted field, also those that were posted twice.
 
-    Raises :class:`~cybersource.protocol.MalformedPost`, as soon as the first field is asked for.
+    Raises :class:`~cybersource.protocol.MalformedPost`.
     """
     content = beginning(request, size=MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
@@ -65,8 +64,7 @@ def pairs(request: HttpRequest) -> Iterator[tuple[str, str]]:
     if content.count(b"\n--" if request.content_type == MULTIPART else b"&") >= MAX_FIELDS:
         raise MalformedPost("too-many-fields", "The post has more fields than any reply.")
     try:
-        yield from multipart(request, content) if request.content_type == MULTIPART else urlencoded(content)
-        return
+        return multipart(request, content) if request.content_type == MULTIPART else urlencoded(content)
     except (MultiPartParserError, BadRequest, SuspiciousOperation, LookupError):
         pass  # raised again outside, since that exception could carry parts of the post along
     raise MalformedPost("unreadable", "The post is no form.")

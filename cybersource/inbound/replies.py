@@ -2,8 +2,9 @@
 
     posted -> Reply (verified) -> CyberSourceReply (committed) -> Outcome -> settlement
 
-Browser reply and merchant POST are two ways into ``receive``. Callers must not hold a transaction open: the log row's
-commit has to be real before anything else happens.
+Browser reply and merchant POST go the same way: the view reads the form, then :func:`verify`, :func:`log` and
+:func:`settle`. Callers must not hold a transaction open: the log row's commit has to be real before anything else
+happens.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .. import profiles
 from ..db import clock, locks
 from ..models import CyberSourceReply, PaymentAttempt, ReplyType, card_numbers, clipped
 from ..payments import attention, settlement
-from ..protocol import Decision, Outcome, OutcomeKind, ProtocolError, Reply
+from ..protocol import Decision, Outcome, ProtocolError, Reply
 from ..reviews import matching
 from . import rejected
 
@@ -56,33 +57,24 @@ class ReplyResult:
         return self.result != Result.RECEIVED
 
 
-@sensitive_variables()
-def receive(
-    posted: Iterable[tuple[str, str]], *, reply_type: ReplyType, remote_address: str | None = None
-) -> ReplyResult:
-    """Verify, log and settle one posted reply.
+@dataclass(frozen=True, kw_only=True)
+class VerifiedReply:
+    """A reply whose signature is good. Whether it answers an attempt of ours is not known yet."""
 
-    Raises :class:`~cybersource.protocol.ProtocolError` when the post is no reply to an attempt of ours (or ``posted``
-    raised it while it was read); its ``rule`` says why and is safe to log. Any other exception means that nothing was
-    stored. What was stored and could not be settled will be by the next delivery, by the shopper's next look at the
-    pending page, or by ``cybersource_reprocess``.
+    reply: Reply
+    profile_id: str  #: of the key that signed it, which vouches only for its own profile
+
+
+# -- verify --------------------------------------------------------------------------------------------------------
+
+
+@sensitive_variables()
+@locks.retried
+def verify(posted: Iterable[tuple[str, str]]) -> VerifiedReply:
+    """Read the posted values as a reply, and check its signature.
+
+    Raises :class:`~cybersource.protocol.ProtocolError` when they are none; its ``rule`` says why and is safe to log.
     """
-    read: list[tuple[str, str]] = []
-    try:
-        read.extend(posted)
-        reply, vouching = locks.retry_on_conflict(lambda: verified(read))
-    except ProtocolError as refused:
-        problem = refused
-    else:
-        return act_on_verified(reply, reply_type, vouching_profile=vouching)
-    # Outside the handler, so that an error while storing does not carry the post's values along in its context.
-    rejected.keep(read, rule=problem.rule, reply_type=reply_type, remote_address=remote_address)
-    raise problem
-
-
-@sensitive_variables()
-def verified(posted: Iterable[tuple[str, str]]) -> tuple[Reply, str]:
-    """Return the reply that was posted, and the profile whose key signed it."""
     vouching = ""
 
     @sensitive_variables()
@@ -92,32 +84,35 @@ def verified(posted: Iterable[tuple[str, str]]) -> tuple[Reply, str]:
         vouching = key.profile_id if key else ""
         return key.secret_key if key else None
 
-    return Reply.from_post(posted, secret_for=secret_for), vouching
+    reply = Reply.from_post(posted, secret_for=secret_for)
+    return VerifiedReply(reply=reply, profile_id=vouching)
+
+
+# -- log -----------------------------------------------------------------------------------------------------------
 
 
 @sensitive_variables()
-def act_on_verified(reply: Reply, reply_type: ReplyType, *, vouching_profile: str) -> ReplyResult:
-    """Log a reply whose signature is good, and settle it if it answers an attempt of ours."""
-    attempt, entry = locks.retry_on_conflict(lambda: logged(reply, reply_type, vouching_profile))
-    if entry.result != Result.RECEIVED:
-        return ReplyResult(attempt=attempt, result=Result.REPEATED)
-    return ReplyResult(attempt=attempt, result=act_on_stored(entry, reply))
+@locks.retried
+def log(verified: VerifiedReply, reply_type: ReplyType) -> CyberSourceReply:
+    """Return the row of the log, committed, that holds a verified reply and names its attempt: a new one, up to a
+    ceiling.
 
-
-@sensitive_variables()
-def logged(reply: Reply, reply_type: ReplyType, vouching_profile: str) -> tuple[PaymentAttempt, CyberSourceReply]:
-    """Return the attempt that a reply answers, and the log row that holds it: a new one, up to a ceiling."""
+    Raises :class:`UnmatchedReply` when it answers no attempt of ours as we began it: then it is kept as refused. Any
+    other exception means that nothing was stored.
+    """
+    reply = verified.reply
     attempts = PaymentAttempt.objects.annotate(owner_id=F("order__user"), rows=Count("replies")).order_by()
     attempt = attempts.filter(transaction_uuid=reply.transaction_uuid).first()
-    misfit = why_not_ours(reply, attempt, vouching_profile)
+    misfit = why_not_ours(reply, attempt, verified.profile_id)
     if misfit and not worth_keeping(reply):
         raise UnmatchedReply(misfit)
     known = known_row(reply, attempt) if attempt and not misfit and attempt.rows >= ROWS_AN_ATTEMPT else None
-    entry = known or log(reply, attempt, reply_type, refused_because=misfit)
+    entry = known or write(reply, attempt, reply_type, refused_because=misfit)
     if attempt is None or misfit:
         attention.flag_unmatched_charge(entry)
         raise UnmatchedReply(misfit)
-    return attempt, entry
+    entry.attempt = attempt
+    return entry
 
 
 def known_row(reply: Reply, attempt: PaymentAttempt) -> CyberSourceReply | None:
@@ -162,7 +157,7 @@ def why_not_ours(reply: Reply, attempt: PaymentAttempt | None, vouching_profile:
 
 
 @sensitive_variables()
-def log(
+def write(
     reply: Reply, attempt: PaymentAttempt | None, reply_type: ReplyType, *, refused_because: str = ""
 ) -> CyberSourceReply:
     """Write the log row, in a commit of its own."""
@@ -204,31 +199,20 @@ def log(
     )
 
 
+# -- settle --------------------------------------------------------------------------------------------------------
+
+
 @sensitive_variables()
-def act_on(entry: CyberSourceReply, reply: Reply) -> str:
-    """Settle a logged reply, then whatever reviews were told of its transaction before it came."""
-    outcome = Outcome.from_reply(reply)
-    result = locks.retry_on_conflict(lambda: settlement.settle(entry, outcome))
-    apply_what_reviewers_told(outcome, entry)
-    return result
+def settle(entry: CyberSourceReply, reply: Reply | None = None, *, held: set[int] | None = None) -> str:
+    """Settle a logged reply, then what reviewers told of its payment before it came; return what became of it.
 
-
-def apply_what_reviewers_told(outcome: Outcome, entry: CyberSourceReply) -> None:
-    """Act on what was told of a payment before it came."""
-    if outcome.kind in (OutcomeKind.REVIEW, OutcomeKind.ACCEPTED, OutcomeKind.PARTIAL) and outcome.transaction_id:
-        try:
-            matching.apply_waiting(request_id=outcome.transaction_id)
-        except Exception:  # the payment is settled; what was told of it waits in a row of its own
-            logger.exception("What reviewers told of reply %s could not be read yet.", entry.pk)
-
-
-def act_on_stored(entry: CyberSourceReply, reply: Reply | None = None, *, held: set[int] | None = None) -> str:
-    """Settle a stored reply; ``received`` when that cannot be done now. Whatever the reason, the row is safe.
-
-    An order that somebody else keeps locked is added to ``held``.
+    It is ``received`` when that cannot be done now. Whatever the reason, the row is safe: the next delivery, the
+    shopper's next look at the pending page, or ``cybersource_reprocess`` settles it. An order that somebody else keeps
+    locked is added to ``held``.
     """
     try:
-        return act_on(entry, reply or Reply.from_signed(entry.data))
+        outcome = Outcome.from_reply(reply or Reply.from_signed(entry.data))
+        result = settlement.settle(entry, outcome)
     except Exception as problem:
         if locks.is_locked(problem):
             logger.warning("Reply %s is stored and waits: somebody else holds its order locked.", entry.pk)
@@ -237,6 +221,8 @@ def act_on_stored(entry: CyberSourceReply, reply: Reply | None = None, *, held: 
         else:
             logger.exception("Reply %s could not be settled; it is kept and will be tried again.", entry.pk)
         return Result.RECEIVED
+    matching.apply_told_before(outcome, log_row=entry.pk)
+    return result
 
 
 def catch_up(attempt: PaymentAttempt) -> None:
@@ -244,7 +230,7 @@ def catch_up(attempt: PaymentAttempt) -> None:
     unsettled = CyberSourceReply.objects.filter(result=Result.RECEIVED, order=attempt.order_id, attempt__isnull=False)
     with locks.lock_deadline(locks.FOR_A_RETRY):
         for entry in unsettled.order_by("pk"):
-            act_on_stored(entry)
+            settle(entry)
 
 
 @sensitive_variables()
@@ -263,7 +249,7 @@ def reprocess() -> dict[str, int]:
             result: str = Result.RECEIVED
             if entry.order_id not in held:
                 with locks.lock_deadline(locks.FOR_A_RETRY):
-                    result = act_on_stored(entry, held=held)
+                    result = settle(entry, held=held)
             word = "waiting" if result == Result.RECEIVED else str(result)
             counts[word] = counts.get(word, 0) + 1
         last = batch[-1].pk

@@ -22,14 +22,14 @@ from django.views.decorators.http import require_http_methods
 from ..conf import conf
 from ..db import locks
 from ..http.client_ip import client_address
-from ..models import ReplyType, ReviewNotification
+from ..models import CyberSourceReply, ReplyType, ReviewNotification
 from ..protocol import ProtocolError
 from ..protocol.rest import InvalidWebhook
 from ..protocol.rest.webhook import MAX_BODY_BYTES as MAX_DELIVERY_BYTES
 from ..protocol.review import MAX_BODY_BYTES
 from ..reviews import inbox
 from . import body as post_body
-from . import replies, webhooks
+from . import rejected, replies, webhooks
 from .decorators import View, from_outside
 
 logger = logging.getLogger(__name__)
@@ -44,9 +44,33 @@ class HttpResponseSeeOther(HttpResponseRedirect):
     status_code = 303
 
 
+@sensitive_variables()
 def received(request: HttpRequest, reply_type: ReplyType) -> replies.ReplyResult:
-    """Hand a posted reply on. Raises ProtocolError, or one of UNAVAILABLE when not even evidence could be stored."""
-    return replies.receive(post_body.pairs(request), reply_type=reply_type, remote_address=client_address(request))
+    """Verify, log and settle a posted reply.
+
+    Raises ProtocolError when it is no reply to an attempt of ours, or one of UNAVAILABLE when not even evidence could
+    be stored.
+    """
+    posted: list[tuple[str, str]] = []
+    try:
+        posted = post_body.pairs(request)
+        verified = replies.verify(posted)
+    except ProtocolError as refused:
+        problem = refused
+    else:
+        return acted_on(verified, reply_type)
+    # Outside the handler, so that an error while storing does not carry the post's values along in its context.
+    rejected.keep(posted, rule=problem.rule, reply_type=reply_type, remote_address=client_address(request))
+    raise problem
+
+
+@sensitive_variables()
+def acted_on(verified: replies.VerifiedReply, reply_type: ReplyType) -> replies.ReplyResult:
+    """Log a verified reply, and settle it unless the log's row of it has been acted on."""
+    entry = replies.log(verified, reply_type)
+    is_new = entry.result == CyberSourceReply.Result.RECEIVED
+    result = replies.settle(entry, verified.reply) if is_new else CyberSourceReply.Result.REPEATED
+    return replies.ReplyResult(attempt=entry.attempt, result=result)
 
 
 @partial(from_outside, allowed=require_http_methods(["GET", "HEAD", "OPTIONS", "POST"]))

@@ -1009,10 +1009,26 @@ class Migration(migrations.Migration):
                         verbose_name="State",
                     ),
                 ),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("notification", "Notification"),
+                            ("conversion-report", "Conversion Details"),
+                            ("operation", "Operation"),
+                        ],
+                        default="notification",
+                        max_length=20,
+                        verbose_name="Source",
+                    ),
+                ),
+                ("date_created", models.DateTimeField(default=django.utils.timezone.now, verbose_name="Received")),
                 ("date_handled", models.DateTimeField(blank=True, null=True, verbose_name="Handled")),
                 (
                     "notification",
                     models.ForeignKey(
+                        blank=True,
+                        null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="updates",
                         to="cybersource.reviewnotification",
@@ -1034,7 +1050,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "Review update",
                 "verbose_name_plural": "Review updates",
-                "ordering": ["notification", "position"],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
@@ -1345,6 +1361,10 @@ class Migration(migrations.Migration):
                 fields=["order"],
                 name="cybersource_attempt_waiting",
             ),
+        ),
+        migrations.AddIndex(
+            model_name="reviewnotificationupdate",
+            index=models.Index(fields=["state", "id"], name="cybersource_update_state"),
         ),
         migrations.AddIndex(
             model_name="reviewnotificationupdate",

@@ -37,7 +37,15 @@ class ReviewNotification(models.Model):
 
 
 class ReviewNotificationUpdate(models.Model):
-    """What became of one ``Update`` of a notification, matched or not."""
+    """What a reviewer decided, whoever brought it, and what became of it, matched or not.
+
+    A notification holds its updates; what the conversion report told, or the shop decided over REST, has none.
+    """
+
+    class Source(models.TextChoices):
+        NOTIFICATION = "notification", _("Notification")
+        REPORT = "conversion-report", "Conversion Details"  # as CyberSource calls it in every language
+        OPERATION = "operation", _("Operation")
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Waits for its transaction")
@@ -49,8 +57,14 @@ class ReviewNotificationUpdate(models.Model):
         FAILED = "failed", _("Failed, to be tried again")
 
     notification = models.ForeignKey(
-        ReviewNotification, on_delete=models.CASCADE, related_name="updates", verbose_name=_("Notification")
+        ReviewNotification,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="updates",
+        verbose_name=_("Notification"),
     )
+    source = models.CharField(_("Source"), max_length=20, choices=Source.choices, default=Source.NOTIFICATION)
     position = models.PositiveSmallIntegerField(_("Position"))
     reference_number = models.CharField(_("Reference number"), max_length=50, blank=True)
     request_id = models.CharField(_("Request ID"), max_length=64, blank=True, db_index=True)
@@ -66,13 +80,15 @@ class ReviewNotificationUpdate(models.Model):
         related_name="+",
         verbose_name=_("Transaction"),
     )
+    date_created = MomentField(_("Received"), default=timezone.now)
     date_handled = MomentField(_("Handled"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("Review update")
         verbose_name_plural = _("Review updates")
-        ordering = ["notification", "position"]
+        ordering = ["pk"]
         indexes = [
+            models.Index(fields=["state", "id"], name="cybersource_update_state"),
             models.Index(
                 fields=["id"], name="cybersource_update_pending", condition=models.Q(state__in=["waiting", "failed"])
             ),

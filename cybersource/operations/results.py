@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,17 +10,25 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from .. import signals
-from ..conf import conf
 from ..db import clock, locks
 from ..gateway import client
-from ..models import UNDER_WAY, Attention, CyberSourceReply, OperationState, PaymentOperation, card_numbers, clipped
+from ..models import (
+    UNDER_WAY,
+    Attention,
+    CyberSourceReply,
+    OperationState,
+    PaymentOperation,
+    ReviewNotificationUpdate,
+    card_numbers,
+    clipped,
+)
 from ..payments import attention as needs
 from ..payments import balance as payment_balance
 from ..payments import ledger, orders, reason_codes
 from ..payments.outbox import announce
-from ..protocol import Notification, ReviewUpdate, format_amount
+from ..protocol import ReviewUpdate, format_amount
 from ..protocol.rest import NotSent, Outcome, Processed, Refused, calls
-from ..reviews import inbox
+from ..reviews.recording import record_decision
 from . import plans, rules
 from .bookkeeping import is_rest, list_orphan, record_capture, record_refund, record_reversal, record_void, told
 from .kinds import DECISIONS, NOTHING_HELD, STANDING_DECISIONS, UNDONE
@@ -72,7 +79,7 @@ class OperationResult:
 
 
 def tell_decision(operation: PaymentOperation, ending: OperationResult) -> OperationResult:
-    """Let the decision that stands at CyberSource have its effect, by the way of everything told about reviews."""
+    """Record the decision that stands at CyberSource, and let it have its effect."""
     stands = STANDING_DECISIONS.get(ending.status)
     if stands is None:
         return replace(ending, state=State.UNKNOWN)
@@ -90,8 +97,7 @@ def tell_decision(operation: PaymentOperation, ending: OperationResult) -> Opera
         profile="",
         followon=None,
     )
-    told = Notification(merchant_id=conf.merchant_id, name="", sent_at=clock.now(), updates=(update,))
-    inbox.take(json.dumps(update.as_json()).encode(), told)
+    record_decision(update, source=ReviewNotificationUpdate.Source.OPERATION)
     return replace(ending, state=State.DONE if stands == asked else State.DECLINED)
 
 

@@ -238,7 +238,7 @@ def carry_out(begun: PendingAuthorization, commerce_indicator: str, **asked: Any
 
 def give_up(operation: PaymentOperation) -> None:
     """Nothing was done, and nobody is there to ask again as a shopper's page does: the attempt ends as by a refusal."""
-    locks.retry_on_conflict(lambda: settlement.settle(operation.log, Outcome(kind=OutcomeKind.INVALID)))
+    settlement.settle(operation.log, Outcome(kind=OutcomeKind.INVALID))
 
 
 @sensitive_variables()
@@ -356,7 +356,7 @@ def settle(
     ).items():
         setattr(entry, name, value)
     entry.save(update_fields=["decision", "reason_code", "card_number", "card_type", "card_expiry_date"])
-    locks.retry_on_conflict(lambda: settlement.settle(entry, known))
+    settlement.settle(entry, known)
     if outcome.decision in (Decision.ACCEPT, Decision.REVIEW):
         remember_kind(token)
     if outcome.kind == OutcomeKind.UNKNOWN and ending.state in (State.DONE, State.DECLINED):

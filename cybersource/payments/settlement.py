@@ -19,7 +19,7 @@ from oscar.core.loading import get_model
 
 from .. import signals
 from ..conf import conf
-from ..db import clock
+from ..db import clock, locks
 from ..limits import alarm, budgets
 from ..models import (
     UNSETTLED_STATES,
@@ -68,6 +68,7 @@ STATES = {
 
 
 @sensitive_variables()
+@locks.retried
 @transaction.atomic
 def settle(entry: CyberSourceReply, outcome: Outcome) -> Result:
     """Let an outcome take effect on the attempt and order of its log row, and say in the log what it did.

@@ -28,7 +28,6 @@ from ..conf import conf
 from ..db import clock, locks
 from ..gateway import lookup
 from ..gateway.lookup import FoundTransaction, GatewayNoAnswer
-from ..inbound import replies
 from ..models import (
     UNSETTLED_STATES,
     AttemptState,
@@ -53,6 +52,7 @@ from ..protocol.rest import (
     is_sale,
     never_ran,
 )
+from ..reviews import matching
 
 Order = get_model("order", "Order")
 Transaction = get_model("payment", "Transaction")
@@ -347,7 +347,7 @@ def enter(found: FoundTransaction, attempt: PaymentAttempt) -> str:
     """Let what was looked up take effect, by the way of every reply. Its log row becomes the reply's."""
     outcome = charge_outcome(found.answer, asked=attempt.amount, currency=attempt.currency)
     result = locks.retry_on_conflict(lambda: _enter(found.entry.pk, attempt, outcome))
-    replies.apply_what_reviewers_told(outcome, found.entry)
+    matching.apply_told_before(outcome, log_row=found.entry.pk)
     return result
 
 

@@ -1,8 +1,9 @@
-"""Operations that nobody knows the end of are sent, looked for, or taken back, until it is known.
+"""Operations that nobody knows the end of are looked for until it is known; what is to be sent, ``operations`` sends.
 
-    queued -> claimed -> sent once
+    queued -> claimed -> sent once (:mod:`cybersource.operations.sending`)
     sent by a process that died, or unknown -> searched for by its own reference number -> found: recorded
                                                                     -> not found in time: taken back by its own id
+                                                                       (:mod:`cybersource.operations.lost_calls`)
 
 What moves money is never sent again. A capture or refund that cannot be found is voided by the id that only it was
 sent under, which undoes it if it arrived and nothing else; an authorization is reversed so. Whether a void or a
@@ -22,33 +23,27 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.db.models import Exists, F, OuterRef
-from django.db.models.functions import Coalesce
-from django.utils.translation import gettext as _
+from django.db.models import F
 
 from ..conf import conf
 from ..db import clock
 from ..gateway import credentials, lookup
-from ..gateway.lookup import FoundTransaction, GatewayNoAnswer, GatewayUnavailable
+from ..gateway.lookup import FoundTransaction, GatewayNoAnswer
 from ..models import (
-    UNDER_WAY,
-    Attention,
-    AttentionItem,
     OperationState,
     PaymentOperation,
     ReviewNotificationUpdate,
     endpoint_now,
-    environment_now,
 )
 from ..operations import kinds as operations_kinds
-from ..operations import service
+from ..operations import sending
+from ..operations import unknown as unknown_operations
 from ..operations.found import ACTS, LEASE, LISTED_AFTER, WITH, acts_on_its_payment, record
+from ..operations.lost_calls import GIVEN_UP_AFTER, NOT_FOUND, end, take_back
 from ..operations.results import OperationResult
-from ..payments import attention as needs
-from ..payments import balance, orders, reason_codes
+from ..payments import balance
 from ..protocol.rest import Answer, GatewayStatus, Unknown, UnknownReason, act_of, charge_outcome, fate_of, never_ran
 from ..reviews.conversion_report import poll_conversions
-from .lost_calls import GIVEN_UP_AFTER, NOT_FOUND, end, take_back
 
 Kind = PaymentOperation.Kind
 State = OperationState
@@ -101,7 +96,7 @@ def recover(*, at: datetime | None = None, dry_run: bool = False) -> Counter[str
     sought = in_state(State.SENT, State.UNKNOWN)
     counts += lookup.go_round(sought, lambda one: look_for(one, at, dry_run=dry_run))
     if not dry_run:
-        clear_known()
+        unknown_operations.clear_known()
     del counts[SyncResult.NOT_DUE]
     return counts
 
@@ -116,32 +111,12 @@ def in_state(*states: str) -> Iterator[PaymentOperation]:
 
 
 def send(operation: PaymentOperation, *, dry_run: bool = False) -> SyncResult:
-    """Send an operation that waits for it: the process that claims its row sends it, once.
-
-    Raises :class:`~cybersource.gateway.lookup.GatewayUnavailable` when our key is not believed: then it goes on
-    waiting, and so do the others.
-    """
+    """Have an operation sent that waits for it, where our key reaches it."""
     if not credentials.reaches(operation):
         return SyncResult.ELSEWHERE
     if dry_run:
         return SyncResult.WOULD_BE_SENT
-    sent = service.take_up(operation.pk) if operation.plan else send_claimed(operation)
-    if sent is None:
-        return SyncResult.NOT_DUE
-    if sent.state == State.QUEUED and sent.rest_reason == reason_codes.NOT_BELIEVED:
-        list_unknown(sent)
-        raise GatewayUnavailable(f"operation {sent.reference_number}: CyberSource does not believe our key")
-    return SyncResult.SENT
-
-
-def send_claimed(operation: PaymentOperation) -> PaymentOperation | None:
-    now = clock.now()
-    waiting = PaymentOperation.objects.filter(pk=operation.pk, state=State.QUEUED)
-    where = {"environment": environment_now(), "endpoint": endpoint_now()}
-    if not waiting.update(state=State.SENT, date_sent=now, look_ups=0, **where):
-        return None
-    operation.state, operation.date_sent = State.SENT, now
-    return service.send(operation)
+    return SyncResult.SENT if sending.send_queued(operation) else SyncResult.NOT_DUE
 
 
 def look_for(operation: PaymentOperation, at: datetime, *, dry_run: bool = False) -> SyncResult:
@@ -189,7 +164,7 @@ def unknown(operation: PaymentOperation, age: timedelta, *, otherwise: SyncResul
     """Say that an operation has no end yet; staff are asked about one that is old enough."""
     if age < LISTED_AFTER:
         return otherwise
-    list_unknown(operation)
+    unknown_operations.list_unknown(operation)
     return SyncResult.LISTED
 
 
@@ -213,7 +188,7 @@ def find_out(operation: PaymentOperation, at: datetime, age: timedelta) -> str:
         return end(operation, OperationResult(state=State.UNKNOWN))  # the search knows more than look-ups do yet
     if any(not is_another_shops(operation, each.answer) for each in looked):
         # Something was done under its number that nothing proves to be it: a person decides.
-        list_unknown(operation)
+        unknown_operations.list_unknown(operation)
         return end(operation, OperationResult(state=State.UNKNOWN))
     if age < TAKEN_BACK_AFTER or was_sent_elsewhere(operation):
         return end(operation, OperationResult(state=State.UNKNOWN))
@@ -337,59 +312,3 @@ def decision_told(operation: PaymentOperation) -> str | None:
         request_id=operation.payment_id, state=ReviewNotificationUpdate.State.RECORDED
     )
     return told.order_by("pk").values_list("decision", flat=True).first()
-
-
-def list_in_doubt(*, at: datetime | None = None) -> int:
-    """List every operation that has no end after a day, also while CyberSource cannot be asked. Returns how many.
-
-    Of a plan the step that the others wait for.
-    """
-    kinds = (Attention.UNKNOWN_OPERATION, Attention.WAITING_OPERATION)
-    asked = AttentionItem.objects.filter(kind__in=kinds, operation=OuterRef("pk"), date_cleared=None)
-    earlier = PaymentOperation.objects.filter(
-        plan=OuterRef("plan"), position__lt=OuterRef("position"), state__in=UNDER_WAY
-    ).exclude(plan="")
-    overdue = (
-        PaymentOperation.objects.annotate(began=Coalesce("date_sent", "date_created"))
-        .filter(~Exists(asked), ~Exists(earlier), state__in=UNDER_WAY, began__lte=clock.at_or_now(at) - LISTED_AFTER)
-        .select_related(*WITH)
-        .order_by("pk")
-    )
-    return sum(list_unknown(operation) for operation in list(overdue))
-
-
-def list_unknown(operation: PaymentOperation) -> bool:
-    """Ask staff about an operation of which nobody can find out how it ended, or that cannot be sent. Once."""
-    kind = Attention.WAITING_OPERATION if operation.state == State.QUEUED else Attention.UNKNOWN_OPERATION
-    with orders.in_the_shops_language():
-        new = needs.flag(
-            kind,
-            operation.order,
-            operation.attempt,
-            operation=operation,
-            transaction_uuid=operation.idempotency_id,
-            amount=operation.amount,
-            currency=operation.currency,
-            reference_number=operation.reference_number,
-            detail=operation.kind,
-        )
-        if new:
-            message = _("%(what)s %(number)s: %(why)s. %(advice)s")
-            words = {
-                "what": operation.get_kind_display(),
-                "number": operation.reference_number,
-                "why": kind.label,
-                "advice": needs.ADVICE[kind],
-            }
-            if operation.order is not None:
-                orders.note(operation.order, message % words)
-    return new
-
-
-def clear_known() -> None:
-    """What staff were asked about and is known now needs nobody any more."""
-    asked = AttentionItem.objects.filter(kind=Attention.UNKNOWN_OPERATION, operation__isnull=False)
-    known = asked.exclude(operation__state__in=(State.QUEUED, State.SENT, State.UNKNOWN))
-    needs.clear(known, _("How it ended was found out."))
-    waiting = AttentionItem.objects.filter(kind=Attention.WAITING_OPERATION, operation__isnull=False)
-    needs.clear(waiting.exclude(operation__state=State.QUEUED), _("It was sent."))

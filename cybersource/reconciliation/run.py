@@ -22,7 +22,7 @@ from ..db import clock
 from ..gateway import lookup
 from ..gateway.lookup import GatewayNoAnswer, GatewayUnavailable
 from ..models import UNDER_WAY, ReviewNotificationUpdate
-from ..operations import stored_card
+from ..operations import stored_card, unknown
 from ..protocol.rest import TransactionKind, act_of
 from ..reviews import matching
 from ..reviews.conversion_report import poll_conversions
@@ -86,7 +86,7 @@ def reconcile(
             tell(f"{name}: {in_words(counts)}")
     finally:
         if not dry_run:
-            unknown_operations.list_in_doubt(at=at)  # also of what nobody could be asked about
+            unknown.list_in_doubt(at=at)  # also of what nobody could be asked about
     return report
 
 

@@ -1,13 +1,12 @@
 """What reviewers decided, asked for: CyberSource's conversion report has it where a notification was lost.
 
-    period -> conversion details -> ReviewUpdate -> stored rows (committed) -> as any notification
+    period -> conversion details -> ReviewUpdate -> recorded as every decision is (:mod:`.recording`)
 
-The report enters where notifications do, so a decision that both of them tell is recorded once.
+A decision that both the report and a notification tell is recorded once.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,10 +16,12 @@ from typing import Any
 from ..conf import conf
 from ..gateway import client
 from ..models import ReviewNotificationUpdate
-from ..protocol import Notification, ReviewUpdate
+from ..protocol import ReviewUpdate
 from ..protocol.rest import Processed, Refused, conversion_details, read_conversions
 from ..protocol.rest.calls import LONGEST_PERIOD
-from . import inbox
+from . import recording
+
+Source = ReviewNotificationUpdate.Source
 
 
 @dataclass(kw_only=True)
@@ -61,16 +62,12 @@ def poll_conversions(start: datetime, end: datetime) -> ReportResult:
 
 
 def receive_conversions(told: Sequence[ReviewUpdate]) -> Counter[str]:
-    """Enter what the report tells where notifications are entered; say what became of what is new.
+    """Record the report's decisions as every other is; say what became of what is new.
 
     The report tells the same again with each look at it, and what a notification told already. That is not stored.
     """
-    updates = news([inbox.masked(update) for update in told])
-    if not updates:
-        return Counter()
-    content = json.dumps([update.as_json() for update in updates], ensure_ascii=False).encode()
-    report = Notification(merchant_id=conf.merchant_id, name="Conversion Details", sent_at=None, updates=tuple(updates))
-    return Counter(inbox.take(content, report).updates.values_list("state", flat=True))
+    updates = news([recording.masked(update) for update in told])
+    return Counter(recording.record_decisions(updates, source=Source.REPORT) if updates else ())
 
 
 def news(updates: Sequence[ReviewUpdate]) -> list[ReviewUpdate]:

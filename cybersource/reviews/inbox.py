@@ -1,6 +1,6 @@
-"""What reviewers decided: a notification is stored, each of its updates matched, recorded, and told.
+"""Decision Manager's notification is stored as it was posted, and each of its updates recorded.
 
-    body -> Notification -> stored rows (committed) -> matched Transaction -> recorded state -> signal
+    body -> Notification -> stored rows (committed) -> recorded as every decision is (:mod:`.recording`)
 
 An update takes effect once, however often and in whatever order it is told. One that matches nothing yet waits for its
 transaction; one that the transition table lacks is noted on the order and otherwise left alone.
@@ -8,9 +8,7 @@ transaction; one that the transition table lacks is noted on the order and other
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
-from typing import Any
 
 from django.db import transaction
 
@@ -18,11 +16,11 @@ from ..conf import conf
 from ..db import clock, locks
 from ..models import ReviewNotification, ReviewNotificationUpdate, card_numbers, clipped
 from ..protocol import BadNotification, Notification, ProtocolError, ReviewUpdate, content_from_body, parse_notification
-from .matching import MARGIN, apply_all
-
-logger = logging.getLogger(__name__)
+from . import recording
+from .matching import MARGIN
 
 State = ReviewNotificationUpdate.State
+Source = ReviewNotificationUpdate.Source
 
 #: How much is kept as evidence of what was refused, a notification and an hour. The endpoint may be open to anybody.
 REFUSED_BYTES = 4096
@@ -58,17 +56,8 @@ def receive(body: bytes, content_type: str = "", *, remote_address: str | None =
     if conf.merchant_id and told.merchant_id != conf.merchant_id:
         keep_foreign(content, told, remote_address)
         raise OtherMerchant
-    return take(content, told, remote_address=remote_address)
-
-
-def take(content: bytes, told: Notification, *, remote_address: str | None = None) -> ReviewNotification:
-    """Store what was reported of reviews, from any source, and act on each update; see :func:`receive`."""
     notification, rows, updates = locks.retry_on_conflict(lambda: store(content, told, remote_address))
-    states = apply_all(list(zip(rows, updates, strict=True)))
-    for row, state in zip(rows, states, strict=True):
-        if state == State.WAITING:
-            logger.warning("Review update %s matches no transaction of ours. It is kept and waits for one.", row.pk)
-    if State.FAILED not in states:
+    if State.FAILED not in recording.act_on(rows, updates):
         notification.state = ReviewNotification.State.HANDLED
         notification.save(update_fields=["state"])
     return notification
@@ -79,46 +68,13 @@ def store(
     content: bytes, told: Notification, remote_address: str | None
 ) -> tuple[ReviewNotification, list[ReviewNotificationUpdate], list[ReviewUpdate]]:
     """Keep the notification; return its rows and its updates as they are kept, which is as they are acted on."""
-    updates = [masked(update) for update in told.updates]
+    updates = [recording.masked(update) for update in told.updates]
     notification = ReviewNotification.objects.create(
         content=evidence(content),
         remote_address=remote_address,
         **clipped(ReviewNotification, merchant_id=card_numbers.mask("comment", told.merchant_id)),
     )
-    rows = ReviewNotificationUpdate.objects.bulk_create(
-        row_for(notification, position, update, payload=update.as_json()) for position, update in enumerate(updates)
-    )
-    return notification, rows, updates
-
-
-def row_for(
-    notification: ReviewNotification, position: int, update: ReviewUpdate, **columns: Any
-) -> ReviewNotificationUpdate:
-    return ReviewNotificationUpdate(
-        notification=notification,
-        position=position,
-        **clipped(
-            ReviewNotificationUpdate,
-            reference_number=update.reference_number,
-            request_id=update.request_id,
-            decision=update.decision_text,
-            reviewer=update.reviewer,
-        ),
-        **columns,
-    )
-
-
-def masked(update: ReviewUpdate) -> ReviewUpdate:
-    """Return the update with every likely card number masked. A request id has 22 digits, which is no card's length."""
-
-    def without_cards(name: str, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {part: without_cards(part, inner) for part, inner in value.items()}
-        if isinstance(value, list):
-            return [without_cards(name, part) for part in value]
-        return card_numbers.mask("comment", value) if isinstance(value, str) else value
-
-    return ReviewUpdate.from_json(without_cards("", update.as_json()))
+    return notification, recording.store(updates, source=Source.NOTIFICATION, notification=notification), updates
 
 
 def evidence(content: bytes) -> str:
@@ -154,10 +110,9 @@ def keep_foreign(content: bytes, told: Notification, remote_address: str | None)
             problem="other-merchant",
         ),
     )
-    ReviewNotificationUpdate.objects.bulk_create(
-        row_for(notification, position, masked(update), state=State.FOREIGN, date_handled=clock.now())
-        for position, update in enumerate(told.updates[:REFUSED_UPDATES])
-    )
+    updates = [recording.masked(update) for update in told.updates[:REFUSED_UPDATES]]
+    facts = {"payload": {}, "state": State.FOREIGN, "date_handled": clock.now()}  # whose words are not ours to keep
+    recording.store(updates, source=Source.NOTIFICATION, notification=notification, **facts)
 
 
 def room_left() -> bool:

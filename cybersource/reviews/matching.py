@@ -14,7 +14,7 @@ from oscar.core.loading import get_model
 from ..db import locks
 from ..models import ReviewNotification, ReviewNotificationUpdate
 from ..payments import orders
-from ..protocol import ReviewDecision, ReviewUpdate
+from ..protocol import Outcome, OutcomeKind, ReviewDecision, ReviewUpdate
 from .decisions import PENDING, Match, ReviewBatch, still_pending
 
 Transaction = get_model("payment", "Transaction")
@@ -28,6 +28,9 @@ MARGIN = 64
 
 #: Of how many orders updates are applied in one transaction: each order is locked until its end.
 TOGETHER = 20
+
+#: Outcomes of payments that a reviewer may have been asked about.
+HOLDS_MONEY = (OutcomeKind.REVIEW, OutcomeKind.ACCEPTED, OutcomeKind.PARTIAL)
 
 #: An update as it is kept, and as it was understood.
 Told = tuple[ReviewNotificationUpdate, ReviewUpdate]
@@ -47,12 +50,22 @@ def apply_waiting(*, request_id: str = "") -> int:
         if not rows.exists():  # as after nearly every payment: half the time of reading none
             return 0
     told = [(row, ReviewUpdate.from_json(row.payload)) for row in rows]
-    looked_at = {row.notification_id for row, _update in told}
+    looked_at = {row.notification_id for row, _update in told if row.notification_id}
     moved = sum(state not in PENDING for state in apply_all(told, seconds=locks.FOR_A_RETRY))
     if looked_at:
         unhandled = ReviewNotification.objects.filter(pk__in=looked_at, state=ReviewNotification.State.RECEIVED)
         unhandled.exclude(updates__state=State.FAILED).update(state=ReviewNotification.State.HANDLED)
     return moved
+
+
+def apply_told_before(outcome: Outcome, *, log_row: int) -> None:
+    """Act on what was told of a payment before it came. What cannot be read yet waits in a row of its own."""
+    if outcome.kind not in HOLDS_MONEY or not outcome.transaction_id:
+        return
+    try:
+        apply_waiting(request_id=outcome.transaction_id)
+    except Exception:  # the payment is settled
+        logger.exception("What reviewers told of the payment of log row %s could not be read yet.", log_row)
 
 
 def apply_all(told: Sequence[Told], *, seconds: float = math.inf) -> list[str]:

@@ -64,8 +64,7 @@ def by_merchant_post(shopper, answer):
 
 def by_command(shopper, answer):
     """The reply was stored, and the process ended before it took effect."""
-    reply, vouching = replies.verified(answer)
-    replies.logged(reply, ReplyType.MERCHANT_POST, vouching)
+    replies.log(replies.verify(answer), ReplyType.MERCHANT_POST)
     with translation.override(SOMEBODYS):
         call_command("cybersource_reprocess")
 

@@ -370,7 +370,9 @@ def reply_nobody_acted_on(shop: Shop) -> None:
 
 def review_update_that_failed(shop: Shop) -> None:
     told = ReviewNotification.objects.create(content="", date_created=hours_ago(1))
-    ReviewNotificationUpdate.objects.create(notification=told, position=0, state="failed")
+    ReviewNotificationUpdate.objects.create(
+        notification=told, position=0, state="failed", date_created=told.date_created
+    )
 
 
 def mail_nobody_sent(shop: Shop) -> None:

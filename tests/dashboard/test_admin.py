@@ -20,6 +20,7 @@ from cybersource.models import (
     PaymentToken,
     RefusedPost,
     ReviewNotification,
+    ReviewNotificationUpdate,
     SecureAcceptanceProfile,
     WebhookDelivery,
 )
@@ -216,6 +217,18 @@ def test_a_notification_is_shown_as_it_came_with_what_became_of_it(shopper, staf
     assert "&lt;CaseManagementOrderStatus" in html
     assert SCRIPT not in html and "&lt;script&gt;" in html
     assert "Took effect" in html
+
+
+def test_a_reviewers_decision_is_shown_with_who_brought_it(shopper, staff):
+    shopper.check_out()
+    shopper.pay(cards.REVIEW)
+    case = shopper.gateway.cases[0]
+    post_notification(shopper.gateway.decide(case.id, "ACCEPT", reviewer="ana", comments=SCRIPT).body)
+    decided = ReviewNotificationUpdate.objects.get()
+    html = row(staff, decided)
+    assert SCRIPT not in html and "&lt;script&gt;" in html
+    shown = words(html)
+    assert "Notification" in shown and "Took effect" in shown and decided.request_id in shown
 
 
 def test_a_refused_post_shows_what_it_claimed(staff):

@@ -19,7 +19,7 @@ from cybersource.models import (
     WebhookDelivery,
 )
 from cybersource.operations import results, service, stored_card
-from cybersource.payments import expiry
+from cybersource.payments import expiry, operation_queue
 from cybersource.protocol.rest import Unknown, UnknownReason
 from cybersource.reconciliation import comparison, webhook_events
 from cybersource.reconciliation import operations as unknown_operations
@@ -200,7 +200,7 @@ def test_what_waits_to_be_sent_waits_for_a_key_that_is_believed(desk, fault):
     desk.simulator.configure(rest=RestAccess())
     first, second = desk.order(), desk.order()
     queued = [
-        service.intents.queue(
+        operation_queue.queue(
             order,
             "reverse",
             payment_id=desk.authorization(order).reference,

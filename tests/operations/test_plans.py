@@ -9,6 +9,7 @@ import pytest
 from cybersource.models import Attention, AttentionItem, PaymentOperation
 from cybersource.operations import money_back, plans, service
 from cybersource.payments.errors import InvalidOperation
+from cybersource.protocol.rest import Resource, calls
 from cybersource.reconciliation import operations as unknown_operations
 from tests.support.calling import Caller
 from tests.support.desk import notes, source_of
@@ -122,8 +123,8 @@ def test_a_part_that_was_done_is_told_as_a_part_and_listed(desk):
     desk.do("capture", hold, amount=D("30.00"), is_last=False)
     second = desk.debit(order, 1)
     ids = {"reference_number": "BY-HAND", "idempotency_id": "byhand1"}
-    by_hand = service.calls.void(second.reference, of=service.Resource.CAPTURE, **ids)
-    assert service.gateway.send(by_hand).outcome.succeeded
+    by_hand = calls.void(second.reference, of=Resource.CAPTURE, **ids)
+    assert service.client.send(by_hand).outcome.succeeded
     for one in desk.payment(order).captures:  # too old to be voided
         one.transaction.processed_datetime -= money_back.VOIDABLE_FOR
         one.transaction.save()
@@ -161,8 +162,8 @@ def test_what_ended_before_its_turn_is_no_step_any_more(desk):
     void = PaymentOperation.objects.get(kind="void")
     assert unknown_operations.look_for(void, desk.rest.advance(seconds=11)) == "found out"
     ids = {"reference_number": "BY-HAND", "idempotency_id": "byhand1"}
-    call = service.calls.reverse(hold.reference, amount=D("69.50"), currency="USD", reason="by hand", **ids)
-    assert service.gateway.send(call).outcome.succeeded
+    call = calls.reverse(hold.reference, amount=D("69.50"), currency="USD", reason="by hand", **ids)
+    assert service.client.send(call).outcome.succeeded
     done = money_back.cancel_or_refund(hold, user=desk.staff, key="k")
     assert [(one.kind, one.state) for one in done] == [("void", "done"), ("reverse", "done")]
 

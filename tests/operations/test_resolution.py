@@ -9,10 +9,10 @@ import pytest
 
 from cybersource.gateway import client
 from cybersource.models import AttentionItem, PaymentOperation, PaymentToken
-from cybersource.operations import found, resolution, service, stored_card
+from cybersource.operations import found, resolution, service, stored_card, unknown
 from cybersource.operations.resolution import Finding
+from cybersource.payments import operation_queue
 from cybersource.payments.errors import InvalidOperation
-from cybersource.reconciliation import operations as unknown_operations
 from cybersource.simulator import cards
 from cybersource.simulator.rest import RestAccess
 from tests.reconciliation.test_operations import fresh, lose, recover
@@ -52,7 +52,7 @@ def in_doubt(desk, kind, fault="lost", **asked):
     on = desk.authorization(order) if kind in ("capture", "reverse") else desk.debit(order)
     lost = lose(desk, fault, f"{'reversal' if kind == 'reverse' else kind}s", kind, on, **asked)
     PaymentOperation.objects.filter(pk=lost.pk).update(date_sent=lost.date_sent - timedelta(days=1, hours=1))
-    unknown_operations.list_in_doubt()
+    unknown.list_in_doubt()
     assert listed() == ["unknown-operation"]
     return order, fresh(lost)
 
@@ -251,12 +251,12 @@ def test_a_reversal_that_the_shop_made_itself_is_ended_and_not_sent_again(desk):
 def test_what_waits_to_be_sent_is_ended_once_staff_are_asked_about_it(desk):
     order = desk.order("64.50")
     hold = desk.authorization(order)
-    waiting = service.intents.queue(
+    waiting = operation_queue.queue(
         order, "reverse", payment_id=hold.reference, amount=D("69.50"), currency="USD", reason="-", transaction=hold
     )
     assert refused(waiting, NOT_THERE, desk.staff) == [("under-way", "")]
     PaymentOperation.objects.filter(pk=waiting.pk).update(date_created=waiting.date_created - timedelta(days=2))
-    unknown_operations.list_in_doubt()
+    unknown.list_in_doubt()
     resolution.resolve(waiting.pk, THERE, user=desk.staff)
     recover(desk, days=1)
     assert (source_of(order)[0], len(desk.calls("reversals")), listed()) == (0, 0, ["unpaid-rest"])

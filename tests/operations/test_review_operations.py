@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cybersource.models import PaymentOperation, ReviewNotification
+from cybersource.models import PaymentOperation, ReviewNotification, ReviewNotificationUpdate
 from cybersource.operations import service
 from cybersource.payments.errors import InvalidOperation
 from cybersource.simulator import cards
@@ -31,9 +31,18 @@ def test_accepting_a_review_authorizes_the_order_and_tells_cybersource_why(desk,
     assert len(mailoutbox) == 1
     assert (done.kind, done.user_name, done.made) == ("accept-review", "ines", None)
     assert "called the customer" in notes(case)
-    (told,) = ReviewNotification.objects.all()
-    assert told.state == "handled" and told.updates.get().reviewer == "ines"
+    (decided,) = ReviewNotificationUpdate.objects.all()
+    assert (decided.source, decided.state, decided.reviewer) == ("operation", "recorded", "ines")
     desk.do("capture", desk.authorization(case))
+
+
+@pytest.mark.parametrize("decision", ["accept_review", "reject_review"])
+def test_a_decision_of_the_shops_own_is_recorded_as_such_and_no_notification_is_made_up(desk, case, decision):
+    desk.do(decision, desk.authorization(case), reason="called 4111111111111111")
+    assert not ReviewNotification.objects.exists()
+    (decided,) = ReviewNotificationUpdate.objects.all()
+    assert (decided.source, decided.notification, decided.state) == ("operation", None, "recorded")
+    assert "4111" not in str(decided.payload), "no card number is kept, whoever wrote it"
 
 
 def test_rejecting_a_review_declines_the_order_and_leaves_the_hold_to_be_reversed(desk, case, settings):

@@ -8,14 +8,15 @@ from types import SimpleNamespace
 import pytest
 from oscar.core.loading import get_model
 
+from cybersource.gateway.lookup import GatewayNoAnswer
 from cybersource.models import PaymentAttempt, PaymentOperation, PaymentToken
-from cybersource.operations import calls, results
+from cybersource.operations import calls, lost_calls, results
 from cybersource.operations import found as operations_found
 from cybersource.operations import service as operations
 from cybersource.payments import amounts, attention, operation_queue
 from cybersource.protocol.rest import Answer, Processed, Refused, Unknown, UnknownReason
 from cybersource.protocol.rest.answer import Application
-from cybersource.reconciliation import attempts, lost_calls
+from cybersource.reconciliation import attempts
 from cybersource.reconciliation import operations as unknown_operations
 from cybersource.reviews import followons
 from tests.payments.test_payment_balance import CAPTURE, HOLD, SECOND, D, asked, move, paid
@@ -200,10 +201,10 @@ def test_a_refusal_tells_of_what_was_asked_or_of_who_asks(outcome, is_about):
 def test_what_taking_a_lost_call_back_proves(outcome, taking, monkeypatch):
     """Anything but a clear word leaves the call in doubt: a second refund would be real money."""
     exchange = SimpleNamespace(outcome=outcome, entry=SimpleNamespace(pk=1))
-    monkeypatch.setattr(unknown_operations.gateway, "send", lambda *args, **about: exchange)
+    monkeypatch.setattr(lost_calls.client, "send", lambda *args, **about: exchange)
     call = SimpleNamespace(operation="void")
     if taking is None:
-        with pytest.raises(unknown_operations.GatewayNoAnswer):
+        with pytest.raises(GatewayNoAnswer):
             lost_calls.undo(operation(), call)
     else:
         assert lost_calls.undo(operation(), call) == (lost_calls.UndoResult[taking], exchange)

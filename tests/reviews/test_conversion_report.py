@@ -12,8 +12,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.core.management import call_command
 from django.db import transaction
+from django.db.models import Model
+from django.db.models.signals import pre_save
 from django.utils import timezone
+from oscar.core.loading import get_model
 
 from cybersource.gateway.client import OpenTransaction
 from cybersource.models import CyberSourceReply, ReviewNotification, ReviewNotificationUpdate
@@ -21,6 +25,8 @@ from cybersource.reviews.conversion_report import poll_conversions
 from cybersource.simulator.server import Server
 from tests.support.answering import says, server
 from tests.support.reviewing import Case, notes, tell, under_review
+
+Transaction = get_model("payment", "Transaction")
 
 DAY = (datetime(2026, 3, 3, 12, tzinfo=UTC), datetime(2026, 3, 4, 12, tzinfo=UTC))
 
@@ -47,6 +53,18 @@ def row(case: Case, decision: str = "ACCEPT", **said: Any) -> dict[str, Any]:
         "notes": [{"time": "2026-03-04T10:02:11Z", "addedBy": "lena.review", "comments": "Took ownership."}],
         **said,
     }
+
+
+@contextmanager
+def a_database_that_refuses(model: type[Model]) -> Iterator[None]:
+    def refuse(**_said: Any) -> None:
+        raise RuntimeError("no row is taken")
+
+    pre_save.connect(refuse, sender=model)
+    try:
+        yield
+    finally:
+        pre_save.disconnect(refuse, sender=model)
 
 
 @contextmanager
@@ -113,10 +131,31 @@ def test_the_report_read_again_is_no_news_and_stores_nothing(shopper, settings):
     case = under_review(shopper)
     with report(settings, row(case), row(case)):
         first = poll_conversions(*DAY)
-        before = notes(case.order), ReviewNotification.objects.count()
+        before = notes(case.order), ReviewNotificationUpdate.objects.count()
         again = poll_conversions(*DAY)
     assert (first.told, first.new) == (2, 1) and (again.told, again.new) == (2, 0)
-    assert (notes(case.order), ReviewNotification.objects.count()) == before
+    assert (notes(case.order), ReviewNotificationUpdate.objects.count()) == before
+
+
+def test_a_decision_of_the_report_is_recorded_as_such_and_no_notification_is_made_up(shopper, settings):
+    case = under_review(shopper)
+    with report(settings, row(case)):
+        poll_conversions(*DAY)
+    assert not ReviewNotification.objects.exists()
+    (decided,) = ReviewNotificationUpdate.objects.all()
+    assert (decided.source, decided.notification, decided.state) == ("conversion-report", None, "recorded")
+    assert tell(case.accept()) == 200
+    assert [each.source for each in ReviewNotificationUpdate.objects.all()] == ["conversion-report", "notification"]
+    assert case.told == ["recorded", "repeated"]
+
+
+def test_a_decision_of_the_report_that_failed_is_tried_again_as_a_notifications_is(shopper, settings):
+    case = under_review(shopper)
+    with a_database_that_refuses(Transaction), report(settings, row(case)):
+        assert poll_conversions(*DAY).states == {"failed": 1}
+    assert case.status == "Pending"
+    call_command("cybersource_reprocess")
+    assert case.told == ["recorded"] and case.status == "Authorized"
 
 
 @pytest.mark.parametrize("notified_first", [True, False])

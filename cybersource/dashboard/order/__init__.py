@@ -135,6 +135,5 @@ def told_of(request_ids: Iterable[str]) -> list[ReviewNotificationUpdate]:
     return list(
         ReviewNotificationUpdate.objects.filter(request_id__in=sorted(filter(None, request_ids)))
         .exclude(state=UpdateState.FOREIGN)
-        .annotate(date_told=F("notification__date_created"))
         .order_by("pk")
     )

@@ -131,7 +131,7 @@ def reviewed(
 
 def told(update: Any) -> ReviewUpdateEntry:
     return ReviewUpdateEntry(
-        at=update.date_told,
+        at=update.date_created,
         reviewer=update.reviewer,
         decision=update.decision,
         comments=str(update.payload.get("comments") or ""),

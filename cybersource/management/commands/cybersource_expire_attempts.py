@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from cybersource.operations import unknown
 from cybersource.payments import expiry, order_allocations
-from cybersource.reconciliation import operations
 
 
 class Command(BaseCommand):
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         counts = expiry.expire(dry_run=dry_run)
         if not dry_run:
             order_allocations.put_right()
-        if not dry_run and (listed := operations.list_in_doubt()):
+        if not dry_run and (listed := unknown.list_in_doubt()):
             self.stdout.write(f"operations without an end that staff are asked about: {listed}")
         for ending in expiry.ExpiryResult:
             if counts[ending]:

@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from cybersource.gateway import credentials
-from cybersource.reconciliation import operations
+from cybersource.operations import unknown
 from cybersource.reconciliation.run import reconcile
 
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             credentials.access()
         except ImproperlyConfigured as problem:
             if not dry_run:
-                operations.list_in_doubt()
+                unknown.list_in_doubt()
             raise CommandError(str(problem)) from None
         report = reconcile(days=days, dry_run=dry_run, tell=self.tell)
         if dry_run:

@@ -10,10 +10,10 @@ from typing import Any
 from ..gateway import client
 from ..gateway.lookup import GatewayNoAnswer
 from ..models import CyberSourceReply, OperationState, PaymentOperation
-from ..operations import results, stored_card
-from ..operations.results import OperationResult
 from ..protocol import Outcome, OutcomeKind
 from ..protocol.rest import Call, Processed, Refused, calls
+from . import results, stored_card
+from .results import OperationResult
 
 Kind = PaymentOperation.Kind
 State = OperationState
