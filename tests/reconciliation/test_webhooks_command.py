@@ -233,7 +233,7 @@ def test_a_product_that_is_not_offered_is_told(far_side, settings):
 @pytest.mark.parametrize(
     ("status", "body", "problem"),
     [
-        (401, b'{"response":{"rmsg":"Authentication Failed"}}', "does not believe these credentials"),
+        (401, b'{"response":{"rmsg":"Authentication Failed"}}', "does not accept these credentials"),
         (403, b"", "may not do this"),
         (
             400,
