@@ -129,7 +129,7 @@ TABLE: Mapping[tuple[str, str], Described] = {
     ("ReverseView", "POST"): moving("reverse", "Release what an authorization still holds.", requests.ReverseRequest),
     ("CancelOrRefundView", "POST"): moving(
         "giveBack",
-        "Give money back by a void, a reversal or a refund, whichever the payment's state asks for.",
+        "Cancel or refund by a void, a reversal or a refund, whichever the payment's state asks for.",
         requests.CancelOrRefundRequest,
         said=responses.CancelOrRefundOut,
     ),

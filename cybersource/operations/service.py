@@ -64,7 +64,7 @@ def capture(
 def refund(
     payment: Any, *, amount: Decimal | None = None, lines: Mapping[int, int] | None = None, **asked: Any
 ) -> PaymentOperation:
-    """Give money back that was captured. ``payment`` is the Debit Transaction; the rest is as for :func:`capture`.
+    """Refund money that was captured. ``payment`` is the Debit Transaction; the rest is as for :func:`capture`.
 
     CyberSource does not stop the sum of refunds from exceeding what was captured; the shop's books do, here.
     """
