@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
 from ..models import PaymentOperation
-from ..operations import plans, requests
-from ..payments import operation_queue
+from ..operations import idempotency
+from ..operations.operation_request import OperationRequest
+from ..payments.errors import InvalidOperation
 from .errors import ErrorDetail, Refusal
 
 NAME = "Idempotency-Key"
-
-#: Of operations that give something back step by step; each step has the number of its turn behind it.
-OF_PLAN = ".g"
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -44,19 +40,10 @@ def detail(code: str, message: str) -> ErrorDetail:
     return ErrorDetail(code=code, field=NAME, message=message)
 
 
-def done_under(key: str, what: str, payment: int, told: Mapping[str, Any]) -> list[PaymentOperation]:
-    """Return what was asked under the key before, in order; empty for a new key. Refuses a key of something else.
-
-    ``what`` is the kind of an operation, or that of a plan; ``told`` is the body. A transaction that is left out is the
-    only one that comes into question.
-    """
-    found = PaymentOperation.objects.filter(key__in=(key, key + OF_PLAN)).select_related("order").first()
-    if found is None:
-        return []
-    steps = plans.steps_of(found)
-    asked = {**told, "transaction_id": told.get("transaction") or found.asked.get("transaction")}
-    asked.pop("transaction", None)
-    if found.source_id not in (payment, None) or not operation_queue.is_same(steps, requests.wish(what, **asked)):
+def done_under(wanted: OperationRequest, *, payment: int) -> list[PaymentOperation]:
+    """Return what was asked of a payment under the key before, in order; empty for a new key. Refuses another's key."""
+    try:
+        return idempotency.steps_under(wanted.key, wanted.as_json(), payment=payment)
+    except InvalidOperation:
         message = _("This key was used for something else. Use a new one.")
-        raise Refusal(422, "key-reused", message, [detail("key-reused", message)])
-    return steps
+        raise Refusal(422, "key-reused", message, [detail("key-reused", message)]) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,11 +24,11 @@ from ..db import paging
 from ..gateway import lookup
 from ..http.error_reports import discreet
 from ..models import UNDER_WAY, OperationState, PaymentOperation
-from ..operations import detail, money_back, plans, resolution, rules, search, service
+from ..operations import detail, money_back, plans, resolution, rules, search
 from ..operations.detail import PaymentDetails
-from ..payments import operation_queue, orders
+from ..operations.operation_request import CANCEL_OR_REFUND, OperationRequest
 from ..payments.balance import ENDED_WELL
-from ..payments.errors import InvalidOperation, Problem
+from ..payments.errors import InvalidOperation
 from ..protocol.rest import NotSent, Outcome, Refused, Unknown, UnknownReason
 from . import errors, idempotency, offers, permissions, reading, requests, responses, throttles
 from .errors import ErrorDetail, Refusal
@@ -212,19 +213,19 @@ class MoneyOperationView(StaffView):
     asks = {"POST": permissions.MOVE_MONEY}
     throttle_scope = "cybersource-move"
     asked_by: type[requests.OperationSerializer]
-    kind: Kind | None = None
+    kind: str
 
     def post(self, request: Request, pk: int) -> Response:
         key = idempotency.key_of(request)
-        told = self.told(self.asked_by)
-        what = self.kind or operation_queue.GIVE_BACK
-        if before := idempotency.done_under(key, what, pk, told):
+        body = {"transaction": None, **self.told(self.asked_by)}
+        wanted = OperationRequest(kind=self.kind, key=key, user=request.user, **body)
+        if before := idempotency.done_under(wanted, payment=pk):
             return self.answered(self.gone_on(before), again=True)
         try:
-            done = self.do(payment_or_404(pk), key, told)
+            done = money_back.carry_out(self.about_one(payment_or_404(pk), wanted))
         except InvalidOperation:
             # Another request with the key may have been quicker, and have done what cannot be done any more.
-            if before := idempotency.done_under(key, what, pk, told):
+            if before := idempotency.done_under(wanted, payment=pk):
                 return self.answered(self.gone_on(before), again=True)
             raise
         return self.answered(done, again=False)
@@ -233,12 +234,12 @@ class MoneyOperationView(StaffView):
         """What was asked before, after what of it can go on now."""
         return before
 
-    def do(self, payment: PaymentDetails, key: str, told: Mapping[str, Any]) -> list[PaymentOperation]:
-        assert self.kind is not None
-        about = {name: value for name, value in told.items() if name != "transaction"}
-        on = detail.meant(self.kind, payment.standing, told.get("transaction"))
-        permissions.require(self.request.user, rules.permissions(self.kind, payment.standing, on))
-        return [service.ask(self.kind, on, key=key, user=self.request.user, **about)]
+    def about_one(self, payment: PaymentDetails, wanted: OperationRequest) -> OperationRequest:
+        """Return the request with the one Transaction that it is about. Refuses a user who may not ask for it."""
+        kind = Kind(wanted.kind)
+        on = detail.meant(kind, payment.standing, wanted.transaction)
+        permissions.require(self.request.user, rules.permissions(kind, payment.standing, on))
+        return replace(wanted, transaction=on.pk)
 
     def answered(self, done: list[PaymentOperation], *, again: bool) -> Response:
         (operation,) = done
@@ -248,18 +249,6 @@ class MoneyOperationView(StaffView):
 class CaptureView(MoneyOperationView):
     kind = Kind.CAPTURE
     asked_by = requests.CaptureRequest
-    even_if_cancelled = False
-
-    def told(self, asked_by: type[Any]) -> dict[str, Any]:
-        told = dict(super().told(asked_by))
-        self.even_if_cancelled = told.pop("even_if_cancelled")
-        return told
-
-    def do(self, payment: PaymentDetails, key: str, told: Mapping[str, Any]) -> list[PaymentOperation]:
-        if orders.is_cancelled(payment.order) and not self.even_if_cancelled:
-            message = _("The order is cancelled. The shopper would pay for what is not sent.")
-            raise InvalidOperation(Problem(code="order-cancelled", field="even_if_cancelled", message=message))
-        return super().do(payment, key, told)
 
 
 class RefundView(MoneyOperationView):
@@ -292,19 +281,19 @@ class RejectReviewView(MoneyOperationView):
 class CancelOrRefundView(MoneyOperationView):
     """Money goes back by a void, a reversal or a refund, whichever the payment's state asks for."""
 
+    kind = CANCEL_OR_REFUND
     asked_by = requests.CancelOrRefundRequest
 
     @staticmethod
-    def meant(payment: PaymentDetails, told: Mapping[str, Any]) -> Any:
-        amount, lines = told["amount"], told.get("lines") or {}
-        return detail.meant_to_go_back(payment.standing, told["transaction"], amount=amount, lines=lines)
+    def meant(payment: PaymentDetails, wanted: OperationRequest) -> Any:
+        amount, lines = wanted.amount, wanted.lines or {}
+        return detail.meant_to_go_back(payment.standing, wanted.transaction, amount=amount, lines=lines)
 
-    def do(self, payment: PaymentDetails, key: str, told: Mapping[str, Any]) -> list[PaymentOperation]:
-        about = {name: value for name, value in told.items() if name != "transaction"}
-        on = self.meant(payment, told)
-        steps = money_back.plan(payment.standing, on=on, amount=told["amount"], lines=told.get("lines"))
+    def about_one(self, payment: PaymentDetails, wanted: OperationRequest) -> OperationRequest:
+        on = self.meant(payment, wanted)
+        steps = money_back.plan(payment.standing, on=on, amount=wanted.amount, lines=wanted.lines)
         permissions.require(self.request.user, money_back.permissions(payment.standing, on, steps))
-        return money_back.cancel_or_refund(on, key=key + idempotency.OF_PLAN, user=self.request.user, **about)
+        return replace(wanted, transaction=on.pk)
 
     def gone_on(self, before: list[PaymentOperation]) -> list[PaymentOperation]:
         return money_back.go_on(before[0])
@@ -338,11 +327,10 @@ class CancelOrRefundPreviewView(StaffView):
     asks = {"POST": permissions.LOOK}
 
     def post(self, request: Request, pk: int) -> Response:
-        told = self.told(requests.CancelOrRefundPreviewRequest)
+        wanted = OperationRequest(kind=CANCEL_OR_REFUND, **self.told(requests.CancelOrRefundPreviewRequest))
         payment = payment_or_404(pk)
-        on = CancelOrRefundView.meant(payment, told)
-        wanted = {"amount": told["amount"], "lines": told.get("lines")}
-        steps = money_back.foretell(payment.order, payment.standing, on=on, **wanted)
+        on = CancelOrRefundView.meant(payment, wanted)
+        steps = money_back.preview(payment.order, payment.standing, on=on, amount=wanted.amount, lines=wanted.lines)
         return Response(responses.PlanOut({"steps": steps}).data)
 
 

@@ -13,10 +13,11 @@ from django.utils.translation import gettext_lazy
 
 from ..conf import conf
 from ..models import card_numbers
+from ..operations.operation_request import OperationRequest
 from ..operations.resolution import Finding
 from ..operations.rules import decimals, too_precise
 from ..payments.errors import Problem
-from .preview import DECISIONS, OperationButton, OperationInput, OperationPreview, PreviewLine
+from .preview import DECISIONS, OperationButton, OperationPreview, PreviewLine
 
 ALL, LINES, AMOUNT = "all", "lines", "amount"
 
@@ -138,34 +139,31 @@ class OperationForm(forms.Form):
         if how == LINES and not self.quantities(cleaned) and not self.errors:
             self.add_error("how", _("Write how many of which line."))
         if not self.errors:
-            self.tell(self.desk.problems(self.wish))
+            self.add_problems(self.desk.problems(self.request()))
         return cleaned
 
     def quantities(self, cleaned: Mapping[str, Any]) -> dict[int, int]:
         asked = {line.pk: cleaned.get(line_name(line)) or 0 for line in self.lines}
         return {pk: quantity for pk, quantity in asked.items() if quantity}
 
-    @property
-    def wish(self) -> OperationInput:
-        """What a valid form asks for."""
+    def request(self, user: Any = None) -> OperationRequest:
+        """Return what a valid form asks for."""
         cleaned = self.cleaned_data
+        words = {name: cleaned.get(name, "") for name in ("reason", "reference", "key", "seen")}
+        return self.desk.request(**self.how_much(cleaned), **words, user=user)
+
+    def how_much(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
         is_last = not cleaned.get("more_later")
         match cleaned.get("how"):
             case "lines":
-                return OperationInput(amount=cleaned["lines_amount"], lines=self.quantities(cleaned), is_last=is_last)
+                return {"amount": cleaned["lines_amount"], "lines": self.quantities(cleaned), "is_last": is_last}
             case "amount":
-                return OperationInput(amount=cleaned["amount"], is_last=is_last)
+                return {"amount": cleaned["amount"], "is_last": is_last}
             case "all":
-                everything = self.desk.everything()
-                return OperationInput(amount=everything.amount, lines=everything.lines, is_last=True)
-        return OperationInput()
+                return self.desk.everything()
+        return {}
 
-    @property
-    def asked(self) -> dict[str, Any]:
-        """What else an operation is told."""
-        return {name: self.cleaned_data.get(name, "") for name in ("reason", "reference", "key", "seen")}
-
-    def tell(self, problems: Iterable[Problem]) -> None:
+    def add_problems(self, problems: Iterable[Problem]) -> None:
         """Put each problem where it belongs: at its field, or above all of them."""
         for problem in problems:
             self.add_error(self.field_of(problem), problem.message)
@@ -224,11 +222,11 @@ class OutcomeForm(forms.Form):
 
     @property
     def finding(self) -> Finding:
-        told = self.cleaned_data
+        found = self.cleaned_data
         return Finding(
-            took_effect=told["found"] == DONE, transaction_id=told.get("transaction_id", ""), words=told["reason"]
+            took_effect=found["found"] == DONE, transaction_id=found.get("transaction_id", ""), words=found["reason"]
         )
 
-    def tell(self, problems: Iterable[Problem]) -> None:
+    def add_problems(self, problems: Iterable[Problem]) -> None:
         for problem in problems:
             self.add_error(problem.field if problem.field in self.fields else None, problem.message)

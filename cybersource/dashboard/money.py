@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ..models import CyberSourceReply, PaymentOperation
 from ..navigation import may_all, may_decide, may_move_money, may_see_log, may_see_payments
-from ..operations import kinds, plans, resolution
+from ..operations import idempotency, kinds, money_back, plans, resolution
 from ..payments.errors import InvalidOperation, Problem
 from ..protocol import currency_exponent
 from . import operation_texts, preview
@@ -23,7 +23,7 @@ from .forms import OperationForm, OutcomeForm
 from .preview import OperationButton, OperationPreview
 
 #: What the form's buttons say: look at what would happen, go back and change it, do it.
-FORETELL, CHANGE, DO = "foretell", "change", "do"
+PREVIEW, CHANGE, DO = "foretell", "change", "do"
 
 #: Problems that are about the state of the payment and not about what was typed.
 OF_THE_STATE = ("stale", "under-way", "wrong-state", "key-reused", "not-possible")
@@ -45,8 +45,8 @@ def ask(request: HttpRequest, pk: int, act: str) -> HttpResponse:
         raise PermissionDenied
     if request.method != "POST":
         return shown(request, on, OperationForm.fresh(on))
-    if asked := preview.asked_before(request.POST.get("key", ""), on.payment):
-        return redirect("cybersource-operation", asked.pk)  # a second press, or the way back to a form that was used
+    if earlier := idempotency.latest_under(request.POST.get("key", ""), on.payment.operations):
+        return redirect("cybersource-operation", earlier.pk)  # a second press, or the way back to a form that was used
     if request.POST.get("seen") != on.payment.version:
         return shown(request, on, OperationForm.fresh(on), is_stale=True)
     form = OperationForm(request.POST, desk=on)
@@ -56,9 +56,9 @@ def ask(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     if not form.is_valid():
         return shown(request, on, form)
     if step != DO:
-        return foretold(request, on, form)
+        return previewed(request, on, form)
     try:
-        operation = on.do(form.wish, user=request.user, **form.asked)
+        operation = money_back.carry_out(on.exact(form.request(request.user)))[-1]
     except InvalidOperation as refused:
         return not_begun(request, pk, on.act, form, refused.problems)
     return redirect("cybersource-operation", operation.pk)
@@ -72,13 +72,14 @@ def shown(request: HttpRequest, on: OperationPreview, form: OperationForm, *, is
     return render(request, "cybersource/dashboard/ask.html", context, status=status)
 
 
-def foretold(request: HttpRequest, on: OperationPreview, form: OperationForm) -> HttpResponse:
-    wish = form.wish
-    lines = [(line, (wish.lines or {}).get(line.pk)) for line in on.lines if (wish.lines or {}).get(line.pk)]
+def previewed(request: HttpRequest, on: OperationPreview, form: OperationForm) -> HttpResponse:
+    asked = form.request()
+    quantities = asked.lines or {}
+    lines = [(line, quantities[line.pk]) for line in on.lines if quantities.get(line.pk)]
     context = page(on, form) | {
-        "amount": on.amount(wish) if on.in_parts else on.left,
+        "amount": on.amount(asked) if on.in_parts else on.left,
         "lines": lines,
-        "said": on.foretell(wish),
+        "said": on.preview_text(asked),
         "reason": form.cleaned_data["reason"],
         "kept": [(name, form.data[name]) for name in form.fields if form.data.get(name)],
     }
@@ -94,7 +95,7 @@ def not_begun(
         raise Http404
     if any(problem.code in OF_THE_STATE for problem in problems):
         return shown(request, now, OperationForm.fresh(now), is_stale=True)
-    form.tell(problems)
+    form.add_problems(problems)
     return shown(request, now, form)
 
 
@@ -167,7 +168,7 @@ def outcome(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect("cybersource-operation", pk)
         looked = resolution.check(found, form.finding)
     except InvalidOperation as refused:
-        form.tell(refused.problems)
+        form.add_problems(refused.problems)
         return outcome_page(request, found, form)
     told = {"said": operation_texts.if_recorded(found, form.finding.took_effect), "is_confirmed": looked is not None}
     return outcome_page(request, found, form, **told)

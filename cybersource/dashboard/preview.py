@@ -7,7 +7,7 @@ all again, under the order's lock.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -16,10 +16,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from oscar.core.loading import get_model
 
-from ..conf import conf
 from ..models import AttentionItem, PaymentOperation
 from ..operations import money_back, requests, rules, service
-from ..payments import balance, line_quantities, orders
+from ..operations.operation_request import CANCEL_OR_REFUND, OperationRequest
+from ..payments import balance, line_quantities, operation_queue, orders
 from ..payments.errors import InvalidOperation, Problem
 
 Source = get_model("payment", "Source")
@@ -70,15 +70,6 @@ class PreviewLine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OperationInput:
-    """How much is asked: all that is left, an amount, or lines at their price or at an ``amount``."""
-
-    amount: Decimal | None = None
-    lines: Mapping[int, int] | None = None
-    is_last: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
 class Way:
     """Which button gives a charge back, on which Transaction."""
 
@@ -101,8 +92,8 @@ class OperationPreview:
 
     @property
     def kind(self) -> Kind:
-        """The operation whose rules hold; a part that is given back is a refund."""
-        return Kind.REFUND if self.act == OperationButton.GIVE_BACK else Kind(self.act.value)
+        """The operation whose rules hold."""
+        return kind_of(self.act)
 
     @property
     def left(self) -> Decimal:
@@ -138,8 +129,13 @@ class OperationPreview:
         """What was asked of the payment last."""
         return self.payment.operations[-1] if self.payment.operations else None
 
-    def problems(self, wish: OperationInput | None = None) -> Sequence[Problem]:
-        """Why this cannot be asked now; of no wish in particular, why nothing can."""
+    def request(self, **asked: Any) -> OperationRequest:
+        """What is asked of the Transaction by the button: all that is left of it, where nothing else is ``asked``."""
+        kind = CANCEL_OR_REFUND if self.act == OperationButton.GIVE_BACK else self.kind
+        return OperationRequest(kind=kind, transaction=self.transaction.pk, **asked)
+
+    def problems(self, request: OperationRequest | None = None) -> Sequence[Problem]:
+        """Why this cannot be asked now; of no request in particular, why nothing can."""
         try:
             service.require_rest()
         except InvalidOperation as refused:
@@ -149,52 +145,49 @@ class OperationPreview:
             if not steps or self.is_whole_payment:
                 found = money_back.problems(self.payment, self.transaction, steps)
                 return found if steps else found or [nothing_left()]
-        found = self.checked(self.kind, wish)
-        return [nothing_left()] if wish is None and any(one.field == "amount" for one in found) else found
+        found = self.rule_problems(request or self.request())
+        return [nothing_left()] if request is None and any(one.field == "amount" for one in found) else found
 
-    def checked(self, kind: Kind, wish: OperationInput | None) -> Sequence[Problem]:
-        wish = wish or OperationInput()
-        amount = self.amount(wish) if kind == self.kind else rules.limit(kind, self.payment, self.transaction)
+    def rule_problems(self, request: OperationRequest) -> Sequence[Problem]:
         return rules.check(
-            kind,
+            self.kind,
             self.payment,
             self.transaction,
-            amount=amount,
-            lines=wish.lines,
+            amount=self.amount(request),
+            lines=request.lines,
             order_lines=self.order_lines,
             quantities=self.quantities,
         )
 
-    def amount(self, wish: OperationInput) -> Decimal:
-        if wish.amount is not None:
-            return wish.amount
-        return self.cost(wish.lines) if wish.lines else self.left
+    def amount(self, request: OperationRequest) -> Decimal:
+        """How much is asked: the amount that is named, what the lines cost, or all that is left."""
+        if request.amount is not None:
+            return request.amount
+        return self.cost(request.lines) if request.lines else self.left
 
     def cost(self, lines: Mapping[int, int]) -> Decimal:
         before = self.quantities and self.quantities.moved(self.kind)
         currency, limit = self.payment.currency, self.left
         return requests.cost_of(lines, self.order_lines, currency, before=before, limit=limit)
 
-    def everything(self) -> OperationInput:
-        """All that is left of the payment, for all lines that are left where its money covers them.
+    def everything(self) -> dict[str, Any]:
+        """The ``amount`` that is left of the payment, and all ``lines`` that are left where its money covers them.
 
         So the books know what was captured, and the lines can be refunded one by one.
         """
         lines = {line.pk: line.left for line in self.lines if line.left}
         covered = bool(lines) and self.cost(lines) <= self.left
-        return OperationInput(amount=self.left, lines=lines if covered else None)
+        return {"amount": self.left, "lines": lines if covered else None}
 
-    def foretell(self, wish: OperationInput) -> list[str]:
+    def preview_text(self, request: OperationRequest) -> list[str]:
         """What will happen to the shopper's money, sentence by sentence."""
-        amount = self.amount(wish)
         if self.act != OperationButton.GIVE_BACK:
-            explain = money_back.explain
-            told = explain(self.kind, self.payment, self.transaction, amount, is_last=wish.is_last)
-            return [*self.of_the_order(), told, *self.of_the_hold()]
-        said: list[str] = []
-        for step in money_back.plan(self.payment, on=self.transaction, **self.part(wish)):
-            said += filter(None, (step.says, step.otherwise))
-        return said
+            amount, is_last = self.amount(request), request.is_last
+            explanation = rules.explain(self.kind, self.payment, self.transaction, amount, is_last=is_last)
+            return [*self.of_the_order(), explanation, *self.of_the_hold()]
+        exact = self.exact(request)
+        steps = money_back.plan(self.payment, on=self.transaction, amount=exact.amount, lines=exact.lines)
+        return [text for step in steps for text in (step.says, step.otherwise) if text]
 
     def of_the_order(self) -> list[str]:
         """What speaks against taking money for the order as it stands."""
@@ -206,40 +199,30 @@ class OperationPreview:
         """What becomes of the hold of a payment that is rejected."""
         if self.act != OperationButton.REJECT_REVIEW:
             return []
-        if "rejected" in conf.auto_reverse and conf.has_rest:
+        if operation_queue.is_automatic("rejected"):
             return [gettext("The hold on the shopper's card is then released automatically.")]
         return [gettext("The hold stays on the shopper's card until you release it.")]
 
-    def part(self, wish: OperationInput) -> dict[str, Any]:
-        """The arguments that say how much is given back: none of them for all of it, which may be voided."""
-        whole = self.is_whole_payment or (wish.amount in (None, self.left) and not self.is_part(wish))
-        return {} if whole else {"amount": self.amount(wish), "lines": wish.lines}
+    def exact(self, request: OperationRequest) -> OperationRequest:
+        """Return the request as it was previewed: with its amount named, or without where all goes back.
 
-    def is_part(self, wish: OperationInput) -> bool:
-        return bool(wish.lines) and wish.lines != self.everything().lines
-
-    def do(self, wish: OperationInput, **asked: Any) -> PaymentOperation:
-        """Ask for it. Returns the operation that was asked last.
-
-        ``asked`` as every operation takes it: ``user``, ``reason``, ``reference``, ``key``, ``seen``. Raises
-        :class:`~cybersource.payments.errors.InvalidOperation`.
+        What is named to go back is a part, and refunded; all of it may be voided.
         """
-        match self.act:
-            case OperationButton.CAPTURE:
-                amount, lines = self.amount(wish), wish.lines
-                return service.capture(self.transaction, amount=amount, lines=lines, is_last=wish.is_last, **asked)
-            case OperationButton.REFUND:
-                return service.refund(self.transaction, amount=self.amount(wish), lines=wish.lines, **asked)
-            case OperationButton.VOID:
-                return service.void(self.transaction, **asked)
-            case OperationButton.REVERSE:
-                return service.reverse(self.transaction, **asked)
-            case OperationButton.ACCEPT_REVIEW:
-                return service.accept_review(self.transaction, **asked)
-            case OperationButton.REJECT_REVIEW:
-                return service.reject_review(self.transaction, **asked)
-            case OperationButton.GIVE_BACK:
-                return money_back.cancel_or_refund(self.transaction, **self.part(wish), **asked)[-1]
+        if self.act not in IN_PARTS:
+            return request
+        if self.act == OperationButton.GIVE_BACK and (self.is_whole_payment or not self.is_part(request)):
+            return replace(request, amount=None, lines=None)
+        return replace(request, amount=self.amount(request))
+
+    def is_part(self, request: OperationRequest) -> bool:
+        """Whether an amount is named that is not all that is left, or lines that are not all of them."""
+        names_lines = bool(request.lines) and request.lines != self.everything()["lines"]
+        return request.amount not in (None, self.left) or names_lines
+
+
+def kind_of(act: OperationButton) -> Kind:
+    """Return the operation whose rules hold for a button; a part that is given back is a refund."""
+    return Kind.REFUND if act == OperationButton.GIVE_BACK else Kind(act.value)
 
 
 def nothing_left() -> Problem:
@@ -271,11 +254,8 @@ def look(transaction_id: int, act: OperationButton) -> OperationPreview | None:
 def line(
     order_line: Any, act: OperationButton, quantities: line_quantities.LineQuantities, currency: str
 ) -> PreviewLine:
-    left = (
-        quantities.left_to_capture(order_line)
-        if act == OperationButton.CAPTURE
-        else quantities.left_to_refund(order_line)
-    )
+    rule = rules.RULES[kind_of(act)].lines
+    left = rule.left(quantities, order_line) if rule else 0
     known = {order_line.pk: order_line}
     return PreviewLine(
         pk=order_line.pk,
@@ -284,12 +264,6 @@ def line(
         price=requests.cost_of({order_line.pk: left}, known, currency, before=quantities.moved(act)),
         each=requests.cost_of({order_line.pk: 1}, known, currency),
     )
-
-
-def asked_before(key: str, payment: balance.PaymentBalance) -> PaymentOperation | None:
-    """The operation of the payment that was asked under a form's key; of a plan its last step that was sent."""
-    asked = [one for one in payment.operations if one.key and one.key.partition(".")[0] == key]
-    return asked[-1] if asked else None
 
 
 def ways_back(items: Iterable[AttentionItem]) -> dict[int, Way]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from django.db.models import QuerySet
@@ -36,10 +37,29 @@ def page(rows: QuerySet[Any], *, before: int | None = None, after: int | None = 
 
 def every(rows: QuerySet[Any], *, size: int = 1000) -> Iterator[Any]:
     """All rows, newest first, read a piece at a time: no more than one piece is in memory, and no cursor stays open."""
-    last: int | None = None
-    while True:
-        piece = list((rows if last is None else rows.filter(pk__lt=last)).order_by("-pk")[:size])
-        yield from piece
-        if len(piece) < size:
+    for batch in batches(rows, size=size, newest_first=True):
+        yield from batch
+
+
+def batches(
+    rows: QuerySet[Any],
+    *,
+    size: int,
+    by: str = "pk",
+    key: Callable[[Any], Any] | None = None,
+    newest_first: bool = False,
+) -> Iterator[list[Any]]:
+    """Read all rows a batch at a time, in the order of a unique column; none is counted, and no cursor stays open.
+
+    ``key`` takes a row's value of ``by`` out of it, where the rows are not instances. Each batch is read when it is
+    asked for, so whoever locks its rows asks within their transaction.
+    """
+    key = key or attrgetter(by)
+    order, beyond = (f"-{by}", f"{by}__lt") if newest_first else (by, f"{by}__gt")
+    rows = rows.order_by(order)
+    batch = list(rows[:size])
+    while batch:
+        yield batch
+        if len(batch) < size:
             return
-        last = piece[-1].pk
+        batch = list(rows.filter(**{beyond: key(batch[-1])})[:size])

@@ -94,15 +94,17 @@ def send(
     attempt: PaymentAttempt | None = None,
     operation: PaymentOperation | None = None,
     user: Any = None,
+    ours: RestCredentials | None = None,
 ) -> LoggedCall:
     """Make one call, log it, and return what became of it. Whatever the network does is an outcome, not an exception.
 
+    ``ours`` is who we are, where the caller has read it from the settings already.
     Raises :class:`~django.core.exceptions.ImproperlyConfigured` or :class:`OpenTransaction` before anything is logged
     or sent. A row whose ``outcome`` stays empty belongs to a process that died meanwhile: treat it as unknown.
     """
     if transaction.get_connection(router.db_for_write(CyberSourceReply)).in_atomic_block:
         raise OpenTransaction("A REST call must not be made within a transaction.")
-    ours = _access_for(operation)
+    ours = _access_for(operation, ours or access())
     entry = _begun(call, ours, order=order, attempt=attempt, operation=operation, user=user)
     began = time.monotonic()
     outcome, kept, ahead = _transmit(call, ours)

@@ -77,9 +77,8 @@ def reaches(made: PaymentOperation) -> bool:
 
 
 @sensitive_variables()
-def _access_for(made: PaymentOperation | None) -> RestCredentials:
-    """Return the access for an operation: of the merchant for whom it was made, where our key speaks for several."""
-    ours = access()
+def _access_for(made: PaymentOperation | None, ours: RestCredentials) -> RestCredentials:
+    """Return our access for an operation: of the merchant for whom it was made, where our key speaks for several."""
     if made is None or not made.merchant_id or not reaches(made):
         return ours
     return replace(ours, merchant_id=made.merchant_id)

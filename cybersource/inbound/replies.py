@@ -17,7 +17,7 @@ from django.db.models import Case, Count, F, IntegerField, When
 from django.views.decorators.debug import sensitive_variables
 
 from .. import profiles
-from ..db import clock, locks
+from ..db import clock, locks, paging
 from ..models import CyberSourceReply, PaymentAttempt, ReplyType, card_numbers, clipped
 from ..payments import attention, settlement
 from ..protocol import Decision, Outcome, ProtocolError, Reply
@@ -242,9 +242,8 @@ def reprocess() -> dict[str, int]:
     """
     counts: dict[str, int] = {}
     held: set[int] = set()
-    unsettled = CyberSourceReply.objects.filter(result=Result.RECEIVED, attempt__isnull=False).order_by("pk")
-    last = 0
-    while batch := list(unsettled.filter(pk__gt=last)[:BATCH]):
+    unsettled = CyberSourceReply.objects.filter(result=Result.RECEIVED, attempt__isnull=False)
+    for batch in paging.batches(unsettled, size=BATCH):
         for entry in batch:
             result: str = Result.RECEIVED
             if entry.order_id not in held:
@@ -252,5 +251,4 @@ def reprocess() -> dict[str, int]:
                     result = settle(entry, held=held)
             word = "waiting" if result == Result.RECEIVED else str(result)
             counts[word] = counts.get(word, 0) + 1
-        last = batch[-1].pk
     return counts

@@ -86,15 +86,14 @@ def record_void(operation: PaymentOperation) -> None:
 def queue_reversal(void: PaymentOperation) -> None:
     """Write down that the hold of a capture which was voided is to be given back too."""
     source = void.transaction.source
-    operation_queue.queue(
+    operation_queue.reverse_hold(
         void.order,
-        Kind.REVERSE,
         payment_id=source.reference,
         amount=void.amount,
         currency=void.currency,
         reason=void.reason,
         attempt=void.attempt,
-        transaction=Transaction.objects.filter(source=source, txn_type=Transaction.AUTHORISE).order_by("pk").first(),
+        hold=Transaction.objects.filter(source=source, txn_type=Transaction.AUTHORISE).order_by("pk").first(),
     )
 
 

@@ -1,11 +1,13 @@
-"""The REST call of an operation, made of what its row says."""
+"""The REST call of each kind of operation, made of what its row says."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from oscar.core.loading import get_model
 
 from ..models import UNDER_WAY, OperationState, PaymentOperation
-from ..payments import balance as payment_balance
+from ..payments.balance import PaymentBalance
 from ..protocol.rest import Call, Resource, calls
 from .kinds import DECISIONS
 
@@ -15,26 +17,40 @@ Kind = PaymentOperation.Kind
 State = OperationState
 
 
-def call_for(operation: PaymentOperation, payment: payment_balance.PaymentBalance | None) -> Call:
-    """The request, made of what the row says. A hold that was never recorded is reversed without a ``payment``."""
-    ids = {"reference_number": operation.reference_number, "idempotency_id": operation.idempotency_id}
-    money = {"amount": operation.amount, "currency": operation.currency}
-    at = operation.payment_id
-    match operation.kind:
-        case Kind.CAPTURE:
-            return calls.capture(at, sequence=sequence(operation, payment), **money, **ids)
-        case Kind.REFUND:
-            return calls.refund(at, of=resource(operation, payment), **money, **ids)
-        case Kind.VOID:
-            return calls.void(at, of=resource(operation, payment), **ids)
-        case Kind.REVERSE:
-            return calls.reverse(at, reason=operation.reason or "not needed", **money, **ids)
-        case Kind.ACCEPT_REVIEW | Kind.REJECT_REVIEW:
-            return calls.decide_review(at, DECISIONS[Kind(operation.kind)], comments=operation.reason)
-    raise ValueError(operation.kind)
+def ids(operation: PaymentOperation) -> dict[str, str]:
+    return {"reference_number": operation.reference_number, "idempotency_id": operation.idempotency_id}
 
 
-def sequence(operation: PaymentOperation, payment: payment_balance.PaymentBalance | None) -> tuple[int, int] | None:
+def money(operation: PaymentOperation) -> dict[str, Any]:
+    return {"amount": operation.amount, "currency": operation.currency}
+
+
+def capture(operation: PaymentOperation, payment: PaymentBalance | None) -> Call:
+    place = sequence(operation, payment)
+    return calls.capture(operation.payment_id, sequence=place, **money(operation), **ids(operation))
+
+
+def refund(operation: PaymentOperation, payment: PaymentBalance | None) -> Call:
+    of = resource(operation, payment)
+    return calls.refund(operation.payment_id, of=of, **money(operation), **ids(operation))
+
+
+def void(operation: PaymentOperation, payment: PaymentBalance | None) -> Call:
+    return calls.void(operation.payment_id, of=resource(operation, payment), **ids(operation))
+
+
+def reverse(operation: PaymentOperation, payment: PaymentBalance | None) -> Call:
+    """A hold that was never recorded is reversed without a ``payment``."""
+    reason = operation.reason or "not needed"
+    return calls.reverse(operation.payment_id, reason=reason, **money(operation), **ids(operation))
+
+
+def decide_review(operation: PaymentOperation, payment: PaymentBalance | None) -> Call:
+    decision = DECISIONS[Kind(operation.kind)]
+    return calls.decide_review(operation.payment_id, decision, comments=operation.reason)
+
+
+def sequence(operation: PaymentOperation, payment: PaymentBalance | None) -> tuple[int, int] | None:
     """``(number, of how many)`` of one of several captures; a total that nobody knows yet is one more than this.
 
     Captures that were voided, or taken back since their answer was lost, had their numbers. Whether CyberSource counts
@@ -48,7 +64,7 @@ def sequence(operation: PaymentOperation, payment: payment_balance.PaymentBalanc
     return number, number if operation.is_last else number + 1
 
 
-def resource(operation: PaymentOperation, payment: payment_balance.PaymentBalance | None) -> Resource:
+def resource(operation: PaymentOperation, payment: PaymentBalance | None) -> Resource:
     """What the id names at CyberSource: a sale is captured under the payment's own id."""
     assert payment is not None
     if operation.transaction.txn_type == Transaction.REFUND:

@@ -9,7 +9,7 @@ from ..conf import conf
 from ..models import CyberSourceReply, OperationState, PaymentOperation
 from ..protocol import Outcome
 from ..protocol.rest import Answer, TransactionKind
-from . import bookkeeping, results, stored_card
+from . import bookkeeping, results, rules, stored_card
 from .results import OperationResult
 
 Kind = PaymentOperation.Kind
@@ -22,14 +22,10 @@ LEASE = timedelta(minutes=2)
 LISTED_AFTER = timedelta(days=1)
 WITH = ("order", "user", "attempt__token", "source__source_type", "transaction")
 
-#: By which act an operation is recognised at CyberSource.
-ACTS = {
-    Kind.AUTHORIZE: TransactionKind.CHARGE,
-    Kind.CAPTURE: TransactionKind.CAPTURE,
-    Kind.REFUND: TransactionKind.REFUND,
-    Kind.VOID: TransactionKind.VOID,
-    Kind.REVERSE: TransactionKind.REVERSAL,
-}
+
+def is_of_kind(operation: PaymentOperation, found: TransactionKind | None) -> bool:
+    """Whether a transaction that was found is of the kind that an operation makes."""
+    return found is not None and found is rules.RULES[Kind(operation.kind)].found_as
 
 
 def acts_on_its_payment(operation: PaymentOperation, answer: Answer) -> bool:

@@ -1,4 +1,4 @@
-"""Sets of operations' kinds and of the REST API's reasons that belong together."""
+"""Sets of operations' kinds, and of the REST API's words about them, that belong together."""
 
 from __future__ import annotations
 
@@ -6,13 +6,6 @@ from ..models import PaymentOperation
 from ..protocol import ReviewDecision
 
 Kind = PaymentOperation.Kind
-
-#: Refusals of a void or a reversal that say "that was done before": looked up, and then taken for done. Of a capture or
-#: a refund they say that it cannot be done any more. Source: REST API field reference; one integrator treats them so.
-DONE_BEFORE = {"AUTH_ALREADY_REVERSED", "CAPTURE_ALREADY_VOIDED", "TRANSACTION_ALREADY_REVERSED_OR_SETTLED"}
-
-#: Refusals of a reversal that say that no hold is left.
-NOTHING_HELD = {*DONE_BEFORE, "MISSING_AUTH"}
 
 #: What undoes something, and shows on it.
 UNDOING = (Kind.VOID, Kind.REVERSE)

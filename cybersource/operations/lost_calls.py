@@ -12,6 +12,7 @@ from ..gateway.lookup import GatewayNoAnswer
 from ..models import CyberSourceReply, OperationState, PaymentOperation
 from ..protocol import Outcome, OutcomeKind
 from ..protocol.rest import Call, Processed, Refused, calls
+from ..protocol.rest_reasons import ABOUT_THE_ACCOUNT, NO_AUTHORIZATION, PROVES_ARRIVAL
 from . import results, stored_card
 from .results import OperationResult
 
@@ -19,24 +20,8 @@ Kind = PaymentOperation.Kind
 State = OperationState
 GIVEN_UP_AFTER = timedelta(hours=1)
 
-#: Refusals of a reversal that say that there is no such authorization.
-NOTHING_THERE = {"MISSING_AUTH", "NOT_FOUND"}
-
-#: Refusals that are given only of what is there: the lost call arrived, whatever became of it since.
-ARRIVED = {
-    "AUTH_ALREADY_REVERSED",
-    "CAPTURE_ALREADY_VOIDED",
-    "DUPLICATE_REQUEST",
-    "INVALID_AMOUNT",
-    "TRANSACTION_ALREADY_REVERSED_OR_SETTLED",
-    "TRANSACTION_ALREADY_SETTLED",
-}
-
 #: Why an operation ended that was never found: ours, where CyberSource's reasons stand otherwise.
 NOT_FOUND = "NOT_FOUND"
-
-#: Refusals that are about the account or the processor, and tell nothing of what was asked.
-NOT_ABOUT_IT = {"INVALID_MERCHANT_CONFIGURATION", "NOT_SUPPORTED", "PROCESSOR_UNAVAILABLE"}
 
 
 class UndoResult(StrEnum):
@@ -99,9 +84,9 @@ def undo(operation: PaymentOperation, call: Call) -> tuple[UndoResult, client.Lo
         return UndoResult.TAKEN_BACK, exchange
     if not is_about_it(outcome):
         raise GatewayNoAnswer(f"REST {call.operation}, log row {exchange.entry.pk}", outcome)
-    if outcome.answer.reason in ARRIVED:
+    if outcome.answer.reason in PROVES_ARRIVAL:
         return UndoResult.ARRIVED, exchange
-    is_clear = outcome.http_status == 404 or outcome.answer.reason in NOTHING_THERE
+    is_clear = outcome.http_status == 404 or outcome.answer.reason in NO_AUTHORIZATION
     return UndoResult.NOTHING_THERE if is_clear else UndoResult.UNCLEAR, exchange
 
 
@@ -116,7 +101,7 @@ def is_about_it(outcome: Any) -> bool:
     """Whether a refusal is about what was to be taken back, and not about the caller."""
     if not isinstance(outcome, Refused) or outcome.http_status not in (400, 404):
         return False
-    return bool(outcome.answer.reason) and outcome.answer.reason not in NOT_ABOUT_IT
+    return bool(outcome.answer.reason) and outcome.answer.reason not in ABOUT_THE_ACCOUNT
 
 
 def end(operation: PaymentOperation, ending: OperationResult, entry: Any = None) -> str:

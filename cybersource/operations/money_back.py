@@ -10,21 +10,23 @@ Source: payments guides on voids, reversals and credits; an integrator's order o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
-from ..db import clock, locks
+from ..db import clock
+from ..gateway.credentials import RestCredentials
 from ..models import OperationState, PaymentOperation, new_idempotency_id
 from ..payments import balance, errors, operation_queue
 from ..payments.balance import PaymentBalance, TransactionStatus
-from ..protocol import format_amount
 from . import plans, requests, rules, service
+from .idempotency import begin_once
+from .operation_request import CANCEL_OR_REFUND, OperationRequest
 
 Source = get_model("payment", "Source")
 Transaction = get_model("payment", "Transaction")
@@ -93,7 +95,7 @@ def problems(payment: PaymentBalance, on: Any, steps: Sequence[PlannedStep]) -> 
     return rules.check(kind, payment, of, amount=first.amount if first else rules.limit(kind, payment, of))
 
 
-def foretell(
+def preview(
     order: Any,
     payment: PaymentBalance,
     *,
@@ -163,144 +165,57 @@ def step(kind: Kind, payment: PaymentBalance, on: Any, amount: Decimal) -> Plann
         kind=kind,
         transaction=on,
         amount=amount,
-        says=explain(kind, payment, on, amount),
+        says=rules.explain(kind, payment, on, amount),
         otherwise=otherwise,
     )
 
 
-def explain(kind: Kind, payment: PaymentBalance, on: Any, amount: Decimal, *, is_last: bool = True) -> str:
-    """What one operation does to the shopper's money, in a sentence or two for the person about to do it."""
-    words = {"amount": f"{format_amount(amount, payment.currency)} {payment.currency}"}
-    match kind:
-        case Kind.CAPTURE if amount >= payment.left_to_capture:
-            return _("%(amount)s are captured from the shopper's card, which is all that is held.") % words
-        case Kind.CAPTURE if is_last:
-            rest = payment.left_to_capture - amount
-            words["rest"] = f"{format_amount(rest, payment.currency)} {payment.currency}"
-            return (
-                _("%(amount)s are captured from the shopper's card. The other %(rest)s will not be captured.") % words
-            )
-        case Kind.CAPTURE:
-            return _("%(amount)s are captured from the shopper's card now. More can be captured later.") % words
-        case Kind.REFUND:
-            return (
-                _(
-                    "%(amount)s go back to the shopper's card. The statement shows the charge and, usually some days "
-                    "later, the refund."
-                )
-                % words
-            )
-        case Kind.VOID if on.txn_type == Transaction.REFUND:
-            return _("The refund of %(amount)s is stopped. The shopper does not get this money.") % words
-        case Kind.VOID:
-            return _("The charge of %(amount)s is stopped before it reaches the bank. Nothing is paid.") % words
-        case Kind.REVERSE if amount < on.amount:
-            return (
-                _(
-                    "%(amount)s that are still held on the card will not be captured. Where the bank cannot "
-                    "release a part, the hold lapses automatically, usually within some days."
-                )
-                % words
-            )
-        case Kind.REVERSE:
-            return (
-                _(
-                    "The hold of %(amount)s on the shopper's card is released. Nothing is charged; the bank may show "
-                    "the hold for some days."
-                )
-                % words
-            )
-        case Kind.ACCEPT_REVIEW:
-            return _("The payment of %(amount)s is accepted, and counts towards the order from now on.") % words
-        case Kind.REJECT_REVIEW:
-            return _("The payment of %(amount)s is rejected. The order is declined unless other money covers it.") % (
-                words
-            )
-    return _("%(amount)s are held on the shopper's card.") % words
-
-
-def cancel_or_refund(
-    on: Any,
-    *,
-    amount: Decimal | None = None,
-    lines: Mapping[int, int] | None = None,
-    key: str = "",
-    **asked: Any,
-) -> list[PaymentOperation]:
+def cancel_or_refund(on: Any, **asked: Any) -> list[PaymentOperation]:
     """Do what :func:`plan` says, step by step, until one does not end well. Returns the operations, in order.
 
     All steps are written down with the first, so the plan outlives this process: what is still under way in the end
     goes on when its outcome is known, by ``cybersource_reconcile`` or when it is asked again under the same ``key``.
-    ``on`` as for ``plan``; ``asked`` as for every operation (``user``, ``reason``, ``reference``, ``currency``,
-    ``seen``). Raises :class:`~cybersource.payments.errors.InvalidOperation` before anything was done.
+    ``on`` as for ``plan``; ``asked`` as for every operation (``amount``, ``lines``, ``user``, ``reason``,
+    ``reference``, ``currency``, ``seen``, ``key``). Raises :class:`~cybersource.payments.errors.InvalidOperation`
+    before anything was done.
     """
+    return carry_out(OperationRequest(kind=CANCEL_OR_REFUND, transaction=on.pk, **asked))
+
+
+def carry_out(request: OperationRequest) -> list[PaymentOperation]:
+    """Do what is asked, an operation or a plan of several, from the intent to its end. Returns the operations."""
+    if request.kind != CANCEL_OR_REFUND:
+        return [service.carry_out(request)]
     service.refuse_in_transaction()
-    service.require_rest()
-
-    def begin_it() -> requests.PendingOperation:
-        return begin(on.pk, amount=amount, lines=lines, key=key, **asked)
-
-    try:
-        begun = locks.retry_on_conflict(begin_it)
-    except IntegrityError:
-        if not key:
-            raise
-        begun = begin_it()  # another request with the key was a moment quicker
+    ours = service.require_rest()
+    begun = begin_once(lambda: begin(request), request.key)
     if begun.call is not None:
-        service.perform(begun.operation, begun.call)
-    return go_on(begun.operation)
+        service.perform(begun.operation, begun.call, ours)
+    return go_on(begun.operation, ours)
 
 
-def go_on(operation: PaymentOperation) -> list[PaymentOperation]:
+def go_on(operation: PaymentOperation, ours: RestCredentials | None = None) -> list[PaymentOperation]:
     """Send the steps of a plan whose turn has come, one after the other, and return all of its steps."""
     while operation.plan and (step := plans.next_step(operation.plan)) is not None:
-        taken_up = service.take_up(step.pk)
+        taken_up = service.take_up(step.pk, ours)
         if taken_up is None or taken_up.is_under_way:
             break
     return plans.steps_of(operation)
 
 
 @transaction.atomic
-def begin(
-    transaction_id: int,
-    *,
-    amount: Decimal | None = None,
-    lines: Mapping[int, int] | None = None,
-    key: str = "",
-    user: Any = None,
-    reason: str = "",
-    reference: str = "",
-    **checked: Any,
-) -> requests.PendingOperation:
+def begin(request: OperationRequest) -> requests.PendingOperation:
     """Write down every step of the plan that the locked rows ask for, the first one to be sent at once."""
-    order = requests.locked_for(transaction_id)
-    words = {"reason": reason, "reference": reference}
-    wanted = requests.wish(operation_queue.GIVE_BACK, transaction_id, amount=amount, lines=lines, **words, **checked)
-    if same := rules.asked_under(key):
-        return requests.PendingOperation(operation=requests.asked_before(same, wanted)[0], call=None)
-    source = Source.objects.select_related("source_type").get(transactions=transaction_id)
-    payment = balance.of_source(source)
-    on = next(one for one in payment.transactions if one.pk == transaction_id)
-    steps = plan(payment, on=on, amount=amount, lines=lines)
-    if (earlier := waits_for(payment, on)) and checked.get("seen") in (None, "", payment.version):
+    order, before = requests.locked_for(request)
+    if before:
+        return requests.PendingOperation(operation=before[0], call=None)
+    payment, on = requests.payment_of(request)
+    steps = plan(payment, on=on, amount=request.amount, lines=request.lines)
+    if (earlier := waits_for(payment, on)) and request.seen in ("", payment.version):
         raise errors.InvalidOperation(rules.under_way(earlier))
-    kind = steps[0].kind if steps else kind_for(on)
-    how_much: dict[str, Any] = {}
-    if kind == Kind.REFUND:
-        first = steps[0].amount if steps and not lines else amount
-        how_much = {"amount": first, "lines": lines}
+    first = first_step(request, steps, on)
     begun = requests.write_down(
-        order,
-        payment,
-        steps[0].transaction if steps else on,
-        kind,
-        wanted=wanted,
-        key=key,
-        user=user,
-        plan=new_idempotency_id(),
-        **words,
-        **how_much,
-        **checked,
+        order, payment, steps[0].transaction if steps else on, first, asked=request, plan=new_idempotency_id()
     )
     for position, one in enumerate(steps[1:], start=1):
         operation_queue.write(
@@ -309,15 +224,24 @@ def begin(
             amount=one.amount,
             currency=payment.currency,
             state=OperationState.QUEUED,
-            user=user,
-            source=source,
+            user=request.user,
+            reason=request.reason,
+            reference=request.reference,
+            source=payment.source,
             transaction=one.transaction,
             payment_id=one.transaction.reference,
             plan=begun.operation.plan,
             position=position,
-            **words,
         )
     return begun
+
+
+def first_step(request: OperationRequest, steps: Sequence[PlannedStep], on: Any) -> OperationRequest:
+    """Return the request for the first step of a plan; only a refund is for a part, what it costs where lines say."""
+    kind = steps[0].kind if steps else kind_for(on)
+    if kind != Kind.REFUND:
+        return replace(request, kind=kind, amount=None, lines=None)
+    return replace(request, kind=kind, amount=steps[0].amount if steps and not request.lines else request.amount)
 
 
 def kind_for(on: Any) -> Kind:

@@ -18,15 +18,13 @@ from ..models import UNDER_WAY, Attention, OperationState, PaymentOperation
 from ..payments import attention as needs
 from ..payments import balance, operation_queue, orders
 from ..payments.balance import ENDED_WELL
+from ..protocol.rest_reasons import TOO_LATE_TO_VOID
 
 Source = get_model("payment", "Source")
 Transaction = get_model("payment", "Transaction")
 
 Kind = PaymentOperation.Kind
 State = OperationState
-
-#: Refusals of a void that say "it has gone to the bank": a refund is what is left.
-GONE_TO_THE_BANK = {"NOT_VOIDABLE", "TRANSACTION_ALREADY_SETTLED"}
 
 #: Why a step was dropped. Ours, where CyberSource's reasons stand otherwise.
 NOTHING_LEFT = "NOTHING_LEFT"
@@ -82,7 +80,7 @@ def is_too_late(void: PaymentOperation) -> bool:
         return False
     if void.state == State.DROPPED:
         return void.rest_reason == "wrong-state"
-    return void.state == State.REFUSED and void.rest_reason in GONE_TO_THE_BANK
+    return void.state == State.REFUSED and void.rest_reason in TOO_LATE_TO_VOID
 
 
 def refund_instead(void: PaymentOperation) -> None:

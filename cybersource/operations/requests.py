@@ -7,33 +7,25 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
-from ..db import clock, locks
+from ..db import clock
 from ..models import PaymentOperation
 from ..payments import balance as payment_balance
 from ..payments import line_quantities, operation_queue, orders
 from ..payments.errors import InvalidOperation, Problem
 from ..protocol import InvalidRequest
 from ..protocol.rest import Call
-from . import plans, rules
-from .calls import call_for
+from . import rules
+from .idempotency import begin_once, steps_under
+from .operation_request import OperationRequest
 
 Source = get_model("payment", "Source")
 Transaction = get_model("payment", "Transaction")
 
 Kind = PaymentOperation.Kind
-
-#: Refusals of a reversal that is not for the whole amount: most processors release a rest automatically, later.
-NOT_IN_PARTS = {
-    "INVALID_AMOUNT",
-    "TRANSACTION_ALREADY_SETTLED",
-    "TRANSACTION_ALREADY_REVERSED_OR_SETTLED",
-    "NOT_SUPPORTED",
-    "INVALID_DATA",
-}
 
 
 # -- the intent ------------------------------------------------------------------------------------------------------
@@ -45,69 +37,52 @@ class PendingOperation:
     call: Call | None  #: None when the operation was asked before under the same key
 
 
-def begin(kind: Kind, transaction_id: int, *, key: str = "", **asked: Any) -> PendingOperation:
-    """Check the operation against the locked rows and write it down, in a commit of its own."""
-    try:
-        return locks.retry_on_conflict(lambda: _begin(kind, transaction_id, key=key, **asked))
-    except IntegrityError:
-        if not key:
-            raise
-    return _begin(kind, transaction_id, key=key, **asked)  # another request with the key was a moment quicker
+def begin(request: OperationRequest) -> PendingOperation:
+    """Check an operation against the locked rows and write it down, in a commit of its own."""
+    return begin_once(lambda: _begin(request), request.key)
 
 
 @transaction.atomic
-def _begin(kind: Kind, transaction_id: int, *, key: str = "", **asked: Any) -> PendingOperation:
-    order = locked_for(transaction_id)
-    wanted = wish(kind, transaction_id, **asked)
-    if same := rules.asked_under(key):
-        return PendingOperation(operation=asked_before(same, wanted)[0], call=None)
-    source = Source.objects.select_related("source_type").get(transactions=transaction_id)
+def _begin(request: OperationRequest) -> PendingOperation:
+    order, earlier = locked_for(request)
+    if earlier:
+        return PendingOperation(operation=earlier[0], call=None)
+    payment, on = payment_of(request)
+    return write_down(order, payment, on, request)
+
+
+def locked_for(request: OperationRequest) -> tuple[Any, list[PaymentOperation]]:
+    """Lock the order that a request is about, and return it with what was asked under its key before."""
+    order = locked_order(request.transaction)
+    return order, steps_under(request.key, request.as_json())
+
+
+def payment_of(request: OperationRequest) -> tuple[payment_balance.PaymentBalance, Any]:
+    """Read the payment that a request is about, and its Transaction."""
+    source = Source.objects.select_related("source_type").get(transactions=request.transaction)
     payment = payment_balance.of_source(source)
-    on = next(one for one in payment.transactions if one.pk == transaction_id)
-    return write_down(order, payment, on, kind, key=key, wanted=wanted, **asked)
-
-
-def locked_for(transaction_id: int) -> Any:
-    """Lock the order that a Transaction belongs to and return it."""
-    order_id = Transaction.objects.values_list("source__order", flat=True).filter(pk=transaction_id).first()
-    if order_id is None:
-        raise InvalidOperation(
-            Problem(code="not-found", field="transaction", message=_("There is no such transaction."))
-        )
-    return orders.locked(order_id)
-
-
-def wish(what: str, transaction_id: int, *, user: Any = None, **asked: Any) -> dict[str, Any]:
-    """Everything that was asked, who asked it apart; what was left out as what it stands for."""
-    asked = {"currency": "", "seen": "", **asked}
-    if what == Kind.CAPTURE:
-        asked.setdefault("is_last", True)
-    else:
-        asked.pop("is_last", None)
-    return operation_queue.wish(what, transaction=transaction_id, **asked)
+    return payment, next(one for one in payment.transactions if one.pk == request.transaction)
 
 
 def write_down(
     order: Any,
     payment: payment_balance.PaymentBalance,
     on: Any,
-    kind: Kind,
+    request: OperationRequest,
     *,
-    wanted: Mapping[str, Any],
-    amount: Decimal | None = None,
-    lines: Mapping[int, int] | None = None,
-    is_last: bool = True,
-    currency: str = "",
-    seen: str = "",
-    user: Any = None,
-    reason: str = "",
-    reference: str = "",
-    key: str = "",
+    asked: OperationRequest | None = None,
     **about: Any,
 ) -> PendingOperation:
-    """Check an operation against the locked rows and write its row, or raise why not."""
-    parts = parts_of(order, payment, on, kind, amount, lines)
-    problems = rules.check(kind, payment, on, currency=currency, seen=seen, **parts.checked)
+    """Check an operation against the locked rows and write its row, or raise why not.
+
+    ``asked`` is what the caller asked for, where the operation is the first step of it.
+    """
+    kind = Kind(request.kind)
+    parts = parts_of(order, payment, on, kind, request.amount, request.lines)
+    if kind == Kind.CAPTURE and not request.even_if_cancelled and orders.is_cancelled(order):
+        message = _("The order is cancelled. The shopper would pay for what is not sent.")
+        raise InvalidOperation(Problem(code="order-cancelled", field="even_if_cancelled", message=message))
+    problems = rules.check(kind, payment, on, currency=request.currency, seen=request.seen, **parts.checked)
     if problems:
         raise InvalidOperation(*problems)
     operation = operation_queue.write(
@@ -115,23 +90,33 @@ def write_down(
         kind,
         amount=parts.amount,
         currency=payment.currency,
-        user=user,
-        reason=reason,
-        reference=reference,
-        key=key,
+        user=request.user,
+        reason=request.reason,
+        reference=request.reference,
+        key=request.key,
         source=payment.source,
         transaction=on,
         payment_id=on.reference,
-        is_last=is_last or parts.amount == rules.limit(kind, payment, on),
+        is_last=request.is_last or parts.amount == rules.limit(kind, payment, on),
         lines=in_json(parts.recorded),
         date_sent=clock.now(),
-        asked=wanted,
+        asked=(asked or request).as_json(),
         **about,
     )
     try:
-        return PendingOperation(operation=operation, call=call_for(operation, payment))
+        return PendingOperation(operation=operation, call=rules.call_for(operation, payment))
     except InvalidRequest as problem:  # an id that no call can name, or the hundredth capture
         raise InvalidOperation(Problem(code="not-possible", field="transaction", message=problem.explanation)) from None
+
+
+def locked_order(transaction_id: int | None) -> Any:
+    """Lock the order that a Transaction belongs to and return it."""
+    order_id = Transaction.objects.values_list("source__order", flat=True).filter(pk=transaction_id).first()
+    if order_id is None:
+        raise InvalidOperation(
+            Problem(code="not-found", field="transaction", message=_("There is no such transaction."))
+        )
+    return orders.locked(order_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +151,7 @@ def parts_of(
         order_lines = {line.pk: line for line in order.lines.all()}
     if amount is None:
         amount = rules.limit(kind, payment, on)
-        if lines and quantities and kind in (Kind.CAPTURE, Kind.REFUND):
+        if lines and quantities and rules.RULES[kind].lines is not None:
             before = quantities.moved(kind)
             amount = cost_of(lines, order_lines, payment.currency, before=before, limit=amount)
     taken = payment.capture(on)
@@ -190,16 +175,6 @@ def lines_left(order: Any, capture: Any) -> dict[int, int]:
 def in_json(lines: Mapping[int, int] | None) -> dict[str, int]:
     """Quantities by line as a row keeps them."""
     return {str(line): quantity for line, quantity in (lines or {}).items()}
-
-
-def asked_before(same: PaymentOperation, wanted: Mapping[str, Any]) -> list[PaymentOperation]:
-    """The operation that this key stands for, with all steps of its plan, if it came of the same wish."""
-    steps = plans.steps_of(same)
-    if steps[0].pk != same.pk or not operation_queue.is_same(steps, wanted):
-        message = _("This key was used for another operation (%(number)s). Use a new one.")
-        words = {"number": same.reference_number}
-        raise InvalidOperation(Problem(code="key-reused", field="key", message=message % words))
-    return steps
 
 
 def cost_of(

@@ -215,7 +215,7 @@ def contradicts(operation: PaymentOperation, answer: Answer) -> bool:
     """Whether what CyberSource tells of a transaction is not what the operation was to do. What is left unsaid is not
     held against it."""
     kind = Kind(operation.kind)
-    if act_of(answer) is not found.ACTS[kind] or fate_of(answer) is not GatewayStatus.DONE:
+    if not found.is_of_kind(operation, act_of(answer)) or fate_of(answer) is not GatewayStatus.DONE:
         return True
     amount = answer.total_amount if kind == Kind.AUTHORIZE else answer.amount
     money = ((amount, operation.amount), (answer.currency, operation.currency))

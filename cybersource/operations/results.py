@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +11,7 @@ from django.utils.translation import gettext as _
 from .. import signals
 from ..db import clock, locks
 from ..gateway import client
+from ..gateway.credentials import RestCredentials
 from ..models import (
     UNDER_WAY,
     Attention,
@@ -28,12 +28,12 @@ from ..payments import ledger, orders, reason_codes
 from ..payments.outbox import announce
 from ..protocol import ReviewUpdate, format_amount
 from ..protocol.rest import NotSent, Outcome, Processed, Refused, calls
+from ..protocol.rest_reasons import NO_HOLD_LEFT, NOT_IN_PARTS
 from ..reviews.recording import record_decision
 from . import plans, rules
-from .bookkeeping import is_rest, list_orphan, record_capture, record_refund, record_reversal, record_void, told
-from .kinds import DECISIONS, NOTHING_HELD, STANDING_DECISIONS, UNDONE
+from .bookkeeping import is_rest, list_orphan, told
+from .kinds import DECISIONS, STANDING_DECISIONS, UNDONE
 from .order_effects import left_of, list_hold_left, settle_order
-from .requests import NOT_IN_PARTS
 
 Kind = PaymentOperation.Kind
 State = OperationState
@@ -101,9 +101,9 @@ def tell_decision(operation: PaymentOperation, ending: OperationResult) -> Opera
     return replace(ending, state=State.DONE if stands == asked else State.DECLINED)
 
 
-def was_done(operation: PaymentOperation) -> bool:
+def was_done(operation: PaymentOperation, ours: RestCredentials | None = None) -> bool:
     """Whether CyberSource's books say that what was refused as a repetition has been done."""
-    looked = client.send(calls.look_up(operation.payment_id), order=operation.order, operation=operation)
+    looked = client.send(calls.look_up(operation.payment_id), order=operation.order, operation=operation, ours=ours)
     return isinstance(looked.outcome, Processed) and looked.outcome.answer.status in UNDONE
 
 
@@ -185,26 +185,15 @@ def asks_again(operation: PaymentOperation, ending: OperationResult) -> bool:
 
 
 def record(operation: PaymentOperation) -> None:
-    """Record what an operation did. Where its rows were deleted there is no book to write it in, so staff are told."""
+    """Record what an operation did. Where its rows were deleted there is no book to write it in: staff are notified."""
     kind = Kind(operation.kind)
-    if kind not in (*RECORDED_ELSEWHERE, Kind.REVERSE) and operation.transaction is None:
-        if kind == Kind.CAPTURE:
-            list_orphan(operation)
+    record_it = rules.RULES[kind].record
+    if record_it is None:
         return
-    if kind not in RECORDED_ELSEWHERE:
-        RECORDED[kind](operation)
-
-
-RECORDED: dict[Kind, Callable[[PaymentOperation], None]] = {
-    Kind.CAPTURE: record_capture,
-    Kind.REFUND: record_refund,
-    Kind.VOID: record_void,
-    Kind.REVERSE: record_reversal,
-}
-
-#: An authorization is recorded by the settlement of its attempt, and what a decision does with it, by whatever reported
-#: it first.
-RECORDED_ELSEWHERE = (Kind.AUTHORIZE, *DECISIONS)
+    if operation.transaction is not None or kind == Kind.REVERSE:
+        record_it(operation)
+    elif kind == Kind.CAPTURE:
+        list_orphan(operation)
 
 
 def record_failure(operation: PaymentOperation) -> None:
@@ -213,7 +202,7 @@ def record_failure(operation: PaymentOperation) -> None:
     Nobody waits for what the shop does automatically, so staff are told what it could not do.
     """
     kind = rules.RULES[Kind(operation.kind)].makes
-    if operation.is_automatic and operation.kind == Kind.REVERSE and operation.rest_reason not in NOTHING_HELD:
+    if operation.is_automatic and operation.kind == Kind.REVERSE and operation.rest_reason not in NO_HOLD_LEFT:
         charge = {"transaction_id": operation.payment_id, "amount": operation.amount, "currency": operation.currency}
         needs.flag(Attention.HOLD_LEFT, operation.order, operation.attempt, operation=operation, **charge)
     if kind and operation.transaction is not None:

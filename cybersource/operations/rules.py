@@ -5,7 +5,7 @@ The table of ``docs/reference/operations.rst`` is made of :data:`RULES`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,10 +16,12 @@ from oscar.core.loading import get_model
 
 from ..models import PaymentOperation
 from ..payments.balance import REFUND_VOID, REVERSAL, VOID, PaymentBalance, TransactionStatus
-from ..payments.errors import InvalidOperation, Problem
+from ..payments.errors import Problem
 from ..payments.line_quantities import LineQuantities
 from ..protocol import AmountNotRepresentable, currency_exponent, format_amount
+from ..protocol.rest import Call, TransactionKind
 from ..protocol.rest.calls import is_id
+from . import bookkeeping, calls, explanations
 
 Transaction = get_model("payment", "Transaction")
 
@@ -29,12 +31,46 @@ Kind = PaymentOperation.Kind
 HIGHEST_AMOUNT = Decimal("999999999.999")
 
 
+def left_of_authorization(payment: PaymentBalance, on: Any) -> Decimal:
+    return payment.left_to_capture
+
+
+def left_of_capture(payment: PaymentBalance, on: Any) -> Decimal:
+    taken = payment.capture(on)
+    return min(taken.left, payment.left_to_refund) if taken else Decimal(0)
+
+
+def left_of_hold(payment: PaymentBalance, on: Any) -> Decimal:
+    is_its_hold = payment.authorization is not None and on.pk == payment.authorization.pk
+    return payment.left_to_reverse if is_its_hold else on.amount
+
+
+def all_of_it(payment: PaymentBalance, on: Any) -> Decimal:
+    return on.amount  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineRule:
+    """Of an operation that may be for some of the order's lines: how many of one are left for it."""
+
+    left: Callable[[LineQuantities, Any], int]
+    problem: Any  #: in words, where more of one are asked for
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One operation: on which Transactions, in which standing, and its effect."""
+    """One kind of operation, with all that differs by kind: what it may be done to, its call, and its effect."""
 
     acts_on: tuple[str, ...]  #: ``txn_type``
     allowed: tuple[TransactionStatus, ...]
+    limit: Callable[[PaymentBalance, Any], Decimal]  #: the highest amount, which is meant when none is named
+    too_high: Any = ""  #: why an amount is too high, in words
+    lines: LineRule | None = None  #: None: it is about the whole amount
+    explain: Callable[..., str]  #: to those who are about to ask for it, what it does to the shopper's money
+    build_call: Callable[[PaymentOperation, PaymentBalance | None], Call] | None
+    record: Callable[[PaymentOperation], None] | None  #: in the shop's books; None: settlement, or the review, does it
+    found_as: TransactionKind | None  #: by which it is recognised at CyberSource; None: it is no transaction there
+    # What becomes of Oscar's rows. The table of the docs is made of it.
     source: str  #: what becomes of the Source
     makes: str  #: ``txn_type`` of the new Transaction; empty for none
     changes: str  #: what becomes of the Transaction it acts on
@@ -46,6 +82,11 @@ RULES: dict[Kind, Rule] = {
     Kind.AUTHORIZE: Rule(
         acts_on=(),
         allowed=(),
+        limit=all_of_it,
+        explain=explanations.authorize,
+        build_call=None,  # of the token, by operations.stored_card
+        record=None,
+        found_as=TransactionKind.CHARGE,
         source="a new one; amount_allocated + amount",
         makes=Transaction.AUTHORISE,
         changes="",
@@ -55,6 +96,15 @@ RULES: dict[Kind, Rule] = {
     Kind.CAPTURE: Rule(
         acts_on=(Transaction.AUTHORISE,),
         allowed=(TransactionStatus.HELD, TransactionStatus.PART_CAPTURED),
+        limit=left_of_authorization,
+        too_high=gettext_lazy("%(left)s %(currency)s can still be captured."),
+        lines=LineRule(
+            left=LineQuantities.left_to_capture, problem=gettext_lazy("Of “%(title)s” %(left)s can still be captured.")
+        ),
+        explain=explanations.capture,
+        build_call=calls.capture,
+        record=bookkeeping.record_capture,
+        found_as=TransactionKind.CAPTURE,
         source="amount_debited + amount",
         makes=Transaction.DEBIT,
         changes="",
@@ -64,6 +114,15 @@ RULES: dict[Kind, Rule] = {
     Kind.REFUND: Rule(
         acts_on=(Transaction.DEBIT,),
         allowed=(TransactionStatus.CAPTURED, TransactionStatus.PART_REFUNDED),
+        limit=left_of_capture,
+        too_high=gettext_lazy("%(left)s %(currency)s can still be refunded."),
+        lines=LineRule(
+            left=LineQuantities.left_to_refund, problem=gettext_lazy("Of “%(title)s” %(left)s can still be refunded.")
+        ),
+        explain=explanations.refund,
+        build_call=calls.refund,
+        record=bookkeeping.record_refund,
+        found_as=TransactionKind.REFUND,
         source="amount_refunded + amount",
         makes=Transaction.REFUND,
         changes="",
@@ -73,6 +132,12 @@ RULES: dict[Kind, Rule] = {
     Kind.VOID: Rule(
         acts_on=(Transaction.DEBIT, Transaction.REFUND),
         allowed=(TransactionStatus.CAPTURED, TransactionStatus.REFUND),
+        limit=all_of_it,
+        too_high=gettext_lazy("A void is for the whole %(left)s %(currency)s."),
+        explain=explanations.void,
+        build_call=calls.void,
+        record=bookkeeping.record_void,
+        found_as=TransactionKind.VOID,
         source="amount_debited - amount (of a sale amount_allocated too), or amount_refunded - amount",
         makes=VOID,
         changes="VOIDED (of a sale its authorization too)",
@@ -88,6 +153,12 @@ RULES: dict[Kind, Rule] = {
             TransactionStatus.PART_CAPTURED,
             TransactionStatus.VOIDED,
         ),
+        limit=left_of_hold,
+        too_high=gettext_lazy("%(left)s %(currency)s are held."),
+        explain=explanations.reverse,
+        build_call=calls.reverse,
+        record=bookkeeping.record_reversal,
+        found_as=TransactionKind.REVERSAL,
         source="amount_allocated - amount, unless a reviewer had rejected it or its sale was voided",
         makes=REVERSAL,
         changes="REVERSED, once nothing of it is held or captured",
@@ -97,6 +168,12 @@ RULES: dict[Kind, Rule] = {
     Kind.ACCEPT_REVIEW: Rule(
         acts_on=(Transaction.AUTHORISE,),
         allowed=(TransactionStatus.UNDER_REVIEW,),
+        limit=all_of_it,
+        too_high=gettext_lazy("%(left)s %(currency)s are under review."),
+        explain=explanations.accept_review,
+        build_call=calls.decide_review,
+        record=None,
+        found_as=None,
         source="stays; its allocation counts from now on",
         makes="",
         changes="ACCEPT",
@@ -106,6 +183,12 @@ RULES: dict[Kind, Rule] = {
     Kind.REJECT_REVIEW: Rule(
         acts_on=(Transaction.AUTHORISE,),
         allowed=(TransactionStatus.UNDER_REVIEW,),
+        limit=all_of_it,
+        too_high=gettext_lazy("%(left)s %(currency)s are under review."),
+        explain=explanations.reject_review,
+        build_call=calls.decide_review,
+        record=None,
+        found_as=None,
         source="amount_allocated - amount",
         makes="",
         changes="REJECT",
@@ -129,16 +212,6 @@ STANDINGS = {
     TransactionStatus.VOIDED: gettext_lazy("voided"),
     TransactionStatus.FAILED: gettext_lazy("failed"),
     TransactionStatus.FOREIGN: gettext_lazy("not a card payment of CyberSource"),
-}
-
-#: Why an amount is too high.
-LIMITS = {
-    Kind.CAPTURE: gettext_lazy("%(left)s %(currency)s can still be captured."),
-    Kind.REFUND: gettext_lazy("%(left)s %(currency)s can still be refunded."),
-    Kind.VOID: gettext_lazy("A void is for the whole %(left)s %(currency)s."),
-    Kind.REVERSE: gettext_lazy("%(left)s %(currency)s are held."),
-    Kind.ACCEPT_REVIEW: gettext_lazy("%(left)s %(currency)s are under review."),
-    Kind.REJECT_REVIEW: gettext_lazy("%(left)s %(currency)s are under review."),
 }
 
 
@@ -242,7 +315,7 @@ def amount_problems(
         return
     left = limit(kind, payment, transaction)
     if amount > left:
-        message = LIMITS[kind] % {"left": format_amount(left, payment.currency), "currency": payment.currency}
+        message = RULES[kind].too_high % {"left": format_amount(left, payment.currency), "currency": payment.currency}
         yield Problem(code="amount-too-high", field="amount", message=message)
 
 
@@ -252,18 +325,6 @@ def currency_problem(told: str, ours: str) -> Problem | None:
         return None
     message = _("This payment is in %(ours)s, not in %(told)s.") % {"ours": ours, "told": told[:3]}
     return Problem(code="other-currency", field="currency", message=message)
-
-
-def asked_under(key: str) -> PaymentOperation | None:
-    """The operation that was asked under this key, which is yours to choose; None without a key.
-
-    Raises :class:`InvalidOperation` for a key that is longer than its column: cut, it would be another's.
-    """
-    longest = PaymentOperation._meta.get_field("key").max_length
-    if longest is not None and len(key) > longest:
-        message = _("A key has at most %(longest)s characters.") % {"longest": longest}
-        raise InvalidOperation(Problem(code="key-too-long", field="key", message=message))
-    return PaymentOperation.objects.filter(key=key).first() if key else None
 
 
 def decimals(currency: str) -> int:
@@ -288,23 +349,30 @@ def too_precise(currency: str) -> str:
 
 
 def limit(kind: Kind, payment: PaymentBalance, transaction: Any) -> Decimal:
-    """The highest amount of an operation now, which is what it is about when no amount is named."""
-    match kind:
-        case Kind.CAPTURE:
-            return payment.left_to_capture
-        case Kind.REFUND:
-            taken = payment.capture(transaction)
-            return min(taken.left, payment.left_to_refund) if taken else Decimal(0)
-        case Kind.REVERSE if payment.authorization is not None and transaction.pk == payment.authorization.pk:
-            return payment.left_to_reverse
-    return transaction.amount  # type: ignore[no-any-return]
+    """Return the highest amount of an operation now, which is what it is about when no amount is named."""
+    return RULES[kind].limit(payment, transaction)
+
+
+def explain(kind: Kind, payment: PaymentBalance, transaction: Any, amount: Decimal, *, is_last: bool = True) -> str:
+    """Return what an operation does to the shopper's money, in words."""
+    return RULES[kind].explain(payment, transaction, amount, is_last=is_last)
+
+
+def call_for(operation: PaymentOperation, payment: PaymentBalance | None) -> Call:
+    """Return the REST call of an operation, made of what its row says."""
+    build_call = RULES[Kind(operation.kind)].build_call
+    if build_call is None:
+        raise ValueError(operation.kind)
+    return build_call(operation, payment)
 
 
 def line_problems(
     kind: Kind, lines: Mapping[int, int], order_lines: Mapping[int, Any], quantities: LineQuantities | None
 ) -> Iterator[Problem]:
-    if lines and kind not in (Kind.CAPTURE, Kind.REFUND):
-        yield Problem(code="no-lines", field="lines", message=_("This operation is about the whole amount."))
+    rule = RULES[kind].lines
+    if rule is None:
+        if lines:
+            yield Problem(code="no-lines", field="lines", message=_("This operation is about the whole amount."))
         return
     for key, quantity in lines.items():
         line = order_lines.get(key)
@@ -313,12 +381,7 @@ def line_problems(
             yield Problem(code="unknown-line", field="lines", message=message)
             continue
         assert quantities is not None
-        left = quantities.left_to_capture(line) if kind == Kind.CAPTURE else quantities.left_to_refund(line)
+        left = rule.left(quantities, line)
         if not 0 < quantity <= left:
-            words = {"title": line.title, "left": left}
-            message = (
-                _("Of “%(title)s” %(left)s can still be captured.")
-                if kind == Kind.CAPTURE
-                else _("Of “%(title)s” %(left)s can still be refunded.")
-            )
-            yield Problem(code="line-quantity", field="lines", message=message % words)
+            message = rule.problem % {"title": line.title, "left": left}
+            yield Problem(code="line-quantity", field="lines", message=message)

@@ -20,15 +20,17 @@ from django.utils.translation import gettext as _
 
 from ..db import clock, locks
 from ..gateway import client, credentials
+from ..gateway.credentials import RestCredentials
 from ..models import OperationState, PaymentOperation, endpoint_now, environment_now
 from ..payments import balance as payment_balance
 from ..payments.errors import InvalidOperation, Problem
 from ..protocol import InvalidRequest
 from ..protocol.rest import Call
+from ..protocol.rest_reasons import DONE_BEFORE
 from . import plans, rules
 from .bookkeeping import lines_of
-from .calls import call_for
-from .kinds import DECISIONS, DONE_BEFORE, UNDOING
+from .kinds import DECISIONS, UNDOING
+from .operation_request import OperationRequest
 from .requests import PendingOperation, begin, in_json, parts_of
 from .results import OperationResult, _conclude, conclude, locked_with_order, tell_decision, was_done
 
@@ -58,7 +60,7 @@ def capture(
     Returns the operation as it ended; read its ``state``. Raises :class:`~cybersource.payments.errors.InvalidOperation`
     when it was not begun, and :class:`~cybersource.gateway.client.OpenTransaction` within a transaction.
     """
-    return ask(Kind.CAPTURE, payment, amount=amount, lines=lines, is_last=is_last, **asked)
+    return _asked(Kind.CAPTURE, payment, amount=amount, lines=lines, is_last=is_last, **asked)
 
 
 def refund(
@@ -68,12 +70,12 @@ def refund(
 
     CyberSource does not stop the sum of refunds from exceeding what was captured; the shop's books do, here.
     """
-    return ask(Kind.REFUND, payment, amount=amount, lines=lines, **asked)
+    return _asked(Kind.REFUND, payment, amount=amount, lines=lines, **asked)
 
 
 def void(payment: Any, **asked: Any) -> PaymentOperation:
     """Take back a capture, a sale's debit or a refund before it goes to the bank. The hold of a capture stays."""
-    return ask(Kind.VOID, payment, **asked)
+    return _asked(Kind.VOID, payment, **asked)
 
 
 def reverse(payment: Any, **asked: Any) -> PaymentOperation:
@@ -82,7 +84,7 @@ def reverse(payment: Any, **asked: Any) -> PaymentOperation:
     Few processors release a rest when asked. Where this one refuses, the operation ends as ``lapsing``: the shop takes
     no more of it, and the bank frees it in its own time.
     """
-    return ask(Kind.REVERSE, payment, **asked)
+    return _asked(Kind.REVERSE, payment, **asked)
 
 
 def accept_review(payment: Any, **asked: Any) -> PaymentOperation:
@@ -91,7 +93,7 @@ def accept_review(payment: Any, **asked: Any) -> PaymentOperation:
     ``reason`` goes to CyberSource as the reviewer's comment. Where another reviewer decided a moment before, theirs
     decision stands and is recorded; the operation then ends as ``declined``.
     """
-    return ask(Kind.ACCEPT_REVIEW, payment, **asked)
+    return _asked(Kind.ACCEPT_REVIEW, payment, **asked)
 
 
 def reject_review(payment: Any, **asked: Any) -> PaymentOperation:
@@ -99,21 +101,25 @@ def reject_review(payment: Any, **asked: Any) -> PaymentOperation:
 
     The hold stays on the card until it is reversed, which ``CYBERSOURCE_AUTO_REVERSE`` does automatically.
     """
-    return ask(Kind.REJECT_REVIEW, payment, **asked)
+    return _asked(Kind.REJECT_REVIEW, payment, **asked)
 
 
-def ask(kind: Kind, payment: Any, **asked: Any) -> PaymentOperation:
+def _asked(kind: Kind, payment: Any, **asked: Any) -> PaymentOperation:
+    return carry_out(OperationRequest(kind=kind, transaction=payment.pk, **asked))
+
+
+def carry_out(request: OperationRequest) -> PaymentOperation:
     """Do one operation, from the intent to its end."""
     refuse_in_transaction()
-    require_rest()
-    begun = begin(kind, payment.pk, **asked)
-    return perform(begun.operation, begun.call) if begun.call else begun.operation
+    ours = require_rest()
+    begun = begin(request)
+    return perform(begun.operation, begun.call, ours) if begun.call else begun.operation
 
 
-def require_rest() -> None:
-    """Nothing is begun that no key could send."""
+def require_rest() -> RestCredentials:
+    """Return who we are at the REST API: nothing is begun that no key could send."""
     try:
-        credentials.access()
+        return credentials.access()
     except ImproperlyConfigured as problem:
         raise InvalidOperation(Problem(code="not-configured", field="", message=str(problem))) from None
 
@@ -124,12 +130,12 @@ def refuse_in_transaction() -> None:
         raise client.OpenTransaction("An operation must not be asked within a transaction.")
 
 
-def take_up(operation_id: int) -> PaymentOperation | None:
+def take_up(operation_id: int, ours: RestCredentials | None = None) -> PaymentOperation | None:
     """Send a step of a plan whose turn has come, for what is left by now; None when it is not its turn any more."""
     begun = locks.retry_on_conflict(lambda: _take_up(operation_id))
     if begun is None:
         return None
-    return perform(begun.operation, begun.call) if begun.call else begun.operation
+    return perform(begun.operation, begun.call, ours) if begun.call else begun.operation
 
 
 @transaction.atomic
@@ -160,7 +166,7 @@ def _take_up(operation_id: int) -> PendingOperation | None:
     operation.look_ups = 0
     operation.save()
     try:
-        return PendingOperation(operation=operation, call=call_for(operation, payment))
+        return PendingOperation(operation=operation, call=rules.call_for(operation, payment))
     except InvalidRequest as problem:
         return drop(operation, problem.rule, problem.explanation)
 
@@ -188,18 +194,18 @@ def send(operation: PaymentOperation) -> PaymentOperation:
     """Send an operation that was written down for later, and that the caller has claimed."""
     payment = payment_balance.of_source(operation.source) if operation.source_id else None
     try:
-        call = call_for(operation, payment)
+        call = rules.call_for(operation, payment)
     except InvalidRequest as problem:  # an id that could lead anywhere else
         return conclude(operation.pk, OperationResult(state=State.REFUSED, reason=problem.rule))
     return perform(operation, call)
 
 
-def perform(operation: PaymentOperation, call: Call) -> PaymentOperation:
+def perform(operation: PaymentOperation, call: Call, ours: RestCredentials | None = None) -> PaymentOperation:
     """Send the call of an operation that is written down, once, and record how it ended."""
-    exchange = client.send(call, order=operation.order, operation=operation, user=operation.user)
+    exchange = client.send(call, order=operation.order, operation=operation, user=operation.user, ours=ours)
     ending = OperationResult.of(exchange.outcome)
     was_before = ending.state == State.REFUSED and ending.reason in DONE_BEFORE and operation.kind in UNDOING
-    if was_before and was_done(operation):
+    if was_before and was_done(operation, ours):
         ending = replace(ending, state=State.DONE)
     if operation.kind in DECISIONS and ending.state == State.DONE:
         ending = tell_decision(operation, ending)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
@@ -24,6 +24,7 @@ from oscarapicheckout import settings as checkout_settings
 from ..conf import conf
 from ..db import clock, locks
 from ..gateway import client
+from ..gateway.credentials import RestCredentials
 from ..gateway.lookup import GatewayUnavailable
 from ..models import (
     UNDER_WAY,
@@ -43,9 +44,10 @@ from ..payments.errors import InvalidOperation, Problem
 from ..protocol import Decision, Outcome, OutcomeKind, TransactionType
 from ..protocol.rest import Call, Processed, Refused, TokenKind, calls
 from ..protocol.rest.payment import payment_outcome
-from . import requests, results, rules, service
+from . import results, rules, service
+from .idempotency import begin_once, steps_under
+from .operation_request import in_digits
 from .results import OperationResult
-from .rules import asked_under
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +89,7 @@ def authorize(
     begun.
     """
     service.refuse_in_transaction()
-    service.require_rest()
+    ours = service.require_rest()
     if token.owner_id not in (None, order.user_id):
         message = _("“%(operation)s” is not possible for this transaction.") % {"operation": Kind.AUTHORIZE.label}
         raise InvalidOperation(Problem(code="not-possible", field="token", message=message))
@@ -95,13 +97,8 @@ def authorize(
     def begin_it() -> PendingAuthorization:
         return begin_own(order.pk, token, amount, currency, capture, method_key, commerce_indicator, **asked)
 
-    try:
-        begun = locks.retry_on_conflict(begin_it)
-    except IntegrityError:
-        if not asked.get("key"):
-            raise
-        begun = begin_it()  # another request with the key was a moment quicker
-    ended = carry_out(begun, commerce_indicator, **asked)
+    begun = begin_once(begin_it, asked.get("key", ""))
+    ended = carry_out(begun, commerce_indicator, ours, **asked)
     if begun.call is not None and ended.state in NOTHING_DONE:
         give_up(ended)
     return ended
@@ -123,11 +120,20 @@ def begin_own(
 ) -> PendingAuthorization:
     """Write an attempt of staff's own together with its intent, so that neither is ever there without the other."""
     order = orders.locked(order_id)
-    words = {name: asked.get(name, "") for name in ("reason", "reference")}
-    how = {"token": token.pk, "capture": capture, "method": method_key, "indicator": commerce_indicator}
-    wanted = operation_queue.wish(Kind.AUTHORIZE, order=order.pk, amount=amount, currency=currency, **words, **how)
-    if same := asked_under(key):
-        return PendingAuthorization(operation=requests.asked_before(same, wanted)[0], call=None)
+    wanted = {
+        "what": str(Kind.AUTHORIZE),
+        "order": order.pk,
+        "amount": in_digits(amount),
+        "currency": currency,
+        "lines": {},
+        "token": token.pk,
+        "capture": capture,
+        "method": method_key,
+        "indicator": commerce_indicator,
+        **operation_queue.in_row(asked.get("reason", ""), asked.get("reference", "")),
+    }
+    if before := steps_under(key, wanted):
+        return PendingAuthorization(operation=before[0], call=None)
     attempt = begin_attempt(order, token, amount, currency, capture, method_key)
     return begin(attempt.pk, commerce_indicator, key=key, wanted=wanted, **asked)
 
@@ -187,8 +193,7 @@ def authorize_step(attempt: PaymentAttempt) -> PaymentOperation:
     Raises :class:`~cybersource.payments.errors.InvalidOperation` when the attempt is not waiting for it.
     """
     service.refuse_in_transaction()
-    service.require_rest()
-    return send(attempt, reason="")
+    return send(attempt, service.require_rest(), reason="")
 
 
 def authorize_waiting(*, at: datetime | None = None) -> int:
@@ -219,20 +224,24 @@ def authorize_waiting(*, at: datetime | None = None) -> int:
 
 
 @sensitive_variables()
-def send(attempt: PaymentAttempt, *, commerce_indicator: str = "internet", **asked: Any) -> PaymentOperation:
+def send(
+    attempt: PaymentAttempt, ours: RestCredentials, *, commerce_indicator: str = "internet", **asked: Any
+) -> PaymentOperation:
     begun = locks.retry_on_conflict(lambda: begin(attempt.pk, commerce_indicator, **asked))
-    return carry_out(begun, commerce_indicator, **asked)
+    return carry_out(begun, commerce_indicator, ours, **asked)
 
 
 @sensitive_variables()
-def carry_out(begun: PendingAuthorization, commerce_indicator: str, **asked: Any) -> PaymentOperation:
+def carry_out(
+    begun: PendingAuthorization, commerce_indicator: str, ours: RestCredentials, **asked: Any
+) -> PaymentOperation:
     """Send what was begun; a token that turns out to be of the other kind is sent once more, as that."""
     if begun.call is None:
         return begun.operation
-    ended = perform(begun.operation, begun.call)
+    ended = perform(begun.operation, begun.call, ours)
     if ended.state == State.REFUSED and corrected_kind(ended):
         again = locks.retry_on_conflict(lambda: begin(ended.attempt_id, commerce_indicator, instead_of=ended, **asked))
-        return perform(again.operation, again.call) if again.call else again.operation
+        return perform(again.operation, again.call, ours) if again.call else again.operation
     return ended
 
 
@@ -299,10 +308,11 @@ def begin(
 
 
 @sensitive_variables()
-def perform(operation: PaymentOperation, call: Call) -> PaymentOperation:
+def perform(operation: PaymentOperation, call: Call, ours: RestCredentials) -> PaymentOperation:
     """Send it, settle the attempt by what it came to, and end the operation."""
     attempt = operation.attempt
-    exchange = client.send(call, order=operation.order, attempt=attempt, operation=operation, user=operation.user)
+    about = {"order": operation.order, "attempt": attempt, "operation": operation, "user": operation.user}
+    exchange = client.send(call, ours=ours, **about)
     ending = OperationResult.of(exchange.outcome)
     outcome = outcome_of(exchange.outcome, attempt)
     if outcome is not None:

@@ -20,7 +20,7 @@ from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
 
 from ..conf import conf
-from ..db import clock
+from ..db import clock, paging
 from ..models import (
     UNSETTLED_STATES,
     WAITS_FOR_STAFF,
@@ -93,14 +93,9 @@ def expire(*, at: datetime | None = None, dry_run: bool = False) -> Counter[Expi
 def orders_due(cutoff: datetime) -> Iterator[int]:
     """The orders with attempts that wait and are old, each once, looked up in batches."""
     due = PaymentAttempt.objects.filter(state__in=UNSETTLED_STATES, date_signed__lt=cutoff)
-    last = 0
-    while True:
-        found = due.filter(order_id__gt=last).order_by("order_id").values_list("order_id", flat=True).distinct()
-        batch = list(found[:BATCH])
+    orders_of_them = due.values_list("order_id", flat=True).distinct()
+    for batch in paging.batches(orders_of_them, size=BATCH, by="order_id", key=int):
         yield from batch
-        if len(batch) < BATCH:
-            return
-        last = batch[-1]
 
 
 def list_held_in_vain(cutoff: datetime) -> None:

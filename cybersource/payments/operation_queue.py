@@ -6,12 +6,12 @@ Called inside the transaction that holds the order's row locked, so that the num
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Q
 
+from ..conf import conf
 from ..models import OperationState, PaymentAttempt, PaymentOperation, card_numbers, clipped
 
 Kind = PaymentOperation.Kind
@@ -35,12 +35,6 @@ WITHOUT_EFFECT = (
     OperationState.UNDONE,
     OperationState.DROPPED,
 )
-
-#: What a row's ``asked`` calls a plan, whose kinds are not the caller's to choose.
-GIVE_BACK = "give-back"
-
-#: What may be left open when it is asked, and named when it is asked again under the same key.
-LEFT_OPEN = (None, "", {})
 
 #: What a search finds without any quoting, and short enough for every processor; and no number of our own making.
 _SEARCHABLE = re.compile(r"(?!O[0-9]+\Z)[A-Za-z0-9][A-Za-z0-9-]{0,31}")
@@ -83,42 +77,6 @@ def in_row(reason: str, reference: str) -> dict[str, str]:
     return clipped(PaymentOperation, **words)
 
 
-def wish(
-    what: str,
-    *,
-    amount: Decimal | None = None,
-    lines: Mapping[int, int] | None = None,
-    reason: str = "",
-    reference: str = "",
-    **other: Any,
-) -> dict[str, Any]:
-    """Return everything that was asked, as the row keeps it: the same key has to ask the same."""
-    return {
-        "what": str(what),
-        "amount": None if amount is None else f"{amount.normalize():f}" if amount.is_finite() else str(amount),
-        "lines": {str(line): quantity for line, quantity in (lines or {}).items()},
-        **in_row(reason, reference),
-        **other,
-    }
-
-
-def is_same(operations: Sequence[PaymentOperation], wanted: Mapping[str, Any]) -> bool:
-    """Whether these operations, the first of which has the key, came of what is wanted now.
-
-    What was left open then may be named now as what it came to; whatever else differs is another wish.
-    """
-    before = operations[0].asked
-    came_to = {
-        "amount": {f"{one.amount.normalize():f}" for one in operations},
-        "currency": {one.currency for one in operations},
-        "transaction": {one.transaction_id for one in operations},
-    }
-    return set(before) == set(wanted) and all(
-        value == before[name] or (before[name] in LEFT_OPEN and value in came_to.get(name, ()))
-        for name, value in wanted.items()
-    )
-
-
 def next_reference_number(order: Any, kind: str) -> str:
     """``100042-C1``: the order's number, what is asked, and the how manieth operation of the order it is.
 
@@ -129,6 +87,26 @@ def next_reference_number(order: Any, kind: str) -> str:
     # An order number that a search could not find, or that reads like another one's, gives way to the row's key.
     stem = order.number if _SEARCHABLE.fullmatch(order.number) else f"O{order.pk}"
     return f"{stem}-{LETTERS[Kind(kind)]}{count}"
+
+
+def is_automatic(cause: str) -> bool:
+    """Whether the shop undoes automatically what has this cause: a word of ``CYBERSOURCE_AUTO_REVERSE``."""
+    return cause in conf.auto_reverse and conf.has_rest
+
+
+def reverse_hold(
+    order: Any,
+    *,
+    payment_id: str,
+    amount: Decimal,
+    currency: str,
+    reason: str,
+    attempt: PaymentAttempt | None,
+    hold: Any = None,
+) -> PaymentOperation | None:
+    """Queue the reversal of a hold; ``hold`` is its Transaction, which one of a declined payment has not."""
+    money = {"amount": amount, "currency": currency}
+    return queue(order, Kind.REVERSE, payment_id=payment_id, reason=reason, attempt=attempt, transaction=hold, **money)
 
 
 def queue(
@@ -142,7 +120,7 @@ def queue(
     attempt: PaymentAttempt | None = None,
     transaction: Any = None,
 ) -> PaymentOperation | None:
-    """Write down what the shop does automatically; ``cybersource_reconcile`` sends it. None when that was asked before.
+    """Queue what the shop does automatically; ``cybersource_reconcile`` sends it. None when that was asked before.
 
     What somebody asked and CyberSource never did leaves it to be done.
     Nothing is sent from here: a reply and a review are answered without waiting for a call of ours. ``transaction`` is

@@ -154,7 +154,7 @@ def accept(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
     if attention:
         # A first charge that is under review pays for nothing yet: the second may be the one that does.
         is_second = attention == Attention.EXTRA_CHARGE and was_paid
-        if is_second and "second-charge" in conf.auto_reverse and conf.has_rest:
+        if is_second and operation_queue.is_automatic("second-charge"):
             take_back(order, attempt, source, amount)
     transaction.on_commit(lambda: alarm.count_payment(budgets.BudgetHolder.of(attempt)), robust=True)
     if outcome.kind != OutcomeKind.PARTIAL:
@@ -173,19 +173,19 @@ def counts_now(outcome: Outcome, source: Any, currency: str, attention: str) -> 
 
 def take_back(order: Any, attempt: PaymentAttempt, source: Any, amount: Decimal) -> None:
     """Write down that a second charge is to be given back: a hold is reversed, a sale's debit voided."""
-    kind, made = Kind.REVERSE, Transaction.AUTHORISE
+    about = {
+        "payment_id": source.reference,
+        "amount": amount,
+        "currency": source.currency,
+        "reason": _("The order was paid already"),
+        "attempt": attempt,
+    }
     if source.amount_debited:
-        kind, made = Kind.VOID, Transaction.DEBIT
-    operation_queue.queue(
-        order,
-        kind,
-        payment_id=source.reference,
-        amount=amount,
-        currency=source.currency,
-        reason=_("The order was paid already"),
-        attempt=attempt,
-        transaction=Transaction.objects.get(source=source, txn_type=made),
-    )
+        debit = Transaction.objects.get(source=source, txn_type=Transaction.DEBIT)
+        operation_queue.queue(order, Kind.VOID, transaction=debit, **about)
+    else:
+        hold = Transaction.objects.get(source=source, txn_type=Transaction.AUTHORISE)
+        operation_queue.reverse_hold(order, hold=hold, **about)
 
 
 def unexpected(order: Any, attempt: PaymentAttempt, outcome: Outcome) -> str:
@@ -258,10 +258,9 @@ def refuse(order: Any, attempt: PaymentAttempt, outcome: Outcome, entry: CyberSo
     # Where a card was only to be stored, no bank was asked for money.
     asked_for_money = attempt.transaction_type != TransactionType.CREATE_PAYMENT_TOKEN
     may_hold = asked_for_money and outcome.reason_code in HOLD_MAY_REMAIN
-    if may_hold and "rejected" in conf.auto_reverse and conf.has_rest:
-        operation_queue.queue(
+    if may_hold and operation_queue.is_automatic("rejected"):
+        operation_queue.reverse_hold(
             order,
-            Kind.REVERSE,
             payment_id=outcome.transaction_id or "",
             amount=attempt.amount,
             currency=attempt.currency,

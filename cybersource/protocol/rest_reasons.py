@@ -42,4 +42,30 @@ FAILURES = frozenset("SYSTEM_ERROR SERVER_TIMEOUT SERVICE_TIMEOUT".split())
 #: What a body says that does not believe who we are.
 NOT_BELIEVED = frozenset({"Authentication Failed"})
 
+#: Refusals of a void or a reversal that say "that was done before": looked up, and then taken for done. Of a capture or
+#: a refund they say that it cannot be done any more. One integrator treats them so.
+DONE_BEFORE = frozenset({"AUTH_ALREADY_REVERSED", "CAPTURE_ALREADY_VOIDED", "TRANSACTION_ALREADY_REVERSED_OR_SETTLED"})
+
+#: Refusals of a reversal that say that no hold is left.
+NO_HOLD_LEFT = DONE_BEFORE | {"MISSING_AUTH"}
+
+#: Refusals of a reversal that is not for the whole amount: most processors release a rest automatically, later.
+NOT_IN_PARTS = frozenset(
+    """
+    INVALID_AMOUNT INVALID_DATA NOT_SUPPORTED TRANSACTION_ALREADY_SETTLED TRANSACTION_ALREADY_REVERSED_OR_SETTLED
+    """.split()
+)
+
+#: Refusals of a void that say "it has gone to the bank": a refund is what is left.
+TOO_LATE_TO_VOID = frozenset({"NOT_VOIDABLE", "TRANSACTION_ALREADY_SETTLED"})
+
+#: Refusals of a reversal that say that there is no such authorization.
+NO_AUTHORIZATION = frozenset({"MISSING_AUTH", "NOT_FOUND"})
+
+#: Refusals that are given only of what is there: a call whose answer was lost arrived, whatever became of it since.
+PROVES_ARRIVAL = DONE_BEFORE | {"DUPLICATE_REQUEST", "INVALID_AMOUNT", "TRANSACTION_ALREADY_SETTLED"}
+
+#: Refusals that are about the account or the processor, and tell nothing of what was asked.
+ABOUT_THE_ACCOUNT = frozenset({"INVALID_MERCHANT_CONFIGURATION", "NOT_SUPPORTED", "PROCESSOR_UNAVAILABLE"})
+
 REASONS = REFUSALS | DECLINES | RISK | AUTHENTICATION | FAILURES | NOT_BELIEVED

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
+from operator import itemgetter
 from typing import Any
 
 from django.db import transaction
@@ -24,7 +25,7 @@ from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
 from ..conf import conf
-from ..db import clock
+from ..db import clock, paging
 from ..gateway import lookup
 from ..gateway.lookup import FoundTransaction
 from ..models import (
@@ -217,18 +218,14 @@ def unseen(start: datetime, end: datetime, seen: set[str]) -> Iterator[str]:
         .filter(status__in=balance.MONEY_STATUSES)
         .exclude(status=LAPSING)
     )
-    last, given = 0, set()
-    while True:
-        batch = list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", "reference")[:PAGE])
+    given = set()
+    for batch in paging.batches(rows.values_list("pk", "reference"), size=PAGE, key=itemgetter(0)):
         missed = [reference for _pk, reference in batch if reference not in seen]
         listed = looked_into(missed) if missed else set()
         for reference in missed:
             if reference not in given and reference not in listed:
                 given.add(reference)
                 yield reference
-        if len(batch) < PAGE:
-            return
-        last = batch[-1][0]
 
 
 def made_here() -> Q:

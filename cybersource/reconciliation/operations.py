@@ -38,7 +38,7 @@ from ..models import (
 from ..operations import kinds as operations_kinds
 from ..operations import sending
 from ..operations import unknown as unknown_operations
-from ..operations.found import ACTS, LEASE, LISTED_AFTER, WITH, acts_on_its_payment, record
+from ..operations.found import LEASE, LISTED_AFTER, WITH, acts_on_its_payment, is_of_kind, record
 from ..operations.lost_calls import GIVEN_UP_AFTER, NOT_FOUND, end, take_back
 from ..operations.results import OperationResult
 from ..payments import balance
@@ -179,7 +179,7 @@ def find_out(operation: PaymentOperation, at: datetime, age: timedelta) -> str:
         return find_decision(operation, at, age)
     found = search(operation, at)
     told = [each for each in (look_up(operation, row) for row in found) if each is not None]
-    looked = [each for each in told if act_of(each.answer) is ACTS[Kind(operation.kind)]]
+    looked = [each for each in told if is_of_kind(operation, act_of(each.answer))]
     if ours := next((each for each in looked if fits(operation, each.answer)), None):
         return adopt(operation, ours)
     if operation.kind in operations_kinds.UNDOING and (undone := was_undone(operation)):
@@ -207,7 +207,7 @@ def search(operation: PaymentOperation, at: datetime) -> list[Answer]:
         order=operation.order,
         operation=operation,
     )
-    acts = [each for each in found if act_of(each) is ACTS[Kind(operation.kind)] or not each.applications]
+    acts = [each for each in found if is_of_kind(operation, act_of(each)) or not each.applications]
     return sorted(acts, key=lambda each: fate_of(each) is not GatewayStatus.DONE)
 
 
@@ -219,7 +219,7 @@ def under_way_as(answer: Answer) -> PaymentOperation | None:
     """The operation under way that a transaction at CyberSource is; None when it is none of ours, or has ended."""
     rows = PaymentOperation.objects.filter(state__in=(State.SENT, State.UNKNOWN)).select_related(*WITH)
     operation = rows.filter(reference_number=answer.reference_number).first()
-    if operation is None or ACTS.get(Kind(operation.kind)) is not act_of(answer):
+    if operation is None or not is_of_kind(operation, act_of(answer)):
         return None
     return operation if fits(operation, answer) else None
 

@@ -20,7 +20,6 @@ from ..models import (
     AttemptState,
     Attention,
     PaymentAttempt,
-    PaymentOperation,
     ReviewNotificationUpdate,
 )
 from ..payments import amounts, ledger, operation_queue, orders
@@ -288,15 +287,14 @@ def reject(desk: ReviewBatch, one: DecidedTransaction, balance: OrderBalance) ->
     attempt = attempt_of(reviewed)
     desk.move(attempt, reviewed, AttemptState.DECLINED)
     if is_reversed_by_itself(one.update):
-        operation_queue.queue(
+        operation_queue.reverse_hold(
             order,
-            PaymentOperation.Kind.REVERSE,
             payment_id=reviewed.reference,
             amount=amounts.amount_of(reviewed),
             currency=reviewed.source.currency,
             reason=_("Rejected by Decision Manager"),
             attempt=attempt,
-            transaction=reviewed,
+            hold=reviewed,
         )
     elif not reversed_with(one.update):
         hold = (reviewed.reference, amounts.amount_of(reviewed), reviewed.source.currency)

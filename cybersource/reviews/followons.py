@@ -6,10 +6,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from ..conf import conf
 from ..db import clock
 from ..models import FollowonResult, ReviewNotificationUpdate, clipped
-from ..payments import amounts, ledger, orders
+from ..payments import amounts, ledger, operation_queue, orders
 from ..payments import attention as needs
 from ..protocol import ReviewDecision, ReviewUpdate
 
@@ -75,4 +74,4 @@ def reversed_with(update: ReviewUpdate) -> bool:
 
 def is_reversed_by_itself(update: ReviewUpdate) -> bool:
     """Whether the shop is to give back a hold that the reviewer's rejection left on the card."""
-    return "rejected" in conf.auto_reverse and conf.has_rest and not reversed_with(update)
+    return operation_queue.is_automatic("rejected") and not reversed_with(update)

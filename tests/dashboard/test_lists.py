@@ -8,6 +8,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from html import unescape
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -186,6 +187,24 @@ def table(response: Any) -> list[list[str]]:
     text = b"".join(response).decode("utf-8")
     assert text.startswith("\ufeff")
     return list(csv.reader(io.StringIO(text[1:])))
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("size", [1, 2, 5, 6, 100])
+def test_batches_hold_every_row_once_in_order_and_none_is_empty(django_assert_max_num_queries, size, newest_first):
+    keys = [one.source_id for one in some(5)]
+    with django_assert_max_num_queries(5 // size + 1):
+        batches = list(paging.batches(Source.objects.all(), size=size, newest_first=newest_first))
+    assert [row.pk for batch in batches for row in batch] == (keys[::-1] if newest_first else keys)
+    assert all(0 < len(batch) <= size for batch in batches)
+
+
+def test_batches_of_one_column_or_of_some_go_by_the_key_that_is_taken_out_of_them():
+    some(3, "200001")
+    orders = Source.objects.values_list("order", flat=True).distinct()
+    pairs = Source.objects.values_list("pk", "currency")
+    assert sum(paging.batches(orders, size=1, by="order", key=int), []) == [*orders]
+    assert sum(paging.batches(pairs, size=2, key=itemgetter(0)), []) == [*pairs.order_by("pk")]
 
 
 def test_what_was_found_is_downloaded_whole_in_pieces_and_says_the_same(seer, monkeypatch):

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from cybersource.operations import money_back, service
+from cybersource.operations import money_back, rules, service
 from cybersource.payments.errors import InvalidOperation
 from tests.support.desk import source_of
 
@@ -111,4 +111,4 @@ def test_what_was_given_back_already_says_so(desk):
 def test_every_operation_is_explained_in_words_before_it_is_done(desk, kind):
     payment = desk.payment(desk.captured())
     for on in (payment.authorization, payment.captures[0].transaction):
-        assert "12.00 USD" in money_back.explain(kind, payment, on, D("12.00"))
+        assert "12.00 USD" in rules.explain(kind, payment, on, D("12.00"))

@@ -152,7 +152,7 @@ def test_capturing_for_a_cancelled_order_says_so_before(desk):
 
     def said() -> str:
         on = money_desk.look(hold.pk, money_desk.OperationButton.CAPTURE)
-        return " ".join(on.foretell(on.everything()))
+        return " ".join(on.preview_text(on.request(**on.everything())))
 
     assert "cancelled" not in said()
     type(order).objects.filter(pk=order.pk).update(status="Canceled")

@@ -9,9 +9,10 @@ from oscar.core.loading import get_model
 
 from cybersource import signals
 from cybersource.models import Attention, AttentionItem, CyberSourceReply, PaymentAttempt, PaymentOperation
-from cybersource.operations import kinds, requests, results
+from cybersource.operations import results
 from cybersource.operations.results import OperationResult
 from cybersource.payments import attention, operation_queue
+from cybersource.protocol import rest_reasons
 from tests.support.desk import notes, source_of, transactions
 
 Transaction = get_model("payment", "Transaction")
@@ -103,7 +104,7 @@ def test_a_card_number_in_what_a_gateway_says_is_masked(desk):
     assert "4111111111111111" not in end(capture, "refused", message="card 4111111111111111 refused").message
 
 
-@pytest.mark.parametrize("reason", sorted(requests.NOT_IN_PARTS))
+@pytest.mark.parametrize("reason", sorted(rest_reasons.NOT_IN_PARTS))
 @pytest.mark.parametrize(("amount", "state"), [("40.00", "lapsing"), ("69.50", "refused")])
 def test_a_rest_that_no_bank_releases_lapses_and_a_whole_hold_is_refused(desk, reason, amount, state):
     order = desk.order("64.50")
@@ -128,7 +129,7 @@ def test_a_hold_that_the_shop_could_not_release_is_for_staff(desk, automatic, re
     assert found == ([(Attention.HOLD_LEFT, hold.reference, D("69.50"))] if listed else [])
 
 
-@pytest.mark.parametrize("reason", sorted(kinds.NOTHING_HELD))
+@pytest.mark.parametrize("reason", sorted(rest_reasons.NO_HOLD_LEFT))
 def test_a_hold_that_is_gone_already_is_for_nobody(desk, reason):
     order = desk.order("64.50")
     end(asked(order, "reverse", desk.authorization(order), "69.50", is_automatic=True), "refused", reason=reason)

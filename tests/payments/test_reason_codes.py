@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cybersource.payments import reason_codes
-from cybersource.protocol import reason_meaning, vocabulary
+from cybersource.protocol import reason_meaning, rest_reasons, vocabulary
 from cybersource.protocol.rest import Operation
 from cybersource.protocol.rest_reasons import DECLINES, REASONS, REFUSALS
 
@@ -35,6 +35,13 @@ def test_every_reason_of_a_rest_answer_has_words_and_advice():
     assert REFUSALS == set(REFUSED) and DECLINES < set(DECLINED)
     for words in reason_codes.REST.values():
         assert str(words.means) and str(words.advice)
+
+
+def test_what_follows_from_a_refusal_is_decided_by_reasons_that_the_api_documents():
+    sets = "DONE_BEFORE NO_HOLD_LEFT NOT_IN_PARTS TOO_LATE_TO_VOID NO_AUTHORIZATION PROVES_ARRIVAL ABOUT_THE_ACCOUNT"
+    for name in sets.split():
+        assert getattr(rest_reasons, name) - {"NOT_FOUND"} <= REFUSALS, name
+    assert not rest_reasons.PROVES_ARRIVAL & (rest_reasons.NO_AUTHORIZATION | rest_reasons.ABOUT_THE_ACCOUNT)
 
 
 def test_every_call_has_a_name():

@@ -24,6 +24,7 @@ from cybersource.dashboard.order.money import positions
 from cybersource.gateway import client as rest_client
 from cybersource.models import PaymentOperation
 from cybersource.operations import detail, money_back, requests, rules, service
+from cybersource.operations.operation_request import OperationRequest
 from cybersource.payments import balance
 from cybersource.payments.errors import InvalidOperation
 from cybersource.protocol.rest.calls import is_id
@@ -56,11 +57,11 @@ def begins(what: str, on: Any, **asked: Any) -> PaymentOperation | None:
             try:
                 service.require_rest()
                 if what == GIVE_BACK:
-                    begun = money_back.begin(on.pk, **asked).operation
+                    begun = money_back.begin(OperationRequest(kind=what, transaction=on.pk, **asked)).operation
                     rows = PaymentOperation.objects.filter(plan=begun.plan).order_by("position")
                     begun.steps = list(rows.values_list("kind", "transaction", "amount"))
                     return begun
-                return requests.begin(Kind(what), on.pk, **asked).operation
+                return requests.begin(OperationRequest(kind=what, transaction=on.pk, **asked)).operation
             finally:
                 transaction.set_rollback(True)
     except InvalidOperation:
@@ -177,7 +178,7 @@ def the_limit_is_the_limit(what: str, on: Any, left: Decimal, currency: str, can
 
 def the_plan_is_what_is_begun(payment: balance.PaymentBalance, on: Any, is_begun: bool) -> None:
     try:
-        steps = money_back.foretell(payment.source.order, payment, on=on)
+        steps = money_back.preview(payment.source.order, payment, on=on)
     except InvalidOperation:
         steps = ()
     assert bool(steps) is is_begun, ("a plan for", on.txn_type)
@@ -338,7 +339,8 @@ def test_what_is_told_of_a_payment_is_what_its_operations_do(desk, state):
     assert drawn(as_user(desk.staff), order) == to_be_shown(can, desk.payment(order), (MOVE, DECIDE))
     for on, what, asked in under_way(desk.payment(order)):
         with suppress(InvalidOperation):
-            begun = money_back.begin(on.pk) if what == GIVE_BACK else requests.begin(Kind(what), on.pk, **asked)
+            request = OperationRequest(kind=what, transaction=on.pk, **asked)
+            begun = money_back.begin(request) if what == GIVE_BACK else requests.begin(request)
             the_law_holds(desk.payment(order), quickly=True)
             PaymentOperation.objects.filter(pk__gte=begun.operation.pk).delete()
 

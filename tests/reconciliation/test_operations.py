@@ -11,6 +11,7 @@ import pytest
 from cybersource.dashboard import operation_texts
 from cybersource.models import Attention, AttentionItem, PaymentOperation
 from cybersource.operations import requests, service, stored_card
+from cybersource.operations.operation_request import OperationRequest
 from cybersource.payments import line_quantities, operation_queue, orders
 from cybersource.payments.errors import InvalidOperation
 from cybersource.protocol.rest import Resource, calls
@@ -103,7 +104,7 @@ def test_what_cybersource_does_not_say_the_end_of_is_looked_for_every_week_until
 
 def test_a_process_that_died_between_the_commit_and_the_answer_is_not_waited_for(desk):
     order = desk.order("64.50")
-    begun = requests.begin(service.Kind.CAPTURE, desk.authorization(order).pk)
+    begun = requests.begin(OperationRequest(kind=service.Kind.CAPTURE, transaction=desk.authorization(order).pk))
     service.client.send(begun.call, order=order, operation=begun.operation)
     assert recover(desk, seconds=60) == {}  # its answer may still come
     assert recover(desk, seconds=61) == {"found out": 1}

@@ -10,10 +10,11 @@ from oscar.core.loading import get_model
 
 from cybersource.gateway.lookup import GatewayNoAnswer
 from cybersource.models import PaymentAttempt, PaymentOperation, PaymentToken
-from cybersource.operations import calls, lost_calls, results
+from cybersource.operations import calls, idempotency, lost_calls, results
 from cybersource.operations import found as operations_found
 from cybersource.operations import service as operations
-from cybersource.payments import amounts, attention, operation_queue
+from cybersource.operations.operation_request import OperationRequest
+from cybersource.payments import amounts, attention
 from cybersource.protocol.rest import Answer, Processed, Refused, Unknown, UnknownReason
 from cybersource.protocol.rest.answer import Application
 from cybersource.reconciliation import attempts
@@ -315,9 +316,9 @@ def test_a_payment_is_young_for_a_while():
 # -- the same key, and the numbers of calls ----------------------------------------------------------------------------
 
 
-def wish(**other):
+def wanted(**other):
     facts = {"amount": D("30.00"), "lines": {4: 1}, "reason": "why", "reference": "ref", "transaction": 5}
-    return operation_queue.wish("capture", **{**facts, **other})
+    return OperationRequest(**{"kind": "capture", **facts, **other}).as_json()
 
 
 @pytest.mark.parametrize(
@@ -332,13 +333,14 @@ def wish(**other):
         ({"reason": "else"}, False),
         ({"reference": ""}, False),
         ({"transaction": 6}, False),
-        ({"more": 1}, False),
+        ({"is_last": False}, False),
+        ({"kind": "refund"}, False),  # whose rows say nothing of another one
     ],
 )
 def test_the_same_key_has_to_ask_the_same(other, same):
     before = asked("capture", "30", "done", on=5)
-    before.asked = wish()
-    assert operation_queue.is_same([before], wish(**other)) == same
+    before.asked = wanted()
+    assert idempotency.is_same([before], wanted(**other)) == same
 
 
 @pytest.mark.parametrize(
@@ -354,8 +356,8 @@ def test_the_same_key_has_to_ask_the_same(other, same):
 )
 def test_what_was_left_open_may_be_named_as_what_it_came_to(name, value, same):
     rows = [asked("refund", "30", "done", on=5), asked("reverse", "12", "done", on=5, pk=91)]
-    rows[0].asked = wish(amount=None, reason="", currency="")
-    assert operation_queue.is_same(rows, wish(**{"amount": None, "reason": "", "currency": "", name: value})) == same
+    rows[0].asked = wanted(amount=None, reason="", currency="")
+    assert idempotency.is_same(rows, wanted(**{"amount": None, "reason": "", "currency": "", name: value})) == same
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 from django.apps import apps
@@ -12,6 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, models, transaction
 from django.db.models.functions import Cast
 from django.views.decorators.debug import sensitive_variables
 
+from cybersource.db import paging
 from cybersource.encryption import EncryptedTextField, SecretStatus, decrypt, stored_with
 
 #: Rows that are locked at a time.
@@ -65,15 +67,15 @@ def rotated(
 ) -> Iterator[tuple[Any, SecretStatus]]:
     """Encrypt each secret of a column that an older key encrypted anew; yield every row's key and how it stood."""
     manager = model._base_manager.using(database)
-    filled = manager.exclude(**{column: ""}).exclude(**{f"{column}__isnull": True}).order_by("pk")
+    filled = manager.exclude(**{column: ""}).exclude(**{f"{column}__isnull": True})
     rows = filled.annotate(stored_secret=Cast(column, models.TextField())).values_list("pk", "stored_secret")
     if not dry_run:
         rows = rows.select_for_update(of=("self",), no_key=True)
-    last: list[Any] = []
+    batches = paging.batches(rows, size=batch, key=itemgetter(0))
     while True:
         seen: list[tuple[Any, SecretStatus]] = []
         with transaction.atomic(using=database):  # the rows of a batch stay locked until it is written
-            for pk, stored in (rows.filter(pk__gt=last[0]) if last else rows)[:batch]:
+            for pk, stored in next(batches, ()):
                 standing = stored_with(stored)
                 if standing == SecretStatus.OLD and not dry_run:
                     manager.filter(pk=pk).update(**{column: decrypt(stored)})
@@ -81,4 +83,3 @@ def rotated(
         if not seen:
             return
         yield from seen
-        last = [seen[-1][0]]
