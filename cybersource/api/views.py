@@ -60,14 +60,14 @@ class ApiView(APIView):
     def get_exception_handler(self) -> Callable[..., Response]:
         return errors.answer
 
-    def told(self, serializer: type[requests.StrictSerializer]) -> Any:
-        """What the body says."""
+    def body(self, serializer: type[requests.StrictSerializer]) -> Any:
+        """Return what the body says, validated."""
         asked = serializer(data=self.request.data)
         asked.is_valid(raise_exception=True)
         return asked.validated_data
 
     def queried(self, serializer: type[requests.StrictSerializer]) -> Any:
-        """What the query says, each name once at most."""
+        """Return what the query says, each name once at most, validated."""
         asked = serializer(data=self.request.query_params.dict())
         asked.is_valid(raise_exception=True)
         return asked
@@ -109,8 +109,8 @@ def payment_or_404(pk: int) -> PaymentDetails:
 class PaymentListView(StaffView):
     def get(self, request: Request) -> Response:
         asked = self.queried(requests.PaymentQuery)
-        told = asked.validated_data
-        page = detail.page(search.found(asked.wanted), before=told["before"], size=told["size"])
+        query = asked.validated_data
+        page = detail.page(search.found(asked.wanted), before=query["before"], size=query["size"])
         found = {"next": next_page(request, page.before), "results": page.payments}
         return Response(responses.PaymentPage(found).data)
 
@@ -122,16 +122,16 @@ class PaymentDetailView(StaffView):
 
 class OperationListView(StaffView):
     def get(self, request: Request) -> Response:
-        told = self.queried(requests.OperationQuery).validated_data
+        query = self.queried(requests.OperationQuery).validated_data
         rows = PaymentOperation.objects.select_related("order")
         filters = {
-            "source": told["payment"],
-            "order_number": told["order"],
-            "kind": told["kind"],
-            "state": told["state"],
+            "source": query["payment"],
+            "order_number": query["order"],
+            "kind": query["kind"],
+            "state": query["state"],
         }
         rows = rows.filter(**{name: value for name, value in filters.items() if value})
-        page = paging.page(rows, before=told["before"], size=told["size"])
+        page = paging.page(rows, before=query["before"], size=query["size"])
         return Response(responses.OperationPage({"next": next_page(request, page.older), "results": page.items}).data)
 
 
@@ -163,12 +163,12 @@ class OperationOutcome(StaffView):
         return rows.filter(pk=pk).first() if pk <= requests.HIGHEST_KEY else None
 
     def post(self, request: Request, pk: int) -> Response:
-        told = self.told(responses.Outcome)
+        body = self.body(responses.Outcome)
         if self.operation is None:
             raise errors.not_found(_("There is no such operation."))
         permissions.require(request.user, resolution.permissions(self.operation))
         finding = resolution.Finding(
-            took_effect=told["took_effect"], transaction_id=told["transaction_id"], words=told["reason"]
+            took_effect=body["took_effect"], transaction_id=body["transaction_id"], words=body["reason"]
         )
         return Response(responses.OperationOut(resolution.resolve(pk, finding, user=request.user)).data)
 
@@ -217,7 +217,7 @@ class MoneyOperationView(StaffView):
 
     def post(self, request: Request, pk: int) -> Response:
         key = idempotency.key_of(request)
-        body = {"transaction": None, **self.told(self.asked_by)}
+        body = {"transaction": None, **self.body(self.asked_by)}
         wanted = OperationRequest(kind=self.kind, key=key, user=request.user, **body)
         if before := idempotency.done_under(wanted, payment=pk):
             return self.answered(self.gone_on(before), again=True)
@@ -327,7 +327,7 @@ class CancelOrRefundPreviewView(StaffView):
     asks = {"POST": permissions.LOOK}
 
     def post(self, request: Request, pk: int) -> Response:
-        wanted = OperationRequest(kind=CANCEL_OR_REFUND, **self.told(requests.CancelOrRefundPreviewRequest))
+        wanted = OperationRequest(kind=CANCEL_OR_REFUND, **self.body(requests.CancelOrRefundPreviewRequest))
         payment = payment_or_404(pk)
         on = CancelOrRefundView.meant(payment, wanted)
         steps = money_back.preview(payment.order, payment.standing, on=on, amount=wanted.amount, lines=wanted.lines)
@@ -362,7 +362,7 @@ class StatusView(StaffView):
     throttle_scope = "cybersource-gateway"
 
     def post(self, request: Request, pk: int) -> Response:
-        wanted = self.told(requests.StatusRequest)["transaction"]
+        wanted = self.body(requests.StatusRequest)["transaction"]
         payment = payment_or_404(pk)
         reference = detail.meant(Kind.CAPTURE, payment.standing, wanted).reference
         try:
@@ -379,7 +379,7 @@ class ConnectionTestView(StaffView):
     throttle_scope = "cybersource-gateway"
 
     def post(self, request: Request) -> Response:
-        self.told(requests.EmptyRequest)
+        self.body(requests.EmptyRequest)
         report = connection_test.run()
         said = {"ok": not report.errors, "errors": report.errors, "warnings": report.warnings}
         return Response(responses.ConnectionOut({**said, "findings": report.findings}).data)

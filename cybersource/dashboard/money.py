@@ -1,4 +1,4 @@
-"""The money desk: what is asked of a payment, told before it is done, done once, and how it ended."""
+"""The money desk: an operation is requested, previewed before it is done, done once, and shown as it ended."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ OF_THE_STATE = ("stale", "under-way", "wrong-state", "key-reused", "not-possible
 @never_cache
 @transaction.non_atomic_requests  # an operation's intent is committed before its call leaves
 @for_those_who(may_see_payments)
-def ask(request: HttpRequest, pk: int, act: str) -> HttpResponse:
-    """Ask for one thing: fill in the form, read what will happen, do it. Each step is a page."""
+def request_operation(request: HttpRequest, pk: int, act: str) -> HttpResponse:
+    """Request one operation: fill in the form, read what will happen, do it. Each step is a page."""
     may = may_decide if act in preview.DECISIONS else may_move_money
     if not may(request.user):
         raise PermissionDenied
-    on = preview.look(pk, OperationButton(act)) if act in {one.value for one in OperationButton} else None
+    on = preview.read_preview(pk, OperationButton(act)) if act in {one.value for one in OperationButton} else None
     if on is None or not on.payment.is_ours:
         raise Http404
     if not may_all(request.user, on.permissions):
@@ -90,7 +90,7 @@ def not_begun(
     request: HttpRequest, pk: int, act: OperationButton, form: OperationForm, problems: tuple[Problem, ...]
 ) -> HttpResponse:
     """Somebody was quicker, or the shop cannot ask: show how the payment stands now, and why."""
-    now = preview.look(pk, act)
+    now = preview.read_preview(pk, act)
     if now is None:
         raise Http404
     if any(problem.code in OF_THE_STATE for problem in problems):
@@ -170,14 +170,14 @@ def outcome(request: HttpRequest, pk: int) -> HttpResponse:
     except InvalidOperation as refused:
         form.add_problems(refused.problems)
         return outcome_page(request, found, form)
-    told = {"said": operation_texts.if_recorded(found, form.finding.took_effect), "is_confirmed": looked is not None}
-    return outcome_page(request, found, form, **told)
+    about = {"said": operation_texts.if_recorded(found, form.finding.took_effect), "is_confirmed": looked is not None}
+    return outcome_page(request, found, form, **about)
 
 
-def outcome_page(request: HttpRequest, found: PaymentOperation, form: OutcomeForm, **told: Any) -> HttpResponse:
+def outcome_page(request: HttpRequest, found: PaymentOperation, form: OutcomeForm, **about: Any) -> HttpResponse:
     """The form, what will be recorded, or why nothing can be."""
     found.refresh_from_db(fields=["state", "is_being_looked_up", "date_looked_up", "date_sent"])
     problem = resolution.why_not(found)
-    context = {"operation": found, "order": found.order, "title": _("Record outcome"), "form": form, **told}
+    context = {"operation": found, "order": found.order, "title": _("Record outcome"), "form": form, **about}
     status = 409 if problem else 400 if form.errors else 200
     return render(request, "cybersource/dashboard/outcome.html", context | {"problem": problem}, status=status)

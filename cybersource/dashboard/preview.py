@@ -1,4 +1,4 @@
-"""What staff are about to ask of a payment: looked at, worked out and explained before anything is asked.
+"""What staff are about to request of a payment: read, worked out and explained before anything is sent.
 
 Nothing is locked and nothing is written here. What is found out is only what the page shows: the operation checks it
 all again, under the order's lock.
@@ -29,13 +29,13 @@ Kind = PaymentOperation.Kind
 
 
 class OperationButton(StrEnum):
-    """What a button of the desk does: one operation, or a cancel-or-refund by whichever operations it takes."""
+    """What a button of the desk requests: one operation, or to cancel or refund by whichever operations it takes."""
 
     CAPTURE = "capture"
     REFUND = "refund"
     VOID = "void"
     REVERSE = "reverse"
-    GIVE_BACK = "give-back"
+    CANCEL_OR_REFUND = CANCEL_OR_REFUND
     ACCEPT_REVIEW = "accept-review"
     REJECT_REVIEW = "reject-review"
 
@@ -46,7 +46,7 @@ TITLES = {
     OperationButton.REFUND: _("Refund"),
     OperationButton.VOID: _("Void"),
     OperationButton.REVERSE: _("Release authorization"),
-    OperationButton.GIVE_BACK: _("Cancel or refund"),
+    OperationButton.CANCEL_OR_REFUND: _("Cancel or refund"),
     OperationButton.ACCEPT_REVIEW: _("Accept the payment"),
     OperationButton.REJECT_REVIEW: _("Reject the payment"),
 }
@@ -55,7 +55,7 @@ TITLES = {
 DECISIONS = (OperationButton.ACCEPT_REVIEW, OperationButton.REJECT_REVIEW)
 
 #: What is asked for a part of the amount, or so many of the order's lines.
-IN_PARTS = (OperationButton.CAPTURE, OperationButton.REFUND, OperationButton.GIVE_BACK)
+IN_PARTS = (OperationButton.CAPTURE, OperationButton.REFUND, OperationButton.CANCEL_OR_REFUND)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class OperationPreview:
     @property
     def left(self) -> Decimal:
         """The highest amount that can be asked."""
-        if self.act == OperationButton.GIVE_BACK and self.is_whole_payment:
+        if self.act == OperationButton.CANCEL_OR_REFUND and self.is_whole_payment:
             held = balance.NOTHING if self.payment.has_ended else self.payment.held
             return self.payment.left_to_refund + held
         return rules.limit(self.kind, self.payment, self.transaction)
@@ -106,7 +106,7 @@ class OperationPreview:
     @property
     def permissions(self) -> tuple[str, ...]:
         """What requesting it needs, by its effect."""
-        if self.act == OperationButton.GIVE_BACK:
+        if self.act == OperationButton.CANCEL_OR_REFUND:
             steps = money_back.plan(self.payment, on=self.transaction)
             return money_back.permissions(self.payment, self.transaction, steps)
         return rules.permissions(self.kind, self.payment, self.transaction)
@@ -117,7 +117,7 @@ class OperationPreview:
 
     @property
     def in_parts(self) -> bool:
-        return self.act in IN_PARTS and not (self.act == OperationButton.GIVE_BACK and self.is_whole_payment)
+        return self.act in IN_PARTS and not (self.act == OperationButton.CANCEL_OR_REFUND and self.is_whole_payment)
 
     @property
     def stands(self) -> Any:
@@ -130,17 +130,16 @@ class OperationPreview:
         return self.payment.operations[-1] if self.payment.operations else None
 
     def request(self, **asked: Any) -> OperationRequest:
-        """What is asked of the Transaction by the button: all that is left of it, where nothing else is ``asked``."""
-        kind = CANCEL_OR_REFUND if self.act == OperationButton.GIVE_BACK else self.kind
-        return OperationRequest(kind=kind, transaction=self.transaction.pk, **asked)
+        """Return what the button requests of the Transaction: all that is left, where nothing else is ``asked``."""
+        return OperationRequest(kind=self.act.value, transaction=self.transaction.pk, **asked)
 
     def problems(self, request: OperationRequest | None = None) -> Sequence[Problem]:
-        """Why this cannot be asked now; of no request in particular, why nothing can."""
+        """Return why this cannot be requested now; of no request in particular, why nothing can."""
         try:
             service.require_rest()
         except InvalidOperation as refused:
             return refused.problems
-        if self.act == OperationButton.GIVE_BACK:
+        if self.act == OperationButton.CANCEL_OR_REFUND:
             steps = money_back.plan(self.payment, on=self.transaction)
             if not steps or self.is_whole_payment:
                 found = money_back.problems(self.payment, self.transaction, steps)
@@ -160,7 +159,7 @@ class OperationPreview:
         )
 
     def amount(self, request: OperationRequest) -> Decimal:
-        """How much is asked: the amount that is named, what the lines cost, or all that is left."""
+        """Return how much is requested: the amount that is named, what the lines cost, or all that is left."""
         if request.amount is not None:
             return request.amount
         return self.cost(request.lines) if request.lines else self.left
@@ -171,7 +170,7 @@ class OperationPreview:
         return requests.cost_of(lines, self.order_lines, currency, before=before, limit=limit)
 
     def everything(self) -> dict[str, Any]:
-        """The ``amount`` that is left of the payment, and all ``lines`` that are left where its money covers them.
+        """Return the ``amount`` that is left of the payment, and all ``lines`` that are left if its money covers them.
 
         So the books know what was captured, and the lines can be refunded one by one.
         """
@@ -180,23 +179,23 @@ class OperationPreview:
         return {"amount": self.left, "lines": lines if covered else None}
 
     def preview_text(self, request: OperationRequest) -> list[str]:
-        """What will happen to the shopper's money, sentence by sentence."""
-        if self.act != OperationButton.GIVE_BACK:
+        """Return what will happen to the shopper's money, sentence by sentence."""
+        if self.act != OperationButton.CANCEL_OR_REFUND:
             amount, is_last = self.amount(request), request.is_last
             explanation = rules.explain(self.kind, self.payment, self.transaction, amount, is_last=is_last)
-            return [*self.of_the_order(), explanation, *self.of_the_hold()]
+            return [*self.order_warnings(), explanation, *self.hold_notes()]
         exact = self.exact(request)
         steps = money_back.plan(self.payment, on=self.transaction, amount=exact.amount, lines=exact.lines)
         return [text for step in steps for text in (step.says, step.otherwise) if text]
 
-    def of_the_order(self) -> list[str]:
-        """What speaks against taking money for the order as it stands."""
+    def order_warnings(self) -> list[str]:
+        """Return what speaks against a capture for the order as it stands."""
         if self.act == OperationButton.CAPTURE and orders.is_cancelled(self.order):
             return [gettext("The order is cancelled. The shopper would pay for what is not sent.")]
         return []
 
-    def of_the_hold(self) -> list[str]:
-        """What becomes of the hold of a payment that is rejected."""
+    def hold_notes(self) -> list[str]:
+        """Return what becomes of the hold of a payment that is rejected."""
         if self.act != OperationButton.REJECT_REVIEW:
             return []
         if operation_queue.is_automatic("rejected"):
@@ -210,7 +209,7 @@ class OperationPreview:
         """
         if self.act not in IN_PARTS:
             return request
-        if self.act == OperationButton.GIVE_BACK and (self.is_whole_payment or not self.is_part(request)):
+        if self.act == OperationButton.CANCEL_OR_REFUND and (self.is_whole_payment or not self.is_part(request)):
             return replace(request, amount=None, lines=None)
         return replace(request, amount=self.amount(request))
 
@@ -222,14 +221,14 @@ class OperationPreview:
 
 def kind_of(act: OperationButton) -> Kind:
     """Return the operation whose rules hold for a button; a part that is given back is a refund."""
-    return Kind.REFUND if act == OperationButton.GIVE_BACK else Kind(act.value)
+    return Kind.REFUND if act == OperationButton.CANCEL_OR_REFUND else Kind(act.value)
 
 
 def nothing_left() -> Problem:
     return Problem(code="nothing-left", field="", message=gettext("There is nothing left of it."))
 
 
-def look(transaction_id: int, act: OperationButton) -> OperationPreview | None:
+def read_preview(transaction_id: int, act: OperationButton) -> OperationPreview | None:
     """Read everything about one Transaction that a page shows, in five statements; None where it does not exist."""
     source = Source.objects.select_related("order", "source_type").filter(transactions=transaction_id).first()
     if source is None:
@@ -292,5 +291,7 @@ def way_back(payment: balance.PaymentBalance) -> Way | None:
     if payment.under_way or not (steps := money_back.plan(payment, on=hold)):
         return None
     return Way(
-        transaction=hold.pk, act=OperationButton.GIVE_BACK, permissions=money_back.permissions(payment, hold, steps)
+        transaction=hold.pk,
+        act=OperationButton.CANCEL_OR_REFUND,
+        permissions=money_back.permissions(payment, hold, steps),
     )

@@ -25,7 +25,7 @@ def lines_of(operation: PaymentOperation) -> dict[int, int]:
     return {int(line): quantity for line, quantity in operation.lines.items()}
 
 
-def is_rest(operation: PaymentOperation) -> bool:
+def is_partial_reversal(operation: PaymentOperation) -> bool:
     """Whether a reversal is for what captures left of an authorization, voided ones too: not of an untouched hold."""
     on = operation.transaction
     if operation.kind != Kind.REVERSE or on is None:
@@ -59,7 +59,7 @@ def record_capture(operation: PaymentOperation) -> None:
         operation.transaction,
         amount=operation.amount,
         lines=quantities_of(operation),
-        **told(operation),
+        **recorded_as(operation),
     )
 
 
@@ -69,14 +69,14 @@ def record_refund(operation: PaymentOperation) -> None:
         operation.transaction,
         amount=operation.amount,
         lines=quantities_of(operation),
-        **told(operation),
+        **recorded_as(operation),
     )
     settle_attention(operation)
 
 
 def record_void(operation: PaymentOperation) -> None:
     """A capture leaves its hold behind, which nobody is there to reverse where nobody asked for the void."""
-    operation.made = ledger.record_void(operation.order, operation.transaction, **told(operation))
+    operation.made = ledger.record_void(operation.order, operation.transaction, **recorded_as(operation))
     settle_attention(operation)
     list_again(operation)
     if operation.is_automatic and operation.transaction.txn_type == Transaction.DEBIT:
@@ -105,13 +105,13 @@ def record_reversal(operation: PaymentOperation) -> None:
             operation.transaction,
             amount=operation.amount,
             lapses=operation.state == State.LAPSING,
-            **told(operation),
+            **recorded_as(operation),
         )
     settle_attention(operation)
 
 
-def told(operation: PaymentOperation) -> dict[str, Any]:
-    """Under which id, when and by which log row a step is recorded."""
+def recorded_as(operation: PaymentOperation) -> dict[str, Any]:
+    """Return under which id, when and by which log row a step is recorded."""
     reference = operation.request_id or operation.reference_number
     return {"reference": reference[:100], "at": clock.now(), "log": operation.log}
 
@@ -120,7 +120,7 @@ def quantities_of(operation: PaymentOperation) -> dict[int, int] | None:
     """The lines of an operation; None, which is all of them, when it took all that a payment of all the order had.
 
     Of which lines a card was that paid a part of the order nobody knows. A retry of the order replaces its lines: money
-    that moved for lines which are gone is recorded by its amount, and staff are told.
+    that moved for lines which are gone is recorded by its amount, and staff read it in a note.
     """
     if not operation.lines:
         is_whole = operation.kind == Kind.CAPTURE and operation.amount == amounts.amount_of(operation.transaction)

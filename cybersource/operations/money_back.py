@@ -2,7 +2,7 @@
 
 What is not captured is reversed. A capture that is in no batch yet is voided, and then the hold it leaves is reversed.
 What has gone to the bank is refunded. Whether a batch has run only CyberSource knows, so a young capture is tried to be
-voided, and refunded where that is refused. ``plan`` says it in words before ``give_back`` does it.
+voided, and refunded where that is refused. ``plan`` says it in words before ``cancel_or_refund`` does it.
 
 Source: payments guides on voids, reversals and credits; an integrator's order of trying them.
 """
@@ -55,7 +55,7 @@ def plan(
     amount: Decimal | None = None,
     lines: Mapping[int, int] | None = None,
 ) -> tuple[PlannedStep, ...]:
-    """What giving money back comes to now. Empty when there is nothing to give back.
+    """Plan the operations by which money goes back now. Empty when nothing is held or captured.
 
     ``on`` is a Transaction of the payment: a capture, a refund to be stopped, or the authorization, which like None
     means everything. ``amount`` or ``lines`` ask for a part of a capture, which is always a refund; with lines alone
@@ -81,13 +81,13 @@ def plan(
 
 
 def waits_for(payment: PaymentBalance, on: Any) -> PaymentOperation | None:
-    """The operation that has to end before all of a payment can go back: what it takes would be in no step else."""
+    """Return the operation that has to end before all of a payment can go back: what it moves is in no step."""
     is_whole = payment.authorization is not None and on.pk == payment.authorization.pk
     return payment.under_way[0] if is_whole and payment.under_way else None
 
 
 def problems(payment: PaymentBalance, on: Any, steps: Sequence[PlannedStep]) -> list[errors.Problem]:
-    """Why a plan cannot be begun now; empty when it can."""
+    """Return why a plan cannot be begun now; empty when it can."""
     if earlier := waits_for(payment, on):
         return [rules.under_way(earlier)]
     first = steps[0] if steps else None
@@ -103,7 +103,7 @@ def preview(
     amount: Decimal | None = None,
     lines: Mapping[int, int] | None = None,
 ) -> tuple[PlannedStep, ...]:
-    """The plan as it would be begun, of lines with what they cost. Empty when there is nothing to give back.
+    """Return the plan as it would be begun, of lines with what they cost. Empty when nothing is held or captured.
 
     Raises :class:`~cybersource.payments.errors.InvalidOperation` where it would be refused.
     """
@@ -122,7 +122,7 @@ def preview(
 
 
 def permissions(payment: PaymentBalance, on: Any, steps: Sequence[PlannedStep]) -> tuple[str, ...]:
-    """The permissions that a plan needs: those of all its steps."""
+    """Return the permissions that a plan needs: those of all its steps."""
     asked = [(one.kind, one.transaction) for one in steps] or [(kind_for(on), on)]
     found = [name for kind, each in asked for name in rules.permissions(kind, payment, each)]
     return tuple(dict.fromkeys(found))
@@ -136,7 +136,7 @@ def back_from(
     is_part: bool = False,
     left: Decimal | None = None,
 ) -> list[PlannedStep]:
-    """The steps by which a capture goes back, all of what is left of it or a part.
+    """Return the steps by which a capture goes back, all of what is left of it or a part.
 
     ``left`` is what of the payment can still be refunded. Where a refund was booked that names no capture, that is less
     than what is left of its captures, and a capture of which some may have gone back is not voided.
@@ -245,6 +245,6 @@ def first_step(request: OperationRequest, steps: Sequence[PlannedStep], on: Any)
 
 
 def kind_for(on: Any) -> Kind:
-    """What to ask of a transaction of which nothing can be given back, so that the rules say why."""
+    """Return what to request of a transaction of which nothing can go back, so that the rules say why."""
     kinds = {Transaction.DEBIT: Kind.REFUND, Transaction.REFUND: Kind.VOID}
     return kinds.get(on.txn_type, Kind.REVERSE)

@@ -22,7 +22,7 @@ Kind = PaymentOperation.Kind
 
 
 def left_of(operation: PaymentOperation) -> Decimal:
-    """What the payment that an operation is about has, as its Source says."""
+    """Return what the payment of an operation still holds or has captured, as its Source says."""
     on = operation.transaction
     return payment_balance.left_of(on.source) if on is not None else payment_balance.NOTHING
 
@@ -39,7 +39,7 @@ def settle_order(operation: PaymentOperation, left_before: Decimal) -> None:
         return
     lost = left_before - left_of(operation)
     if lost > 0 and not left_of(operation):
-        give_attempts_back(on.source_id)
+        mark_attempts_reversed(on.source_id)
     elif lost < 0 and not left_before:  # a refund was stopped
         reversed_ = PaymentAttempt.objects.filter(source=on.source_id, state=AttemptState.REVERSED)
         reversed_.update(state=AttemptState.AUTHORIZED)
@@ -77,7 +77,7 @@ def list_hold_left(void: PaymentOperation) -> None:
         plans.list_what_is_left(void, payment)
 
 
-def give_attempts_back(source_id: int) -> None:
+def mark_attempts_reversed(source_id: int) -> None:
     """The attempt that made a payment holds nothing any more. A second charge leaves the first one's attempt alone."""
     attempts = PaymentAttempt.objects.filter(source=source_id)
     held = (AttemptState.AUTHORIZED, AttemptState.REVIEW, AttemptState.PARTIAL)

@@ -37,7 +37,7 @@ Kind = PaymentOperation.Kind
 State = OperationState
 
 #: What staff are asked about an operation that has no end.
-ASKED = (Attention.UNKNOWN_OPERATION, Attention.WAITING_OPERATION)
+LISTED_AS = (Attention.UNKNOWN_OPERATION, Attention.WAITING_OPERATION)
 
 #: CyberSource's ids are 22 digits long, older ones 26: longer than any card number.
 TRANSACTION_ID = re.compile(r"[0-9]{20,26}", re.ASCII)
@@ -65,7 +65,7 @@ def resolve(operation_id: int, finding: Finding, *, user: Any) -> PaymentOperati
     :class:`~cybersource.gateway.client.OpenTransaction` within a transaction.
     """
     service.refuse_in_transaction()
-    operation = read(operation_id)
+    operation = get_operation(operation_id)
     if is_recorded(operation, finding):
         return operation
     looked = check(operation, finding)
@@ -75,7 +75,7 @@ def resolve(operation_id: int, finding: Finding, *, user: Any) -> PaymentOperati
     return locks.retry_on_conflict(lambda: _resolve(operation_id, finding, looked, user))
 
 
-def read(operation_id: int) -> PaymentOperation:
+def get_operation(operation_id: int) -> PaymentOperation:
     operation = PaymentOperation.objects.select_related(*found.WITH).filter(pk=operation_id).first()
     if operation is None:
         raise InvalidOperation(Problem(code="not-found", field="", message=_("There is no such operation.")))
@@ -90,19 +90,18 @@ def _resolve(operation_id: int, finding: Finding, looked: FoundTransaction | Non
     if problem := why_not(operation) or id_problem(operation, finding):
         raise InvalidOperation(problem)
     name = user.get_username()
-    told = clipped(
+    found_by = clipped(
         PaymentOperation, resolved_by_name=name, resolution=card_numbers.mask("message", finding.words.strip())
     )
-    PaymentOperation.objects.filter(pk=operation.pk).update(resolved_by=user, **told)
+    PaymentOperation.objects.filter(pk=operation.pk).update(resolved_by=user, **found_by)
     ended = record(operation, finding, looked)
-    items(operation).update(
-        date_cleared=clock.now(), cleared_by=user, cleared_by_name=told["resolved_by_name"], reason=told["resolution"]
-    )
+    words = {"cleared_by_name": found_by["resolved_by_name"], "reason": found_by["resolution"]}
+    items(operation).update(date_cleared=clock.now(), cleared_by=user, **words)
     return ended
 
 
 def record(operation: PaymentOperation, finding: Finding, looked: FoundTransaction | None) -> PaymentOperation:
-    """Let the books follow, as they follow a look-up."""
+    """Record the finding in the books, as a look-up is recorded."""
     ending = OperationResult(state=finding.state(), request_id=finding.transaction_id)
     entry = looked.entry if looked else None
     outcome = None
@@ -138,7 +137,7 @@ def is_recorded(operation: PaymentOperation, finding: Finding) -> bool:
 
 def items(operation: PaymentOperation) -> QuerySet[AttentionItem]:
     """What staff are asked about an operation."""
-    return AttentionItem.objects.filter(operation=operation, kind__in=ASKED, date_cleared=None)
+    return AttentionItem.objects.filter(operation=operation, kind__in=LISTED_AS, date_cleared=None)
 
 
 def permissions(operation: PaymentOperation) -> tuple[str, ...]:
@@ -180,24 +179,24 @@ def check(operation: PaymentOperation, finding: Finding) -> FoundTransaction | N
     looked = look_up(operation, finding.transaction_id) if finding.transaction_id else None
     if looked is not None and contradicts(operation, looked.answer):
         message = _("CyberSource reports another transaction under this id: not the same amount, payment or kind.")
-        raise InvalidOperation(other(message))
+        raise InvalidOperation(wrong_transaction(message))
     return looked
 
 
 def id_problem(operation: PaymentOperation, finding: Finding) -> Problem | None:
     """Why the transaction id cannot be that of an operation's effect; None when it can."""
-    told = finding.transaction_id
+    transaction_id = finding.transaction_id
     if not finding.took_effect or operation.kind in kinds.DECISIONS:
-        return other(_("What did not take effect has no transaction ID.")) if told else None
-    if not TRANSACTION_ID.fullmatch(told):
-        return other(_("Enter CyberSource's transaction ID: 22 digits, as the Business Center shows it."))
-    others = PaymentOperation.objects.filter(request_id=told).exclude(pk=operation.pk)
-    if Transaction.objects.filter(reference=told).exists() or others.exists():
-        return other(_("This transaction is in the shop's books already, as something else."))
+        return wrong_transaction(_("What did not take effect has no transaction ID.")) if transaction_id else None
+    if not TRANSACTION_ID.fullmatch(transaction_id):
+        return wrong_transaction(_("Enter CyberSource's transaction ID: 22 digits, as the Business Center shows it."))
+    others = PaymentOperation.objects.filter(request_id=transaction_id).exclude(pk=operation.pk)
+    if Transaction.objects.filter(reference=transaction_id).exists() or others.exists():
+        return wrong_transaction(_("This transaction is in the shop's books already, as something else."))
     return None
 
 
-def other(message: str) -> Problem:
+def wrong_transaction(message: str) -> Problem:
     return Problem(code="other-transaction", field="transaction_id", message=message)
 
 

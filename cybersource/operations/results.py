@@ -31,7 +31,7 @@ from ..protocol.rest import NotSent, Outcome, Processed, Refused, calls
 from ..protocol.rest_reasons import NO_HOLD_LEFT, NOT_IN_PARTS
 from ..reviews.recording import record_decision
 from . import plans, rules
-from .bookkeeping import is_rest, list_orphan, told
+from .bookkeeping import is_partial_reversal, list_orphan, recorded_as
 from .kinds import DECISIONS, STANDING_DECISIONS, UNDONE
 from .order_effects import left_of, list_hold_left, settle_order
 
@@ -58,24 +58,24 @@ class OperationResult:
         if isinstance(outcome, NotSent):
             return cls(state=State.NOT_SENT, reason=outcome.cause)
         answer = outcome.answer
-        told = {
+        words = {
             "request_id": answer.id,
             "status": answer.status,
             "reason": answer.reason,
             "message": answer.message,
         }
         if isinstance(outcome, Processed):
-            return cls(state=State.DONE if outcome.succeeded else State.DECLINED, **told)
+            return cls(state=State.DONE if outcome.succeeded else State.DECLINED, **words)
         if isinstance(outcome, Refused):
             # A repeat that is refused says that the first one arrived, and not how it ended.
             if outcome.is_duplicate:
-                return cls(state=State.UNKNOWN, **told)
+                return cls(state=State.UNKNOWN, **words)
             if outcome.http_status == 429:
-                told["reason"] = reason_codes.ASKED_TOO_OFTEN
+                words["reason"] = reason_codes.ASKED_TOO_OFTEN
             if outcome.is_not_authenticated:
-                told["reason"] = reason_codes.NOT_BELIEVED
-            return cls(state=State.REFUSED, **told)
-        return cls(state=State.UNKNOWN, **told)
+                words["reason"] = reason_codes.NOT_BELIEVED
+            return cls(state=State.REFUSED, **words)
+        return cls(state=State.UNKNOWN, **words)
 
 
 def tell_decision(operation: PaymentOperation, ending: OperationResult) -> OperationResult:
@@ -119,20 +119,20 @@ def _conclude(operation_id: int, ending: OperationResult, entry: CyberSourceRepl
         return operation
     left_before = left_of(operation)
     state = ending.state
-    if state == State.REFUSED and is_rest(operation) and ending.reason in NOT_IN_PARTS:
+    if state == State.REFUSED and is_partial_reversal(operation) and ending.reason in NOT_IN_PARTS:
         state = State.LAPSING
     if asks_again(operation, ending):
         state = State.QUEUED
     known_as_unknown = operation.state == state == State.UNKNOWN or state == State.QUEUED
     operation.state = state
-    told = clipped(
+    columns = clipped(
         PaymentOperation,
         request_id=ending.request_id or operation.request_id,
         rest_status=ending.status,
         rest_reason=ending.reason,
         message=card_numbers.mask("message", ending.message),
     )
-    for name, value in told.items():
+    for name, value in columns.items():
         setattr(operation, name, value)
     if entry is not None:
         operation.log = entry
@@ -169,7 +169,7 @@ def locked_with_order(operation_id: int) -> tuple[Any, PaymentOperation]:
 
 
 def asks_again(operation: PaymentOperation, ending: OperationResult) -> bool:
-    """Whether what was not done goes back to what waits: nobody is there to press the button again.
+    """Whether an operation that was not looked at is queued again: nobody is there to press the button again.
 
     The request of a plan waits for its first step only, and as long as its call takes. What staff found out is its
     end.
@@ -177,8 +177,8 @@ def asks_again(operation: PaymentOperation, ending: OperationResult) -> bool:
     if operation.resolved_by_name:
         return False
     was_not_looked_at = ending.state == State.NOT_SENT or ending.reason in reason_codes.NOT_LOOKED_AT
-    by_itself = operation.is_automatic or bool(operation.plan and (operation.position or ending.is_found_out))
-    return by_itself and was_not_looked_at
+    is_unattended = operation.is_automatic or bool(operation.plan and (operation.position or ending.is_found_out))
+    return is_unattended and was_not_looked_at
 
 
 # -- what it does to Oscar's rows --------------------------------------------------------------------------------------
@@ -199,14 +199,14 @@ def record(operation: PaymentOperation) -> None:
 def record_failure(operation: PaymentOperation) -> None:
     """A Transaction that moved nothing says that it was tried, under the id to search for at CyberSource.
 
-    Nobody waits for what the shop does automatically, so staff are told what it could not do.
+    Nobody waits for what the shop does automatically, so staff find listed what it could not do.
     """
     kind = rules.RULES[Kind(operation.kind)].makes
     if operation.is_automatic and operation.kind == Kind.REVERSE and operation.rest_reason not in NO_HOLD_LEFT:
         charge = {"transaction_id": operation.payment_id, "amount": operation.amount, "currency": operation.currency}
         needs.flag(Attention.HOLD_LEFT, operation.order, operation.attempt, operation=operation, **charge)
     if kind and operation.transaction is not None:
-        operation.made = ledger.record_failure(operation.transaction, kind, operation.amount, **told(operation))
+        operation.made = ledger.record_failure(operation.transaction, kind, operation.amount, **recorded_as(operation))
 
 
 def in_words(operation: PaymentOperation) -> str:

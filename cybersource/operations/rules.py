@@ -216,7 +216,7 @@ STANDINGS = {
 
 
 def allowed(payment: PaymentBalance, transaction: Any) -> tuple[Kind, ...]:
-    """The operations that would be begun on this Transaction now, by a shop that has a key to ask them with."""
+    """Return the operations that would be begun on this Transaction now, by a shop that has a key to send them with."""
     standing = payment.standing(transaction)
     found = [kind for kind, rule in RULES.items() if standing in rule.allowed]
     return tuple(
@@ -225,7 +225,7 @@ def allowed(payment: PaymentBalance, transaction: Any) -> tuple[Kind, ...]:
 
 
 def goes_back(payment: PaymentBalance, transaction: Any) -> bool:
-    """Whether money can be given back of a capture, or of the whole payment by its authorization.
+    """Whether a capture can go back, or the whole payment by its authorization.
 
     What goes back is found out of the payment as it stands, so all of it waits for everything that is under way.
     """
@@ -241,7 +241,7 @@ MOVE_MONEY, DECIDE_REVIEW = "move_money", "decide_review"
 
 
 def permissions(kind: str, payment: PaymentBalance, transaction: Any) -> tuple[str, ...]:
-    """The permissions that an operation needs, by its effect: what ends a review is for those who decide reviews.
+    """Return the permissions that an operation needs: what ends a review is for those who decide reviews.
 
     The table of ``docs/reference/operations.rst`` says the same.
     """
@@ -264,7 +264,7 @@ def check(
     quantities: LineQuantities | None = None,
     seen: str = "",
 ) -> list[Problem]:
-    """Every reason why ``kind`` may not be done to ``transaction`` now; empty when it may."""
+    """Return every reason why ``kind`` may not be done to ``transaction`` now; empty when it may."""
     standing = payment.standing(transaction)
     rule = RULES[kind]
     if (
@@ -290,7 +290,7 @@ def check(
 
 
 def under_way(operation: PaymentOperation) -> Problem:
-    """Why nothing is begun that has to wait for an operation."""
+    """Return the problem of whatever has to wait for an operation."""
     message = _("Another operation is under way (%(number)s: %(what)s). Wait until its outcome is known.") % {
         "number": operation.reference_number,
         "what": operation.get_kind_display(),
@@ -328,12 +328,12 @@ def currency_problem(told: str, ours: str) -> Problem | None:
 
 
 def decimals(currency: str) -> int:
-    """How many decimals an operation's amount may have: the currency's, also where Oscar's columns hold fewer."""
+    """Return how many decimals an amount may have: the currency's, also where Oscar's columns hold fewer."""
     return currency_exponent(currency)
 
 
 def precision_problem(amount: Decimal, currency: str) -> Problem | None:
-    """Why an amount has too many decimals; None when it has not."""
+    """Return why an amount has too many decimals; None when it has not."""
     try:
         format_amount(amount, currency)
         if amount == round(amount, decimals(currency)):

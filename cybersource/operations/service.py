@@ -49,7 +49,7 @@ def capture(
     is_last: bool = True,
     **asked: Any,
 ) -> PaymentOperation:
-    """Take money that an authorization holds: all that is left of it, an ``amount``, or so many of these ``lines``.
+    """Capture money that an authorization holds: all that is left of it, an ``amount``, or so many of these ``lines``.
 
     ``payment`` is the Authorise Transaction; ``lines`` are quantities by the key of the order's line, and with no
     amount they cost what they cost in the order. ``is_last`` false: more of the authorization will be captured later,
@@ -74,12 +74,12 @@ def refund(
 
 
 def void(payment: Any, **asked: Any) -> PaymentOperation:
-    """Take back a capture, a sale's debit or a refund before it goes to the bank. The hold of a capture stays."""
+    """Void a capture, a sale's debit or a refund before it goes to the bank. The hold of a capture stays."""
     return _asked(Kind.VOID, payment, **asked)
 
 
 def reverse(payment: Any, **asked: Any) -> PaymentOperation:
-    """Give back what an authorization still holds: all of it, or the rest after captures.
+    """Release what an authorization still holds: all of it, or the rest after captures.
 
     Few processors release a rest when asked. Where this one refuses, the operation ends as ``lapsing``: the shop takes
     no more of it, and the bank frees it in its own time.
@@ -88,16 +88,16 @@ def reverse(payment: Any, **asked: Any) -> PaymentOperation:
 
 
 def accept_review(payment: Any, **asked: Any) -> PaymentOperation:
-    """Decide for a payment under review: it counts towards its order from then on. Capture it as any other.
+    """Accept a payment under review: it counts towards its order from then on. Capture it as any other.
 
-    ``reason`` goes to CyberSource as the reviewer's comment. Where another reviewer decided a moment before, theirs
+    ``reason`` goes to CyberSource as the reviewer's comment. Where another reviewer decided a moment before, their
     decision stands and is recorded; the operation then ends as ``declined``.
     """
     return _asked(Kind.ACCEPT_REVIEW, payment, **asked)
 
 
 def reject_review(payment: Any, **asked: Any) -> PaymentOperation:
-    """Decide against a payment under review; its order is declined unless other money covers it.
+    """Reject a payment under review; its order is declined unless other money covers it.
 
     The hold stays on the card until it is reversed, which ``CYBERSOURCE_AUTO_REVERSE`` does automatically.
     """
@@ -151,7 +151,7 @@ def _take_up(operation_id: int) -> PendingOperation | None:
     kind = Kind(operation.kind)
     if payment.blocked(kind, on):
         return None
-    if not left_for(kind, payment, on):
+    if not amount_left_for(kind, payment, on):
         return drop(operation, plans.NOTHING_LEFT, "")
     amount, lines = (operation.amount, lines_of(operation)) if is_part(operation) else (None, None)
     parts = parts_of(operation.order, payment, on, kind, amount, lines)
@@ -172,12 +172,12 @@ def _take_up(operation_id: int) -> PendingOperation | None:
 
 
 def is_part(step: PaymentOperation) -> bool:
-    """Whether a step of a plan is for what somebody named, and not for all that is left when its turn comes."""
+    """Whether a step of a plan is for an amount or lines that were named, and not for all that is left by its turn."""
     return bool(step.asked.get("amount") or step.asked.get("lines"))
 
 
-def left_for(kind: Kind, payment: payment_balance.PaymentBalance, on: Any) -> Decimal:
-    """What a step that gives back would find."""
+def amount_left_for(kind: Kind, payment: payment_balance.PaymentBalance, on: Any) -> Decimal:
+    """Return what is left for a step that voids, refunds or releases."""
     if kind == Kind.REVERSE:
         return payment.left_to_reverse
     taken = payment.capture(on)

@@ -331,15 +331,15 @@ def take_off_show(attempt: PaymentAttempt) -> None:
     PaymentAttempt.objects.filter(~Exists(asked), pk=attempt.pk, state=AttemptState.OPEN).update(date_shown=None)
 
 
-def outcome_of(told: Any, attempt: PaymentAttempt) -> Outcome | None:
+def outcome_of(answered: Any, attempt: PaymentAttempt) -> Outcome | None:
     """What the answer means for the attempt; None where it goes on waiting, since nothing left or it may try again."""
-    if isinstance(told, Processed):
-        return payment_outcome(told.answer, asked=attempt.amount, currency=attempt.currency)
-    if isinstance(told, Refused) and not told.is_duplicate:
-        if told.is_not_authenticated or told.retry_after is not None or is_wrong_kind(told, attempt.token):
+    if isinstance(answered, Processed):
+        return payment_outcome(answered.answer, asked=attempt.amount, currency=attempt.currency)
+    if isinstance(answered, Refused) and not answered.is_duplicate:
+        if answered.is_not_authenticated or answered.retry_after is not None or is_wrong_kind(answered, attempt.token):
             return None
-        return Outcome(kind=OutcomeKind.INVALID, message=told.answer.message)
-    if isinstance(told, Refused) or hasattr(told, "why"):
+        return Outcome(kind=OutcomeKind.INVALID, message=answered.answer.message)
+    if isinstance(answered, Refused) or hasattr(answered, "why"):
         return Outcome(kind=OutcomeKind.UNKNOWN)
     return None
 
@@ -382,9 +382,9 @@ def remember_kind(token: PaymentToken) -> None:
         PaymentToken.objects.filter(pk=token.pk, kind="").update(kind=PaymentToken.Kind.CUSTOMER)
 
 
-def is_wrong_kind(told: Refused, token: PaymentToken) -> bool:
+def is_wrong_kind(refusal: Refused, token: PaymentToken) -> bool:
     """Whether a token whose kind nobody knew was refused as what it was taken for. Nothing was done then."""
-    return not token.kind and any(detail.field == WRONG_KIND for detail in told.answer.details)
+    return not token.kind and any(detail.field == WRONG_KIND for detail in refusal.answer.details)
 
 
 def corrected_kind(operation: PaymentOperation) -> bool:

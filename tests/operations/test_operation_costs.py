@@ -8,7 +8,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from cybersource.operations import service
+from cybersource.gateway import credentials
+from cybersource.operations import money_back, service
 from cybersource.payments import balance, line_quantities
 
 D = Decimal
@@ -58,3 +59,13 @@ def test_the_quantities_of_an_order_are_counted_in_two_statements(desk, lines):
     with CaptureQueriesContext(connection) as ran:
         counted = line_quantities.quantities(order)
     assert sum(counted.captured.values()) == lines and len(ran.captured_queries) == 2
+
+
+def test_the_configuration_is_proved_once_for_an_operation_and_for_all_steps_of_a_plan(desk, monkeypatch):
+    read, read_anew = credentials._access, []
+    monkeypatch.setattr(credentials, "_access", lambda mode: read_anew.append(mode) or read(mode))
+    order = desk.captured("20.00")
+    assert len(read_anew) == 1
+    done = money_back.cancel_or_refund(desk.debit(order), user=desk.staff)
+    assert [(one.kind, one.state) for one in done] == [("void", "done"), ("reverse", "done")]
+    assert len(read_anew) == 2

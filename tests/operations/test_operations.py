@@ -21,6 +21,7 @@ from cybersource.protocol.rest import calls
 from tests.support.desk import events, notes, source_of, transactions
 from tests.support.threads import at_once, in_threads
 
+Order = get_model("order", "Order")
 Source = get_model("payment", "Source")
 SourceType = get_model("payment", "SourceType")
 Transaction = get_model("payment", "Transaction")
@@ -516,6 +517,18 @@ def test_no_call_of_an_operation_leaves_before_its_row_is_committed(desk, monkey
     assert operation.date_created <= asked.date_created
     assert desk.calls("captures")[0].reference == operation.reference_number == f"{order.number}-C1"
     assert desk.calls("captures")[0].idempotency_id == operation.idempotency_id
+
+
+def test_a_capture_that_minds_it_is_refused_once_the_order_was_cancelled(desk):
+    order = desk.order()
+    hold = desk.authorization(order)
+    Order.objects.filter(pk=order.pk).update(status="Canceled")
+    with pytest.raises(InvalidOperation) as refused:
+        service.capture(hold, user=desk.staff, key="k", even_if_cancelled=False)
+    assert [one.code for one in refused.value.problems] == ["order-cancelled"]
+    assert not PaymentOperation.objects.exists() and not desk.calls("captures")
+    done = service.capture(hold, user=desk.staff, key="k")
+    assert done.state == "done" and service.capture(hold, user=desk.staff, key="k", even_if_cancelled=False) == done
 
 
 def test_every_kind_of_operation_has_its_rule():

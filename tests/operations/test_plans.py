@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from cybersource import gateway
 from cybersource.models import Attention, AttentionItem, PaymentOperation
 from cybersource.operations import money_back, plans, service
 from cybersource.payments.errors import InvalidOperation
@@ -124,7 +125,7 @@ def test_a_part_that_was_done_is_told_as_a_part_and_listed(desk):
     second = desk.debit(order, 1)
     ids = {"reference_number": "BY-HAND", "idempotency_id": "byhand1"}
     by_hand = calls.void(second.reference, of=Resource.CAPTURE, **ids)
-    assert service.client.send(by_hand).outcome.succeeded
+    assert gateway.send(by_hand).outcome.succeeded
     for one in desk.payment(order).captures:  # too old to be voided
         one.transaction.processed_datetime -= money_back.VOIDABLE_FOR
         one.transaction.save()
@@ -163,7 +164,7 @@ def test_what_ended_before_its_turn_is_no_step_any_more(desk):
     assert unknown_operations.look_for(void, desk.rest.advance(seconds=11)) == "found out"
     ids = {"reference_number": "BY-HAND", "idempotency_id": "byhand1"}
     call = calls.reverse(hold.reference, amount=D("69.50"), currency="USD", reason="by hand", **ids)
-    assert service.client.send(call).outcome.succeeded
+    assert gateway.send(call).outcome.succeeded
     done = money_back.cancel_or_refund(hold, user=desk.staff, key="k")
     assert [(one.kind, one.state) for one in done] == [("void", "done"), ("reverse", "done")]
 

@@ -480,3 +480,13 @@ def test_the_rest_of_a_step_knows_nothing_of_the_steps_after_it():
 def test_every_word_is_there_for_what_may_be_refused():
     assert set(rules.STANDINGS) == set(TransactionStatus)
     assert {kind for kind, rule in rules.RULES.items() if rule.too_high} == set(rules.RULES) - {Kind.AUTHORIZE}
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_one_row_says_all_that_differs_by_kind(kind):
+    rule = rules.RULES[kind]
+    is_decision = kind in (Kind.ACCEPT_REVIEW, Kind.REJECT_REVIEW)
+    assert (rule.build_call is None) == (kind == Kind.AUTHORIZE), "a card's token is called for by the stored card"
+    assert (rule.record is None) == (kind == Kind.AUTHORIZE or is_decision), "settlement and the review record these"
+    assert (rule.found_as is None) == is_decision, "a decision is no transaction at CyberSource"
+    assert (rule.lines is not None) == (kind in (Kind.CAPTURE, Kind.REFUND))

@@ -151,7 +151,7 @@ def test_capturing_for_a_cancelled_order_says_so_before(desk):
     hold = desk.authorization(order)
 
     def said() -> str:
-        on = money_desk.look(hold.pk, money_desk.OperationButton.CAPTURE)
+        on = money_desk.read_preview(hold.pk, money_desk.OperationButton.CAPTURE)
         return " ".join(on.preview_text(on.request(**on.everything())))
 
     assert "cancelled" not in said()

@@ -142,7 +142,7 @@ def the_law_holds(payment: balance.PaymentBalance, *, quickly: bool = False) -> 
             if act == GIVE_BACK and one.txn_type == "Refund":
                 continue
             if not quickly or (act == GIVE_BACK and comes_in_question(act, one)):
-                on = desks.look(one.pk, act)
+                on = desks.read_preview(one.pk, act)
                 assert (not on.problems()) is ((one.pk, str(act)) in can), (act, one.txn_type, on.problems())
     for one in filter(partial(comes_in_question, GIVE_BACK), payment.transactions):
         the_plan_is_what_is_begun(payment, one, (one.pk, GIVE_BACK) in can)

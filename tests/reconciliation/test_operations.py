@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from cybersource import gateway
 from cybersource.dashboard import operation_texts
 from cybersource.models import Attention, AttentionItem, PaymentOperation
 from cybersource.operations import requests, service, stored_card
@@ -105,7 +106,7 @@ def test_what_cybersource_does_not_say_the_end_of_is_looked_for_every_week_until
 def test_a_process_that_died_between_the_commit_and_the_answer_is_not_waited_for(desk):
     order = desk.order("64.50")
     begun = requests.begin(OperationRequest(kind=service.Kind.CAPTURE, transaction=desk.authorization(order).pk))
-    service.client.send(begun.call, order=order, operation=begun.operation)
+    gateway.send(begun.call, order=order, operation=begun.operation)
     assert recover(desk, seconds=60) == {}  # its answer may still come
     assert recover(desk, seconds=61) == {"found out": 1}
     assert source_of(order)[1] == D("69.50") and len(desk.calls("captures")) == 1
@@ -177,7 +178,7 @@ def test_the_lines_of_a_capture_whose_void_only_shows_on_it_can_be_captured_agai
     lost = lose(desk, "lost", "voids", "void", desk.debit(order))
     ids = {"reference_number": "BY-HAND", "idempotency_id": "byhand1"}
     by_hand = calls.void(lost.payment_id, of=Resource.CAPTURE, **ids)
-    assert service.client.send(by_hand).outcome.succeeded
+    assert gateway.send(by_hand).outcome.succeeded
     assert recover(desk, seconds=11) == {"found out": 1}
     assert fresh(lost).state == "done"
     assert line_quantities.quantities(order).left_to_capture(line) == 1
@@ -199,7 +200,7 @@ def test_a_reversal_that_only_shows_on_its_hold_is_done(desk):
     lost = lose(desk, "lost", "reversals", "reverse", desk.authorization(order))
     ids = {"reference_number": "BY-HAND", "idempotency_id": "byhand1"}
     by_hand = calls.reverse(lost.payment_id, amount=D("69.50"), currency="USD", reason="by hand", **ids)
-    assert service.client.send(by_hand).outcome.succeeded
+    assert gateway.send(by_hand).outcome.succeeded
     assert recover(desk, seconds=11) == {"found out": 1}
     assert fresh(lost).state == "done" and source_of(order)[0] == 0
 

@@ -417,9 +417,10 @@ def test_a_step_is_for_a_part_where_somebody_named_one(named, part):
 def test_what_a_step_would_find_left():
     payment = paid(move(HOLD, "70"), move(CAPTURE, "30"), operations=[asked("refund", "5", on=CAPTURE)])
     hold, capture = payment.transactions
-    assert operations.left_for("reverse", payment, hold) == 40
-    assert operations.left_for("void", payment, capture) == operations.left_for("refund", payment, capture) == 25
-    assert operations.left_for("void", payment, hold) == 70
+    assert operations.amount_left_for("reverse", payment, hold) == 40
+    assert operations.amount_left_for("void", payment, capture) == 25
+    assert operations.amount_left_for("refund", payment, capture) == 25
+    assert operations.amount_left_for("void", payment, hold) == 70
 
 
 # -- reviews, and charges of nobody ------------------------------------------------------------------------------------
