@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import call_command
 
+from cybersource.gateway import lookup
 from cybersource.models import Attention, AttentionItem, CyberSourceReply, PaymentAttempt, PaymentToken
 from cybersource.payments import expiry
 from cybersource.reconciliation import attempts, comparison, run
@@ -332,13 +333,13 @@ def test_a_decline_that_fits_two_attempts_keeps_neither_waiting_for_ever(desk):
 def test_a_search_that_is_refused_for_one_number_finds_the_others(desk, monkeypatch):
     found, _shopper, _answer = lose(desk)
     poison, _shopper, _answer = lose(desk)
-    searches = attempts.enquiries.calls.search
+    searches = lookup.calls.search
 
     def refused(numbers, **page):
         call = searches(numbers, **page)
         return replace(call, body={**call.body, "limit": 0}) if poison.number in numbers else call
 
-    monkeypatch.setattr(attempts.enquiries.calls, "search", refused)
+    monkeypatch.setattr(lookup.calls, "search", refused)
     assert adopt(desk) == {"answers found and settled": 1, "no answer, next time": 1}
     assert (fresh(found).status, fresh(poison).status) == ("Authorized", "Pending")
 
@@ -373,7 +374,7 @@ def test_a_gateway_that_does_not_answer_says_nothing_about_payments(desk, settin
     lose(desk)
     expiry.expire(at=desk.rest.advance(hours=30))
     settings.CYBERSOURCE_REST_ENDPOINT = "http://127.0.0.1:1"
-    with pytest.raises(attempts.enquiries.OutOfReach):
+    with pytest.raises(lookup.GatewayUnavailable):
         adopt(desk)
     assert AttentionItem.objects.get().date_cleared is None
 
