@@ -91,7 +91,7 @@ def test_the_order_shows_what_is_left_and_the_buttons_that_the_state_allows(desk
     assert buttons(ines, order) == ["capture", "reverse", "give-back", "refund", "void", "give-back"]
     page = words(ines.get(f"/dashboard/orders/{order.number}/"))
     assert "Captured $9.50 Refunded $0.00 Left to capture $60.00 Left to refund $9.50" in page
-    assert "Captured $9.50 taken" in page and "Held on the card $69.50 captured in part" in page
+    assert "Captured $9.50 captured" in page and "Held on the card $69.50 captured in part" in page
     desk.do("reverse", desk.authorization(desk.order("10.00")))
 
 
