@@ -439,7 +439,10 @@ def test_what_cybersource_has_no_time_for_is_sent_again_and_staff_are_told_to_tr
     desk.rest.faults.next("throttled", action="captures")
     asked = service.capture(desk.authorization(desk.order("64.50")), user=desk.staff)
     ending = operation_texts.of(asked)
-    assert asked.state == "refused" and "No money was moved. CyberSource received too many requests in a short time" in ending.what
+    assert (
+        asked.state == "refused"
+        and "No money was moved. CyberSource received too many requests in a short time" in ending.what
+    )
     assert "Try it again in some minutes." in ending.advice
 
 
