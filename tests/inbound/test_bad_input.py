@@ -7,6 +7,7 @@ machine that is busy with other things does not change them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
@@ -41,7 +42,10 @@ def filled(unit: str, size: int) -> str:
 
 
 def spent(url: str, body: bytes, content_type: str = FORM) -> Cost:
-    """What one request takes, from the bytes of its body to those of the answer, SQL and all."""
+    """What one request takes, from the bytes of its body to those of the answer, SQL and all.
+
+    A second of CPU is longer where others use the same core, so the least of three tries counts.
+    """
     connections.close_all()
 
     def work() -> int:
@@ -49,6 +53,9 @@ def spent(url: str, body: bytes, content_type: str = FORM) -> Cost:
         return client.generic("POST", url, body, content_type=content_type).status_code
 
     cost = cost_of(work)
+    for _again in range(2):
+        if cost.cpu_seconds >= 2:
+            cost = replace(cost, cpu_seconds=min(cost.cpu_seconds, cost_of(work).cpu_seconds))
     print(f"\n{cost.cpu_seconds:6.3f} s {cost.megabytes:6.1f} MB, answered {cost.result}")
     return cost
 

@@ -79,7 +79,7 @@ def test_what_nobody_knows_the_end_of_is_told_once_and_goes_on(desk, announced):
     for _ in range(2):
         row = end(capture, "unknown", request_id="", reason="")
         assert (row.state, row.date_settled, row.request_id) == ("unknown", None, "")
-    assert notes(order).count("Nobody knows yet") == 1 and len(transactions(order)) == 1 and not announced
+    assert notes(order).count("Its outcome is not known yet") == 1 and len(transactions(order)) == 1 and not announced
     done = end(capture, "done")
     assert done.date_settled and transactions(order)[-1] == ("Debit", "20.00", "ACCEPT")
     assert end(capture, "refused").state == "done" and announced == [("capture", "done")]
