@@ -530,6 +530,6 @@ def test_orders_are_looked_up_in_batches_and_each_ends_with_the_same_statements(
         counts.append(len(ran))
     print("statements to end 1 and 5 orders:", counts)
     # One look for a batch; what is held for declined orders, for forgotten ones and by what paid ones do not need; what
-    # is recorded, paid or given up.
-    sweep = 7
+    # has lapsed, is recorded, paid or given up.
+    sweep = 8
     assert counts[1] - sweep - 2 == 5 * (counts[0] - sweep)  # two more batches to look for
