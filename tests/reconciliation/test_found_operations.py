@@ -78,7 +78,7 @@ def test_an_operation_that_was_lost_and_found_ends_as_one_that_was_heard(desk, s
         settled.append(order)
     assert unknown_operations.recover(at=desk.rest.advance(seconds=11)) == {"found out": 1}
     heard, lost = (ending(order) for order in settled)
-    lost["notes"] = [note for note in lost["notes"] if "Nobody knows yet" not in note]
+    lost["notes"] = [note for note in lost["notes"] if "Its outcome is not known yet" not in note]
     assert lost == heard
     states = [
         list(PaymentOperation.objects.filter(order=order).order_by("pk").values_list("kind", "state", "amount"))
