@@ -109,7 +109,9 @@ def test_an_authorization_by_the_server_that_was_lost_and_found_ends_as_one_that
     find_what_was_lost(desk, minutes=6)
     heard, lost = (ending(order) for order in settled)
     for told in (heard, lost):  # that nobody knew was noted while it was so
-        told["notes"] = [note for note in told["notes"] if not re.search("could not say|Its outcome is not known yet", note)]
+        told["notes"] = [
+            note for note in told["notes"] if not re.search("could not say|Its outcome is not known yet", note)
+        ]
     assert lost == heard
     kinds = {operation.state for operation in PaymentOperation.objects.filter(order__in=settled)}
     assert len(kinds) == 1 and (kinds == {"unknown"}) == ("unknown" in str(heard["attempts"]))

@@ -109,7 +109,7 @@ def test_rows_put_in_are_those_of_a_checkout_column_by_column(story, flow, commi
         for number, row in enumerate(rows):
             for column, value in row.items():
                 first, second = once[table][number][column], again[table][number][column]
-                if first == second:
+                if first == second and not isinstance(first, datetime):  # both may be of one second
                     assert value == first, (table, column)
                 else:  # two checkouts differ in it
                     assert shape(value) == shape(first), (table, column)

@@ -350,7 +350,7 @@ def test_what_counts_is_what_is_there_whatever_happens(committed_db, capsys):
     run_state_machine_as_test(
         Till,
         settings=settings(
-            max_examples=200 if THOROUGH else 18,
+            max_examples=200 if THOROUGH else 30,
             stateful_step_count=24 if THOROUGH else 20,
             deadline=None,
             derandomize=not THOROUGH,

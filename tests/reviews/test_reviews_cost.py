@@ -26,14 +26,14 @@ def statements(work) -> int:
 
 @pytest.mark.parametrize("decision", ["", "ACCEPT"])  # a REJECT releases goods: test_order_allocations.py
 def test_an_update_costs_the_same_for_one_line_and_for_thirty(committed_db, decision):
-    costs = set()
-    for lines in (1, 30):
+    costs = []
+    for lines in (1, 1, 30):  # the first reads what a process reads once
         shopper = Shopper()
         shopper.fill_basket(*["5.00"] * lines)
         case = under_review(shopper)
         told = case.update(new_decision=decision)
-        costs.add(statements(lambda told=told: inbox.receive(xml_of(told))))
-    assert len(costs) == 1
+        costs.append(statements(lambda told=told: inbox.receive(xml_of(told))))
+    assert costs[1] == costs[2]
 
 
 def test_a_settlement_costs_the_same_for_one_line_and_for_thirty(committed_db):
