@@ -1,6 +1,6 @@
 # make sandbox   a shop on http://localhost:8000 with a CyberSource on this machine, until Ctrl-C
 # make test      the whole test suite; make test ARGS="-k reply -x" for a part of it
-# make quick     the protocol, the simulator and one test of each story, in less than a minute
+# make quick     the protocol, the simulator and one test of each story
 #
 # make prove     the whole suite once more on the oldest, middle and newest versions, browser and packages included,
 #                a thousand random histories of the ledger, and then deliberate faults in the money code
