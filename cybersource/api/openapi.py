@@ -170,7 +170,7 @@ TABLE: Mapping[tuple[str, str], Described] = {
         summary="Record how an operation in doubt ended, as the Business Center shows it.",
         answers={200: (responses.OperationOut, "It is recorded, or was before.")},
         asks=permissions.MOVE_MONEY,
-        body=responses.Outcome,
+        body=requests.OutcomeRequest,
         refuses=(409, 422),
     ),
     ("PaymentMethodsView", "GET"): reading(

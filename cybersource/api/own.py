@@ -60,17 +60,17 @@ class OwnReceiptsView(OwnView):
     """Receipts of the signed-in user, newest first; or of a guest's order, whose verification hash proves it."""
 
     def get(self, request: Request) -> Response:
-        told = self.queried(requests.OwnReceiptQuery).validated_data
-        if told["hash"]:
-            order = Order.objects.filter(number=told["order"], user=None).first()
-            if order is None or not receipts.may_read(order, request.user, told["hash"]):
+        query = self.queried(requests.OwnReceiptQuery).validated_data
+        if query["hash"]:
+            order = Order.objects.filter(number=query["order"], user=None).first()
+            if order is None or not receipts.may_read(order, request.user, query["hash"]):
                 raise errors.not_found(_("There is no such order, or it is not yours."))
-            whose = receipts.of_guest(told["order"])
+            whose = receipts.of_guest(query["order"])
         elif not request.user.is_authenticated:
             raise NotAuthenticated
         else:
-            whose = receipts.of_user(request.user, told["order"])
-        page = receipts.page(whose, before=told["before"], size=told["size"])
+            whose = receipts.of_user(request.user, query["order"])
+        page = receipts.page(whose, before=query["before"], size=query["size"])
         found = {"next": next_page(request, page.before), "results": page.receipts}
         return Response(self.said(responses.ReceiptPage, found))
 

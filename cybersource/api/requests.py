@@ -174,6 +174,20 @@ class StatusRequest(StrictSerializer):
     )
 
 
+class OutcomeRequest(StrictSerializer):
+    """What staff found out about an operation in doubt, in CyberSource's Business Center."""
+
+    took_effect = serializers.BooleanField(help_text="Whether CyberSource did it.")
+    transaction_id = TextField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=26,
+        help_text="CyberSource's id of what was done; empty when nothing was, and for a decision about a review.",
+    )
+    reason = TextField(max_length=255, help_text="What was found, in a few words for staff.")
+
+
 class EmptyRequest(StrictSerializer):
     """No fields."""
 
@@ -212,15 +226,15 @@ class PaymentQuery(PageQuery):
 
     @property
     def wanted(self) -> PaymentFilter:
-        told = self.validated_data
-        state = STANDING_BY_WORD[told["state"]].value if told["state"] else ""
-        same = {name: told[name] for name in ("order", "since", "until", "currency")}
+        query = self.validated_data
+        state = STANDING_BY_WORD[query["state"]].value if query["state"] else ""
+        same = {name: query[name] for name in ("order", "since", "until", "currency")}
         return PaymentFilter(
-            words=told["reference"],
+            words=query["reference"],
             state=state,
-            last4=told["card"],
-            at_least=told["amount_min"],
-            at_most=told["amount_max"],
+            last4=query["card"],
+            at_least=query["amount_min"],
+            at_most=query["amount_max"],
             **same,
         )
 

@@ -17,22 +17,7 @@ from ..operations.detail import TYPES, word
 from ..payments.balance import TransactionStatus
 from ..protocol import AmountNotRepresentable, format_amount
 from ..protocol.rest import Answer
-from .requests import STATES, PointInTimeField, StrictSerializer, TextField
-
-
-class Outcome(StrictSerializer):
-    """What staff found out about an operation in doubt, in CyberSource's Business Center."""
-
-    took_effect = serializers.BooleanField(help_text="Whether CyberSource did it.")
-    transaction_id = TextField(
-        required=False,
-        default="",
-        allow_blank=True,
-        max_length=26,
-        help_text="CyberSource's id of what was done; empty when nothing was, and for a decision about a review.",
-    )
-    reason = TextField(max_length=255, help_text="What was found, in a few words for staff.")
-
+from .requests import STATES, PointInTimeField
 
 # -- what is said ------------------------------------------------------------------------------------------------------
 

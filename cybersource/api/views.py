@@ -163,11 +163,11 @@ class OperationOutcome(StaffView):
         return rows.filter(pk=pk).first() if pk <= requests.HIGHEST_KEY else None
 
     def post(self, request: Request, pk: int) -> Response:
-        body = self.body(responses.Outcome)
+        body = self.body(requests.OutcomeRequest)
         if self.operation is None:
             raise errors.not_found(_("There is no such operation."))
         permissions.require(request.user, resolution.permissions(self.operation))
-        finding = resolution.Finding(
+        finding = resolution.Resolution(
             took_effect=body["took_effect"], transaction_id=body["transaction_id"], words=body["reason"]
         )
         return Response(responses.OperationOut(resolution.resolve(pk, finding, user=request.user)).data)

@@ -1,6 +1,6 @@
-"""An Oscar order becomes a payment request, and the request a signed form.
+"""A payment begins: the attempt is written when the shopper checks out, and what an earlier checkout left makes way.
 
-``begin`` writes the attempt when the shopper checks out; ``form_for`` signs it whenever the form is shown.
+:mod:`.payment_request` says what is asked of CyberSource, and :mod:`.forms` signs it whenever the form is shown.
 """
 
 from __future__ import annotations

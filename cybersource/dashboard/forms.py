@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from ..conf import conf
 from ..models import card_numbers
 from ..operations.operation_request import OperationRequest
-from ..operations.resolution import Finding
+from ..operations.resolution import Resolution
 from ..operations.rules import decimals, too_precise
 from ..payments.errors import Problem
 from .preview import DECISIONS, OperationButton, OperationPreview, PreviewLine
@@ -221,9 +221,9 @@ class OutcomeForm(forms.Form):
         return card_numbers.mask("message", self.cleaned_data["reason"])
 
     @property
-    def finding(self) -> Finding:
+    def finding(self) -> Resolution:
         found = self.cleaned_data
-        return Finding(
+        return Resolution(
             took_effect=found["found"] == DONE, transaction_id=found.get("transaction_id", ""), words=found["reason"]
         )
 

@@ -1,8 +1,8 @@
 """How long we wait for PostgreSQL, and when we ask it again.
 
 CyberSource gives a merchant POST ten seconds, and a shopper looks at an empty page meanwhile. So whoever answers from
-outside works within ``at_most``: a row that somebody else holds locked is waited for so long and no longer. What is
-said to PostgreSQL holds for one transaction only, so it works through a pool of connections (PgBouncer) too.
+outside works within ``lock_deadline``: a row that somebody else holds locked is waited for so long and no longer. What
+is said to PostgreSQL holds for one transaction only, so it works through a pool of connections (PgBouncer) too.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def lock_deadline(seconds: float) -> Iterator[None]:
 
 
 def is_over() -> bool:
-    """Whether the time for waiting, and for some work after it, has passed. Never outside of ``at_most``."""
+    """Whether the time for waiting, and for some work after it, has passed. Never outside of ``lock_deadline``."""
     end = _until.get()
     return end is not None and time.monotonic() > end + FOR_WORK
 
@@ -67,7 +67,7 @@ def limits() -> dict[str, Any]:
     """Annotations for the statement that locks the first row of a transaction: they limit it and all that follow.
 
     PostgreSQL computes what a statement selects before it locks what it selected, so no statement of its own is needed.
-    Empty outside of ``at_most``.
+    Empty outside of ``lock_deadline``.
     """
     return {f"limit_{name}": _set_local(name, text) for name, text in _limits().items()}
 
@@ -93,7 +93,7 @@ def lock_row(model: type[Model], key: Any, strength: str) -> None:
 
 
 def limits_in_sql() -> tuple[str, list[str]]:
-    """What a statement selects to be limited as by :func:`limits`, and its parameters; 1 outside of ``at_most``."""
+    """What a statement selects to be limited as by :func:`limits`, and its parameters; 1 without a ``lock_deadline``."""
     told = _limits()
     selected = ", ".join(["set_config(%s, %s, true)"] * len(told)) or "1"
     return selected, [part for setting in told.items() for part in setting]

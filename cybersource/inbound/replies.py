@@ -20,7 +20,7 @@ from .. import profiles
 from ..db import clock, locks, paging
 from ..models import CyberSourceReply, PaymentAttempt, ReplyType, card_numbers, clipped
 from ..payments import attention, settlement
-from ..protocol import Decision, Outcome, ProtocolError, Reply
+from ..protocol import Outcome, ProtocolError, Reply
 from ..reviews import matching
 from . import rejected
 
@@ -33,9 +33,6 @@ ROWS_AN_ATTEMPT = 50
 
 #: How many rows ``reprocess`` holds in memory at once.
 BATCH = 100
-
-#: Decisions whose reply must repeat all that we asked.
-HOLD_MONEY = (Decision.ACCEPT, Decision.REVIEW)
 
 
 class UnmatchedReply(ProtocolError):
@@ -149,7 +146,8 @@ def why_not_ours(reply: Reply, attempt: PaymentAttempt | None, vouching_profile:
     }
     for name, expected in asked.items():
         told = getattr(reply, name)
-        if told is None and reply.decision not in HOLD_MONEY:
+        # What holds money must repeat all that we asked.
+        if told is None and reply.decision not in attention.HOLD_MONEY:
             continue
         if told != expected:
             return f"other-{name.replace('_', '-')}"

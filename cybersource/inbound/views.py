@@ -1,4 +1,4 @@
-"""The edges: a request in, one call, a response out.
+"""What CyberSource and shoppers' browsers post: read and handed on, and answered as who posted it needs.
 
 The two reply views, the notification view and the webhook view are called from outside without any cookie of ours. They
 start no session, set no cookie, and hold no transaction open around the evidence they store.

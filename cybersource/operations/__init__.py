@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from ..payments.errors import InvalidOperation
 from .money_back import cancel_or_refund, plan
-from .resolution import Finding, resolve
+from .resolution import Resolution, resolve
 from .service import accept_review, capture, refund, reject_review, reverse, void
 from .stored_card import authorize
 
 __all__ = [
-    "Finding",
+    "Resolution",
     "InvalidOperation",
     "accept_review",
     "authorize",

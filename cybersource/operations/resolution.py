@@ -47,7 +47,7 @@ DECIDED = {decision: status for status, decision in kinds.STANDING_DECISIONS.ite
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Resolution:
     """What staff found out about an operation."""
 
     took_effect: bool
@@ -58,7 +58,7 @@ class Finding:
         return State.DONE if self.took_effect else State.NOT_SENT
 
 
-def resolve(operation_id: int, finding: Finding, *, user: Any) -> PaymentOperation:
+def resolve(operation_id: int, finding: Resolution, *, user: Any) -> PaymentOperation:
     """Record how an operation ended that is in doubt. Recorded again the same way, it stays as it is.
 
     Raises :class:`~cybersource.payments.errors.InvalidOperation` where that cannot be, and
@@ -83,7 +83,7 @@ def get_operation(operation_id: int) -> PaymentOperation:
 
 
 @transaction.atomic
-def _resolve(operation_id: int, finding: Finding, looked: FoundTransaction | None, user: Any) -> PaymentOperation:
+def _resolve(operation_id: int, finding: Resolution, looked: FoundTransaction | None, user: Any) -> PaymentOperation:
     _order, operation = results.locked_with_order(operation_id)
     if is_recorded(operation, finding):
         return operation
@@ -100,7 +100,7 @@ def _resolve(operation_id: int, finding: Finding, looked: FoundTransaction | Non
     return ended
 
 
-def record(operation: PaymentOperation, finding: Finding, looked: FoundTransaction | None) -> PaymentOperation:
+def record(operation: PaymentOperation, finding: Resolution, looked: FoundTransaction | None) -> PaymentOperation:
     """Record the finding in the books, as a look-up is recorded."""
     ending = OperationResult(state=finding.state(), request_id=finding.transaction_id)
     entry = looked.entry if looked else None
@@ -111,7 +111,7 @@ def record(operation: PaymentOperation, finding: Finding, looked: FoundTransacti
     return found.record(operation, ending, outcome, entry)
 
 
-def outcome_of(operation: PaymentOperation, finding: Finding, looked: FoundTransaction | None) -> Outcome:
+def outcome_of(operation: PaymentOperation, finding: Resolution, looked: FoundTransaction | None) -> Outcome:
     """What a charge comes to for its attempt: what a look-up tells of it, or what was asked."""
     if not finding.took_effect:
         return Outcome(kind=OutcomeKind.INVALID)
@@ -129,7 +129,7 @@ def outcome_of(operation: PaymentOperation, finding: Finding, looked: FoundTrans
 # -- what can be recorded ----------------------------------------------------------------------------------------------
 
 
-def is_recorded(operation: PaymentOperation, finding: Finding) -> bool:
+def is_recorded(operation: PaymentOperation, finding: Resolution) -> bool:
     """Whether staff recorded this very finding before."""
     same = (operation.state, operation.request_id if finding.took_effect else "")
     return bool(operation.resolved_by_name) and same == (finding.state(), finding.transaction_id)
@@ -168,7 +168,7 @@ def why_not(operation: PaymentOperation, *, at: datetime | None = None) -> Probl
     return Problem(code="under-way", field="", message=message)
 
 
-def check(operation: PaymentOperation, finding: Finding) -> FoundTransaction | None:
+def check(operation: PaymentOperation, finding: Resolution) -> FoundTransaction | None:
     """Look up what staff found, where CyberSource can be asked; None where it tells nothing of it.
 
     Raises :class:`~cybersource.payments.errors.InvalidOperation` where the finding cannot be recorded, or is
@@ -183,7 +183,7 @@ def check(operation: PaymentOperation, finding: Finding) -> FoundTransaction | N
     return looked
 
 
-def id_problem(operation: PaymentOperation, finding: Finding) -> Problem | None:
+def id_problem(operation: PaymentOperation, finding: Resolution) -> Problem | None:
     """Why the transaction id cannot be that of an operation's effect; None when it can."""
     transaction_id = finding.transaction_id
     if not finding.took_effect or operation.kind in kinds.DECISIONS:

@@ -10,7 +10,7 @@ import pytest
 from cybersource.gateway import client
 from cybersource.models import AttentionItem, PaymentOperation, PaymentToken
 from cybersource.operations import found, resolution, service, stored_card, unknown
-from cybersource.operations.resolution import Finding
+from cybersource.operations.resolution import Resolution
 from cybersource.payments import operation_queue
 from cybersource.payments.errors import InvalidOperation
 from cybersource.simulator import cards
@@ -23,8 +23,8 @@ from tests.support.threads import at_once
 D = Decimal
 
 FOUND = "7312345678901234567890"
-THERE = Finding(took_effect=True, transaction_id=FOUND, words="Shown as transmitted")
-NOT_THERE = Finding(took_effect=False, words="Nothing under this number")
+THERE = Resolution(took_effect=True, transaction_id=FOUND, words="Shown as transmitted")
+NOT_THERE = Resolution(took_effect=False, words="Nothing under this number")
 
 #: Each operation on a payment, by whom it acts on, and what the Source has after it: allocated, debited, refunded.
 MOVES = {
@@ -142,10 +142,10 @@ def test_it_is_refused_while_it_is_being_looked_up_and_a_look_that_comes_late_ch
 def test_an_id_that_cannot_be_its_own_is_refused(desk, told):
     order, lost = in_doubt(desk, "capture")
     told = desk.payment(order).source.reference if told == "the payment's own" else told
-    assert refused(lost, Finding(took_effect=True, transaction_id=told), desk.staff) == [
+    assert refused(lost, Resolution(took_effect=True, transaction_id=told), desk.staff) == [
         ("other-transaction", "transaction_id")
     ]
-    assert refused(lost, Finding(took_effect=False, transaction_id=FOUND), desk.staff) == [
+    assert refused(lost, Resolution(took_effect=False, transaction_id=FOUND), desk.staff) == [
         ("other-transaction", "transaction_id")
     ]
     assert fresh(lost).state == "unknown" and listed() == ["unknown-operation"]
@@ -175,11 +175,11 @@ def test_where_cybersource_tells_of_the_transaction_it_has_to_be_the_operations(
     if stranger == "kind":
         told = center.refund(made.request_id, "20.00").id
     PaymentOperation.objects.filter(pk=lost.pk).update(date_sent=lost.date_sent - timedelta(days=2))
-    assert refused(lost, Finding(took_effect=True, transaction_id=told), desk.staff) == [
+    assert refused(lost, Resolution(took_effect=True, transaction_id=told), desk.staff) == [
         ("other-transaction", "transaction_id")
     ]
     right = center.capture(hold.reference, "20.00")
-    ended = resolution.resolve(lost.pk, Finding(took_effect=True, transaction_id=right.id), user=desk.staff)
+    ended = resolution.resolve(lost.pk, Resolution(took_effect=True, transaction_id=right.id), user=desk.staff)
     assert (ended.state, ended.log.transaction_id, source_of(order)[1]) == ("done", right.id, D("20.00"))
 
 
@@ -232,7 +232,7 @@ def test_a_decision_that_staff_see_made_has_its_effect(desk, took_effect, state,
     order = desk.order("64.50", card=cards.REVIEW)
     lost = lose(desk, "lost", "actions", "accept_review", desk.authorization(order))
     PaymentOperation.objects.filter(pk=lost.pk).update(date_sent=lost.date_sent - timedelta(days=2))
-    finding = Finding(took_effect=took_effect, words="Accepted by Ron")
+    finding = Resolution(took_effect=took_effect, words="Accepted by Ron")
     assert resolution.permissions(fresh(lost)) == ("decide_review",)
     assert resolution.resolve(lost.pk, finding, user=desk.staff).state == state
     order.refresh_from_db()
