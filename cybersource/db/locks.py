@@ -93,7 +93,7 @@ def lock_row(model: type[Model], key: Any, strength: str) -> None:
 
 
 def limits_in_sql() -> tuple[str, list[str]]:
-    """What a statement selects to be limited as by :func:`limits`, and its parameters; 1 without a ``lock_deadline``."""
+    """What a statement selects to be limited as by :func:`limits`, and its parameters; 1 without a deadline."""
     told = _limits()
     selected = ", ".join(["set_config(%s, %s, true)"] * len(told)) or "1"
     return selected, [part for setting in told.items() for part in setting]
