@@ -20,8 +20,8 @@ ROWS = {
         SELECT n, 'H' || n, 'USD', 69.50, 69.50, 5, 5, 'Standard', 'standard', 'Authorized', 'x@example.com',
                now() - interval '1 year' + n * interval '1 second', false""",
     "cybersource_paymentattempt": """
-        (id, transaction_uuid, door, order_id, method_key, flow, transaction_type, reference_number, amount, currency,
-         profile_id, access_key, hostname, session_hash, is_limited, device_fingerprint_id, extra_fields,
+        (id, transaction_uuid, channel, order_id, method_key, flow, transaction_type, reference_number, amount,
+         currency, profile_id, access_key, hostname, session_hash, is_limited, device_fingerprint_id, extra_fields,
          next_extra_fields, state, attention, date_created, date_signed)
         SELECT n, md5(n::text)::uuid, 'secure-acceptance', n, 'cybersource', 'one-step',
                'authorization,create_payment_token', 'H' || n, 69.50, 'USD', '', '', 'shop.example', md5(n::text),

@@ -43,7 +43,7 @@ def python(tmp_path) -> Callable[..., str]:
 
 
 @pytest.fixture
-def rest_door(database, cybersource_simulator, tmp_path) -> str:
+def rest_endpoint(database, cybersource_simulator, tmp_path) -> str:
     """The settings of a REST API that encrypts both ways, with the simulator at its other end; as JSON."""
     reply = key_material.certificate_pem("reply", common_name="acme_shop", serial="reply-key")
     cybersource_simulator.configure(
@@ -72,14 +72,14 @@ def test_the_package_is_imported(python):
     FIGURES["import"] = median(float(python("-c", IMPORT)) for _ in range(ROUNDS))
 
 
-def test_a_worker_starts_and_makes_a_rest_call(rest_door, cybersource_simulator, python):
+def test_a_worker_starts_and_makes_a_rest_call(rest_endpoint, cybersource_simulator, python):
     environment = {
         "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
         "BENCHMARK_DATABASE": connection.settings_dict["NAME"],
     }
     pairs = [  # the first compiles, and is left out
         (
-            json.loads(python("-m", "benchmarks.worker", "with", BENCHMARK_REST=rest_door, **environment)),
+            json.loads(python("-m", "benchmarks.worker", "with", BENCHMARK_REST=rest_endpoint, **environment)),
             json.loads(python("-m", "benchmarks.worker", "without", **environment)),
         )
         for _ in range(1 + ROUNDS)

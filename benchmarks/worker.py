@@ -2,7 +2,7 @@
 
 Prints as JSON what its start took and how much memory it has for itself. ``without`` is the same shop before the app
 was installed: no app, no mixin, no URLs, no payment method. With ``BENCHMARK_REST`` (settings of the REST API, in
-JSON) it makes one REST call as well, which imports all that the door ever does.
+JSON) it makes one REST call as well, which imports all that the REST services ever need.
 """
 
 from __future__ import annotations

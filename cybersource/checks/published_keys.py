@@ -7,7 +7,7 @@ from typing import Any
 
 #: SHA-256 of each in lower case, so that a search for secrets finds none here: the Secure Acceptance profile (profile
 #: id, access key, secret key), the REST key (id, shared secret), the webhook key (id, secret), the review
-#: notification's key, the sandbox's SECRET_KEY, and what stands in the place of such a key in the README and in hints.
+#: notification's key, the sandbox's SECRET_KEY, and what stands in the place of such a key in docs and hints.
 DIGESTS = frozenset(
     {
         "4b88214fefb1df704659eca54564d90edb19a35d1b4689183ffe6075d369f5dd",

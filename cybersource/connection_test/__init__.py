@@ -17,7 +17,7 @@ from django.conf import settings
 from django.urls import NoReverseMatch, reverse
 
 from ..models import SecureAcceptanceProfile
-from . import doors, hosts, keys, practice, rest, storage, surroundings
+from . import endpoints, hosts, keys, practice, rest, storage, surroundings
 from .findings import Area, Finding, Level, guarded, has_errors
 from .hosts import UrlToPaste
 
@@ -60,7 +60,7 @@ def run(*, network: bool = True) -> ConnectionReport:
     pasted: list[UrlToPaste] = []
     if not has_errors(tables):
         found += look_behind(ids, network=network)
-        found += guarded(Area.DOORS, partial(collect, pasted))
+        found += guarded(Area.ENDPOINTS, partial(collect, pasted))
     found = [finding for finding in found if finding.id not in settings.SILENCED_SYSTEM_CHECKS]
     return ConnectionReport(findings=tuple(sorted(found, key=in_order)), addresses=tuple(pasted))
 
@@ -99,11 +99,11 @@ def look_behind(ids: set[str], *, network: bool) -> list[Finding]:
     doubted = bool(ids & {"cybersource.E001", "cybersource.E002"})
     found = list(guarded(Area.KEYS, partial(keys.look, named, rows, settings_are_doubted=doubted)))
     unfit = has_errors(found) or any(finding.id == "cybersource.D033" for finding in found)
-    found += guarded(Area.DOORS, partial(hosts.look, named, sites))
+    found += guarded(Area.ENDPOINTS, partial(hosts.look, named, sites))
     if network and not doubted and not unfit and "cybersource.E003" not in ids:
         found += guarded(Area.KEYS, practice.look)
     if not ids & {"cybersource.E015", "cybersource.D003"}:
-        found += guarded(Area.DOORS, partial(doors.look, named))
+        found += guarded(Area.ENDPOINTS, partial(endpoints.look, named))
     if not any(id.startswith(("cybersource.E003", "cybersource.E03")) for id in ids):
         found += guarded(Area.REST, partial(rest.look, network=network))
     if "cybersource.E020" not in ids:  # by which it is known what is overdue

@@ -25,7 +25,7 @@ class Area(models.TextChoices):
 
     SETTINGS = "settings", gettext_lazy("Settings")
     KEYS = "keys", gettext_lazy("Keys")
-    DOORS = "doors", gettext_lazy("The way from CyberSource to the shop")
+    ENDPOINTS = "endpoints", gettext_lazy("The way from CyberSource to the shop")
     REST = "rest", gettext_lazy("The REST API")
     DATABASE = "database", gettext_lazy("Database, schedule and limits")
 
@@ -38,7 +38,7 @@ class Finding:
     level: Level
     what: str
     hint: str = ""  #: what to do about it; empty for what is good
-    id: str = ""  #: of a system check, or ``cybersource.D…`` of the README's table; empty for what is good
+    id: str = ""  #: of a system check, or ``cybersource.D…`` of docs/reference/checks; empty for what is good
 
     @property
     def is_error(self) -> bool:

@@ -20,7 +20,7 @@ from ..models import SecureAcceptanceProfile
 from ..profiles import bare_hostname
 from .findings import Area, Finding, Reporter
 
-report = Reporter(area=Area.DOORS)
+report = Reporter(area=Area.ENDPOINTS)
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class CalledUrl:
 
 
 #: KEY stands for the notification's key, which is a secret.
-DOORS = (
+ENDPOINTS = (
     CalledUrl(
         "cybersource-reply",
         gettext_lazy("Secure Acceptance profile, customer response page"),
@@ -60,7 +60,7 @@ WEBHOOKS = (
 
 
 def in_use() -> tuple[CalledUrl, ...]:
-    return DOORS + WEBHOOKS if conf.webhook_keys else DOORS
+    return ENDPOINTS + WEBHOOKS if conf.webhook_keys else ENDPOINTS
 
 
 @dataclass(frozen=True, kw_only=True)

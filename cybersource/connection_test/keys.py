@@ -28,7 +28,7 @@ report = Reporter(area=Area.KEYS)
 KEY_LIVES = timedelta(days=730)
 WARNED_BEFORE = timedelta(days=90)
 
-#: A replaced key verifies for a day; see the README, "Rotating keys".
+#: A replaced key verifies for a day; see docs/how-to/keys.
 ROTATION_TAKES = timedelta(days=2)
 
 #: What every secret key that was seen looks like. An observation: no guide says so.
@@ -134,7 +134,9 @@ def ages(rows: Iterable[SecureAcceptanceProfile]) -> Iterator[Finding]:
                 "D034",
                 _("The key of %(key)s was entered %(days)s days ago; CyberSource's end two years after they were made.")
                 % {"key": named(row), "days": age.days},
-                _("Look up in the Business Center when it ends, and rotate it before: see the README, Rotating keys."),
+                _(
+                    "Look up in the Business Center when it ends, and rotate it before: see the documentation, Rotating keys."
+                ),
             )
 
 

@@ -207,7 +207,9 @@ def budgets() -> Iterator[Finding]:
         yield report.warning(
             "D078",
             _("There is an alarm: somebody may be testing stolen cards in this shop."),
-            _("See the README, Limits. It ends an hour after the last decline that called for it."),
+            _(
+                "See the documentation, Limiting card testing. It ends an hour after the last decline that called for it."
+            ),
         )
     else:
         yield report.good(

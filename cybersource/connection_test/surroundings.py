@@ -27,7 +27,7 @@ OF_DJANGO: Mapping[str, Promise] = {
     "security.W008": gettext_lazy("Set SECURE_SSL_REDIRECT, or silence the check if your proxy redirects to HTTPS."),
     "security.W009": gettext_lazy(
         "Make a long random one. Unless CYBERSOURCE_FERNET_KEYS is set it encrypts the secrets in the database: read "
-        "the README, Rotating keys, before you change it."
+        "the documentation, Rotating keys, before you change it."
     ),
     "security.W010": gettext_lazy("Set SESSION_COOKIE_SECURE: the session is what a shopper comes back to."),
     "security.W011": gettext_lazy("Set SESSION_COOKIE_SECURE: the session is what a shopper comes back to."),

@@ -96,11 +96,11 @@ def payment_list(request: HttpRequest) -> HttpResponse:
         return spreadsheet(rows)
     page = paging.page(rows, **form.place)
     return listed(
-        request, "payment_list", form, page, title=_("Card payments"), rows=[in_words(row) for row in page.items]
+        request, "payment_list", form, page, title=_("Card payments"), rows=[row_in_words(row) for row in page.items]
     )
 
 
-def in_words(row: Any) -> dict[str, Any]:
+def row_in_words(row: Any) -> dict[str, Any]:
     stands = TransactionStatus(row.stands)
     return {
         "payment": row,
@@ -196,7 +196,8 @@ def review_list(request: HttpRequest) -> HttpResponse:
     rows = []
     for row in page.items:
         ends = search.hold_ends(row)
-        rows.append({**in_words(row), "ends": ends, "is_late": ends < now, "is_soon": ends < now + timedelta(days=2)})
+        late, soon = ends < now, ends < now + timedelta(days=2)
+        rows.append({**row_in_words(row), "ends": ends, "is_late": late, "is_soon": soon})
     return listed(
         request,
         "review_list",

@@ -23,7 +23,7 @@ from .forms import OperationForm, OutcomeForm
 from .preview import OperationButton, OperationPreview
 
 #: What the form's buttons say: look at what would happen, go back and change it, do it.
-PREVIEW, CHANGE, DO = "foretell", "change", "do"
+PREVIEW, CHANGE, DO = "preview", "change", "do"
 
 #: Problems that are about the state of the payment and not about what was typed.
 OF_THE_STATE = ("stale", "under-way", "wrong-state", "key-reused", "not-possible")
@@ -83,7 +83,7 @@ def previewed(request: HttpRequest, on: OperationPreview, form: OperationForm) -
         "reason": form.cleaned_data["reason"],
         "kept": [(name, form.data[name]) for name in form.fields if form.data.get(name)],
     }
-    return render(request, "cybersource/dashboard/foretold.html", context)
+    return render(request, "cybersource/dashboard/preview.html", context)
 
 
 def not_begun(

@@ -14,20 +14,20 @@ from ..protocol import format_amount
 Transaction = get_model("payment", "Transaction")
 
 
-def in_words(amount: Decimal, payment: PaymentBalance) -> dict[str, str]:
+def amounts_in_words(amount: Decimal, payment: PaymentBalance) -> dict[str, str]:
     return {"amount": f"{format_amount(amount, payment.currency)} {payment.currency}"}
 
 
 def authorize(payment: PaymentBalance, on: Any, amount: Decimal, *, is_last: bool) -> str:
-    return _("%(amount)s are held on the shopper's card.") % in_words(amount, payment)
+    return _("%(amount)s are held on the shopper's card.") % amounts_in_words(amount, payment)
 
 
 def capture(payment: PaymentBalance, on: Any, amount: Decimal, *, is_last: bool) -> str:
-    words = in_words(amount, payment)
+    words = amounts_in_words(amount, payment)
     if amount >= payment.left_to_capture:
         return _("%(amount)s are captured from the shopper's card, which is all that is held.") % words
     if is_last:
-        words["rest"] = in_words(payment.left_to_capture - amount, payment)["amount"]
+        words["rest"] = amounts_in_words(payment.left_to_capture - amount, payment)["amount"]
         return _("%(amount)s are captured from the shopper's card. The other %(rest)s will not be captured.") % words
     return _("%(amount)s are captured from the shopper's card now. More can be captured later.") % words
 
@@ -37,7 +37,7 @@ def refund(payment: PaymentBalance, on: Any, amount: Decimal, *, is_last: bool) 
         "%(amount)s go back to the shopper's card. The statement shows the charge and, usually some days "
         "later, the refund."
     )
-    return message % in_words(amount, payment)
+    return message % amounts_in_words(amount, payment)
 
 
 def void(payment: PaymentBalance, on: Any, amount: Decimal, *, is_last: bool) -> str:
@@ -45,7 +45,7 @@ def void(payment: PaymentBalance, on: Any, amount: Decimal, *, is_last: bool) ->
         message = _("The refund of %(amount)s is stopped. The shopper does not get this money.")
     else:
         message = _("The charge of %(amount)s is stopped before it reaches the bank. Nothing is paid.")
-    return message % in_words(amount, payment)
+    return message % amounts_in_words(amount, payment)
 
 
 def reverse(payment: PaymentBalance, on: Any, amount: Decimal, *, is_last: bool) -> str:
@@ -59,14 +59,14 @@ def reverse(payment: PaymentBalance, on: Any, amount: Decimal, *, is_last: bool)
             "The hold of %(amount)s on the shopper's card is released. Nothing is charged; the bank may show "
             "the hold for some days."
         )
-    return message % in_words(amount, payment)
+    return message % amounts_in_words(amount, payment)
 
 
 def accept_review(payment: PaymentBalance, on: Any, amount: Decimal, *, is_last: bool) -> str:
     message = _("The payment of %(amount)s is accepted, and counts towards the order from now on.")
-    return message % in_words(amount, payment)
+    return message % amounts_in_words(amount, payment)
 
 
 def reject_review(payment: PaymentBalance, on: Any, amount: Decimal, *, is_last: bool) -> str:
     message = _("The payment of %(amount)s is rejected. The order is declined unless other money covers it.")
-    return message % in_words(amount, payment)
+    return message % amounts_in_words(amount, payment)

@@ -144,7 +144,7 @@ def _conclude(operation_id: int, ending: OperationResult, entry: CyberSourceRepl
         elif state not in UNDER_WAY:
             record_failure(operation)
         if order is not None and not known_as_unknown and ending.reason != plans.NOTHING_LEFT:
-            orders.note(order, in_words(operation), user=operation.resolved_by or operation.user)
+            orders.note(order, note_of(operation), user=operation.resolved_by or operation.user)
         operation.save()
         plans.ended(operation)
     if state not in UNDER_WAY:
@@ -209,7 +209,7 @@ def record_failure(operation: PaymentOperation) -> None:
         operation.made = ledger.record_failure(operation.transaction, kind, operation.amount, **recorded_as(operation))
 
 
-def in_words(operation: PaymentOperation) -> str:
+def note_of(operation: PaymentOperation) -> str:
     """The note on the order: who asked what, why, and how it ended."""
     ending = {
         State.UNKNOWN: _("Its outcome is not known yet. It is being looked up; do not try it again."),

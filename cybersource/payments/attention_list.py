@@ -60,7 +60,7 @@ def detail_in_words(item: AttentionItem) -> str:
         and item.detail in PaymentOperation.Kind.values
     ):
         return str(PaymentOperation.Kind(item.detail).label)
-    return str(MISFITS.get(item.detail) or discrepancies.in_words(item.detail))
+    return str(MISFITS.get(item.detail) or discrepancies.discrepancy_in_words(item.detail))
 
 
 def can_be_given_up(item: AttentionItem, order: Any) -> bool:

@@ -25,6 +25,6 @@ class Discrepancy(models.TextChoices):
     VOID_NOT_THERE = "void-not-there", _("Voided in the shop's books, and not at CyberSource")
 
 
-def in_words(detail: str) -> str:
+def discrepancy_in_words(detail: str) -> str:
     """Say what a drift item's ``detail`` means; another detail is returned as it is."""
     return str(Discrepancy(detail).label) if detail in Discrepancy.values else detail

@@ -460,7 +460,7 @@ def record(found: Mismatch) -> bool:
                 evidence=evidence,
             )
             if new and found.order is not None:
-                orders.note(found.order, in_words(found))
+                orders.note(found.order, note_of(found))
             return new
         if item.date_cleared is not None and item.cleared_by_name:
             return False
@@ -471,7 +471,7 @@ def record(found: Mismatch) -> bool:
         return new
 
 
-def in_words(found: Mismatch) -> str:
+def note_of(found: Mismatch) -> str:
     amount = "-" if found.amount is None else f"{found.amount} {found.currency}"
     message = _("%(what)s: %(amount)s, transaction %(id)s. %(advice)s")
     words = {"amount": amount, "id": found.transaction_id, "advice": needs.ADVICE[Attention.DRIFT]}

@@ -83,14 +83,14 @@ def reconcile(
             for word in UNDONE:
                 if counts[word]:
                     report.problems.append(f"{name}: {word}: {counts[word]}")
-            tell(f"{name}: {in_words(counts)}")
+            tell(f"{name}: {counts_in_words(counts)}")
     finally:
         if not dry_run:
             unknown.list_in_doubt(at=at)  # also of what nobody could be asked about
     return report
 
 
-def in_words(counts: Counter[str]) -> str:
+def counts_in_words(counts: Counter[str]) -> str:
     told = [f"{word} {count}" for word, count in sorted(counts.items()) if count]
     return ", ".join(told) or _("nothing to do")
 

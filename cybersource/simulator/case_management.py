@@ -1,4 +1,4 @@
-"""Decision Manager's work on a case, at whichever door: the queue's page, a test, or REST.
+"""Decision Manager's work on a case, at whichever channel: the queue's page, a test, or REST.
 
 A case has one state. Each change is told to the shop by an order-status notification, which is returned to be sent.
 """

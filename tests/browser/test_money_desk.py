@@ -82,7 +82,7 @@ def test_part_of_an_order_is_captured_by_lines_a_line_refunded_and_the_rest_give
     press(page, "Go on")
     page.get_by_text("10.00 USD are captured from the shopper's card now.").wait_for()
     assert not PaymentOperation.objects.exists()
-    screenshot(page, "desk-foretold-desk")
+    screenshot(page, "desk-preview-desk")
     confirm(page)
     page.get_by_text("The amount is captured from the shopper's card.").wait_for()
 
@@ -205,8 +205,8 @@ def test_every_page_fits_a_phone_and_axe_finds_nothing_serious(staff, busy, scre
                 page.get_by_label("All that is left").check()
             page.get_by_role("button", name="Go on").click()
             page.get_by_text("This is what will happen").wait_for()
-            told[name, "foretold"] = faults(page, ".content")
-            screenshot(page, f"desk-{name}-foretold-phone")
+            told[name, "preview"] = faults(page, ".content")
+            screenshot(page, f"desk-{name}-preview-phone")
     staff.complaints.clear()  # of Oscar's own scripts on the order's page
     found = [f"{where}: {fault}" for where, faults_ in told.items() for fault in faults_]
     assert not found, "\n".join(found)

@@ -26,8 +26,8 @@ def test_the_reply_is_answered_with_303_to_the_return_page_and_sets_no_cookie(sh
     assert "no-store" in response.headers["Cache-Control"]
 
 
-@pytest.mark.parametrize("door", ["reply", "merchant post", "refused reply", "notification"])
-def test_no_door_to_the_outside_starts_a_session_or_opens_a_basket(shopper, door):
+@pytest.mark.parametrize("endpoint", ["reply", "merchant post", "refused reply", "notification"])
+def test_no_endpoint_to_the_outside_starts_a_session_or_opens_a_basket(shopper, endpoint):
     """Also when the browser does send the basket's cookie, which has no SameSite attribute and so may come along."""
     from django.contrib.sessions.models import Session
     from oscar.core.loading import get_model
@@ -44,10 +44,10 @@ def test_no_door_to_the_outside_starts_a_session_or_opens_a_basket(shopper, door
         "merchant post": lambda: post_reply(answer.merchant_posts[0].pairs, url=MERCHANT_POST),
         "refused reply": lambda: post_reply([("decision", "ACCEPT")]),
         "notification": lambda: post_notification(b"content=", url=REVIEW),
-    }[door]()
+    }[endpoint]()
     assert response.cookies == {}
     assert Basket.objects.count() == baskets
-    if door != "reply":
+    if endpoint != "reply":
         assert Session.objects.count() == sessions
 
 

@@ -306,7 +306,7 @@ def no_tls_at_the_other_end(shop: Shop) -> None:
     shop.set(CYBERSOURCE_REST_ENDPOINT=shop.simulator.url.replace("http:", "https:"))
 
 
-def nobody_at_the_rest_door(shop: Shop) -> None:
+def nobody_at_the_rest_endpoint(shop: Shop) -> None:
     shop.set(CYBERSOURCE_REST_ENDPOINT=f"http://127.0.0.1:{closed_port()}")
 
 
@@ -502,7 +502,7 @@ BROKEN: list[tuple[str, str, Callable[[Shop], None]]] = [
     ("D053", "a clock a minute and a half behind", gateway_at(seconds=90)),
     ("D054", "no DNS", name_nobody_knows),
     ("D055", "no TLS", no_tls_at_the_other_end),
-    ("D056", "no connection", nobody_at_the_rest_door),
+    ("D056", "no connection", nobody_at_the_rest_endpoint),
     ("D057", "an answer that takes too long", answer_that_takes_too_long),
     ("D057", "a connection that breaks off", fault("no-answer")),
     ("D058", "a reply for somebody else", reply_key_of_another_account),

@@ -150,7 +150,7 @@ def test_lines_are_captured_after_the_page_that_says_what_will_happen(desk, ines
         "reason": "parcel 1 of 2",
         "reference": "PARCEL-7",
     }
-    told = ines.post(url(hold, "capture"), {**typed, "step": "foretell"})
+    told = ines.post(url(hold, "capture"), {**typed, "step": "preview"})
     assert "10.00 USD are captured from the shopper's card now. More can be captured later." in words(told)
     assert f"1 × {first.title}" in words(told) and "parcel 1 of 2" in words(told)
     assert not PaymentOperation.objects.exists()
@@ -203,7 +203,7 @@ def test_money_goes_back_by_whatever_the_state_asks_for_and_the_page_says_which(
     young = desk.captured("64.50")
     page = ines.post(
         url(desk.debit(young), "give-back"),
-        {**form(ines, url(desk.debit(young), "give-back")), "how": "all", "reason": "sold out", "step": "foretell"},
+        {**form(ines, url(desk.debit(young), "give-back")), "how": "all", "reason": "sold out", "step": "preview"},
     )
     assert "The charge of 69.50 USD is stopped before it reaches the bank." in words(page)
     assert "If it has gone to the bank already, it is refunded instead." in words(page)
@@ -249,7 +249,7 @@ def test_a_payment_under_review_is_accepted_or_rejected_by_those_who_may_decide(
 
     bad = desk.order("64.50", card=cards.REVIEW)
     hold = desk.authorization(bad)
-    kept = {**form(decider, url(hold, "reject-review")), "reason": "stolen card", "step": "foretell"}
+    kept = {**form(decider, url(hold, "reject-review")), "reason": "stolen card", "step": "preview"}
     told = words(decider.post(url(hold, "reject-review"), kept))
     assert "The payment of 69.50 USD is rejected. The order is declined unless other money covers it." in told
     assert "The hold on the shopper's card is then released automatically." in told
@@ -350,7 +350,7 @@ def test_what_makes_no_sense_is_told_at_its_field_and_nothing_is_sent(desk, ines
     hold = desk.authorization(order)
     line = order.lines.get()
     typed = {name.replace("LINE", f"line_{line.pk}"): value for name, value in typed.items()}
-    for step in ("foretell", "do"):
+    for step in ("preview", "do"):
         kept = {"how": "all", "reason": "shipped", **form(ines, url(hold, "capture")), **typed, "step": step}
         response = ines.post(url(hold, "capture"), kept)
         assert response.status_code == 400 and told in words(response)
@@ -462,7 +462,7 @@ def test_a_card_number_in_a_reason_is_masked_and_markup_is_text(desk, ines):
         "how": "all",
         "reason": "4111 1111 1111 1111 <script>alert(1)</script>",
     }
-    told = ines.post(url(hold, "capture"), {**typed, "step": "foretell"}).content.decode()
+    told = ines.post(url(hold, "capture"), {**typed, "step": "preview"}).content.decode()
     done = ines.post(url(hold, "capture"), {**typed, "step": "do"}, follow=True).content.decode()
     page = ines.get(f"/dashboard/orders/{order.number}/").content.decode()
     for html in (told.partition("<form")[0], done, page):
@@ -505,12 +505,12 @@ def test_every_page_takes_the_same_statements_at_1_10_and_100_lines_and_many_ope
             )
         operation = PaymentOperation.objects.filter(order=order).first()
         ines.get("/dashboard/")
-        typed = {"how": "all", "reason": "shipped", **form(ines, url(hold, "capture")), "step": "foretell"}
+        typed = {"how": "all", "reason": "shipped", **form(ines, url(hold, "capture")), "step": "preview"}
         counts[many] = (
             len(statements(lambda hold=hold: ines.get(url(hold, "capture")))),
             len(statements(lambda hold=hold, typed=typed: ines.post(url(hold, "capture"), typed))),
             len(statements(lambda operation=operation: ines.get(f"/api/cybersource/operations/{operation.pk}/"))),
             len(statements(lambda order=order: order_tab.for_order(order))),
         )
-    print("statements of the form, what is foretold, an operation, and the order's tab:", counts)
+    print("statements of the form, the preview, an operation, and the order's tab:", counts)
     assert len(set(counts.values())) == 1, counts

@@ -32,7 +32,7 @@ def test_staff_say_what_they_found_read_what_follows_and_record_it(desk, ines, f
     page = address(lost) + "outcome/"
     assert page in ines.get(address(lost)).content.decode()
     assert ines.get(page).status_code == 200
-    asked = ines.post(page, {**found, "step": "foretell"})
+    asked = ines.post(page, {**found, "step": "preview"})
     assert asked.status_code == 200 and "This is what will be recorded" in words(asked)
     assert fresh(lost).state == "unknown" and listed() == ["unknown-operation"]
     assert found["reason"] in ines.post(page, {**found, "step": "change"}).content.decode()
@@ -52,7 +52,7 @@ def test_staff_say_what_they_found_read_what_follows_and_record_it(desk, ines, f
 )
 def test_what_is_wrong_with_a_finding_is_said_at_its_field(desk, ines, wrong):
     _order, lost = in_doubt(desk, "capture")
-    for step in ("foretell", "do"):
+    for step in ("preview", "do"):
         told = ines.post(address(lost) + "outcome/", {**THERE, **wrong, "step": step})
         assert told.status_code == 400 and fresh(lost).state == "unknown"
 

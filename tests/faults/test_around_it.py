@@ -147,8 +147,8 @@ def test_a_mail_that_could_not_be_sent_goes_out_once_whether_or_not_the_reply_co
     assert OrderConfirmation.objects.get().date_sent is not None
 
 
-@pytest.mark.parametrize("door", ["browser", "server"])
-def test_atomic_requests_wraps_none_of_our_doors(shopper, monkeypatch, door):
+@pytest.mark.parametrize("endpoint", ["browser", "server"])
+def test_atomic_requests_wraps_none_of_our_endpoints(shopper, monkeypatch, endpoint):
     """Also with the setting on, the evidence of a reply is committed before anything is done with it."""
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     seen = []
@@ -161,7 +161,7 @@ def test_atomic_requests_wraps_none_of_our_doors(shopper, monkeypatch, door):
     shopper.check_out()
     answer = shopper.submit()
     with connection.execute_wrapper(look):
-        if door == "browser":
+        if endpoint == "browser":
             assert post_reply(answer.reply).status_code == 303
         else:
             assert post_reply(answer.merchant_posts[0].pairs, url=MERCHANT_POST).status_code == 200

@@ -71,9 +71,9 @@ def test_a_reply_in_a_multipart_form_gets_in_too(shopper):
 
 
 @pytest.mark.parametrize("limit", [1000, None])
-@pytest.mark.parametrize("door", [REPLY, MERCHANT_POST])
+@pytest.mark.parametrize("endpoint", [REPLY, MERCHANT_POST])
 def test_more_than_any_reply_holds_is_refused_with_evidence_whatever_the_shops_limits(
-    committed_db, settings, limit, door
+    committed_db, settings, limit, endpoint
 ):
     settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = settings.DATA_UPLOAD_MAX_MEMORY_SIZE = limit
     client = Client(raise_request_exception=False)
@@ -87,7 +87,7 @@ def test_more_than_any_reply_holds_is_refused_with_evidence_whatever_the_shops_l
         (b"not a form", "multipart/form-data"),
         (b"\r\n--b" * 500, "multipart/form-data; boundary=b"),
     ):
-        assert client.generic("POST", door, body, content_type=content_type).status_code == 400
+        assert client.generic("POST", endpoint, body, content_type=content_type).status_code == 400
     assert rules()[:4] == ["too-many-fields", "too-large", "too-many-fields", "unreadable"]
     assert len(rules()) == 5
 
@@ -102,20 +102,20 @@ def test_a_file_in_a_post_is_neither_kept_nor_read_as_a_field(shopper):
     assert "decision" not in evidence.summary["values"]
 
 
-@pytest.mark.parametrize("door", [REPLY, MERCHANT_POST, REVIEW])
+@pytest.mark.parametrize("endpoint", [REPLY, MERCHANT_POST, REVIEW])
 @pytest.mark.parametrize("content_type", [FORM, "multipart/form-data; boundary=b", "text/xml"])
-def test_a_body_without_an_end_is_read_no_further_than_any_message_goes(committed_db, settings, door, content_type):
+def test_a_body_without_an_end_is_read_no_further_than_any_message_goes(committed_db, settings, endpoint, content_type):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = None
     endless = Stream()
-    assert post(door, endless, 10**12, content_type).status_code == 400
+    assert post(endpoint, endless, 10**12, content_type).status_code == 400
     assert endless.given < 4 * 1024 * 1024
 
 
-@pytest.mark.parametrize("door", [REPLY, MERCHANT_POST, REVIEW])
-def test_a_body_that_breaks_off_or_has_no_length_is_refused(committed_db, door):
-    assert post(door, Stream(breaks_after=0), 5000).status_code == 400
+@pytest.mark.parametrize("endpoint", [REPLY, MERCHANT_POST, REVIEW])
+def test_a_body_that_breaks_off_or_has_no_length_is_refused(committed_db, endpoint):
+    assert post(endpoint, Stream(breaks_after=0), 5000).status_code == 400
     # Chunked: a WSGI server that does not count it for Django leaves a body of nothing.
-    assert post(door, Stream(), None).status_code == 400
+    assert post(endpoint, Stream(), None).status_code == 400
 
 
 @pytest.mark.parametrize(

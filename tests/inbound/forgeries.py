@@ -1,4 +1,4 @@
-"""What forgers post to the two doors for replies: one forgery a line, each with the rule it breaks.
+"""What forgers post to the two endpoints for replies: one forgery a line, each with the rule it breaks.
 
 Each hopes that an order is paid, or un-paid, that is not. Where a forgery could only work with a genuine signature of
 CyberSource's, it has one: the simulator made it.

@@ -10,7 +10,7 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from cybersource import urls
-from cybersource.connection_test.hosts import DOORS, WEBHOOKS
+from cybersource.connection_test.hosts import ENDPOINTS, WEBHOOKS
 from cybersource.models import CyberSourceReply
 from tests.protocol.rest.deliveries import J1, KEY, KEY_ID, header
 from tests.support.review_messages import D1_BODY
@@ -82,7 +82,7 @@ def test_every_address_for_the_outside_has_both_spellings_and_is_told_with_the_s
         and getattr(pattern.callback, "csrf_exempt", False)
         and not getattr(pattern.callback, "login_required", True)
     }
-    assert outside == {door.name for door in DOORS + WEBHOOKS}
+    assert outside == {endpoint.name for endpoint in ENDPOINTS + WEBHOOKS}
     for name in outside:
         routes = sorted(str(pattern.pattern) for pattern in urls.urlpatterns if getattr(pattern, "name", "") == name)
         assert len(routes) == 2 and routes[1] == routes[0] + "/"

@@ -1,4 +1,4 @@
-"""No input makes a door to the outside take more than 64 MB or two seconds of CPU: the worst that a stranger can post.
+"""No input makes an endpoint to the outside take more than 64 MB or two seconds of CPU: the worst a stranger can post.
 
 Measured by the process's own counters in a child that does nothing else. Two seconds of CPU are no time limit: a
 machine that is busy with other things does not change them.
@@ -67,9 +67,9 @@ def shopper(django_db_setup, django_db_blocker) -> Iterator[Shopper]:
         under_review_as("100019", "7312345812346012504013")
         shopper = Shopper()
         shopper.check_out()
-        for door in (REPLY, MERCHANT_POST, REVIEW):
+        for endpoint in (REPLY, MERCHANT_POST, REVIEW):
             assert (
-                Client().post(door).status_code == 400
+                Client().post(endpoint).status_code == 400
             )  # what is loaded once for all requests is not a request's cost
         yield shopper
         empty_tables()

@@ -50,10 +50,10 @@ def test_the_log_names_the_rule_that_a_forgery_broke(shopper, caplog):
     assert "Refused a browser reply: no-decision-signed" in caplog.text
 
 
-@pytest.mark.parametrize("door", [REPLY, MERCHANT_POST])
-def test_a_genuine_reply_that_fits_no_attempt_is_stored_and_refused(shopper, door):
+@pytest.mark.parametrize("endpoint", [REPLY, MERCHANT_POST])
+def test_a_genuine_reply_that_fits_no_attempt_is_stored_and_refused(shopper, endpoint):
     shopper.check_out("64.50")
-    response = post_reply(shopper.reply(req_amount="0.01"), url=door)
+    response = post_reply(shopper.reply(req_amount="0.01"), url=endpoint)
     assert response.status_code == 400
     entry = CyberSourceReply.objects.get()
     assert entry.result == CyberSourceReply.Result.REFUSED
@@ -236,9 +236,9 @@ def post_forgery(sent: Sent, url: str) -> HttpResponse:
     return Client(raise_request_exception=False).generic("POST", url, body, content_type=content_type)
 
 
-@pytest.mark.parametrize("door", [REPLY, MERCHANT_POST], ids=["browser", "server"])
+@pytest.mark.parametrize("endpoint", [REPLY, MERCHANT_POST], ids=["browser", "server"])
 @pytest.mark.parametrize(("name", "rule", "forge"), FORGERIES, ids=[name for name, _, _ in FORGERIES])
-def test_a_forged_reply_is_refused_and_changes_nothing(loot, name, rule, forge, door, caplog):
+def test_a_forged_reply_is_refused_and_changes_nothing(loot, name, rule, forge, endpoint, caplog):
     RefusedPost.objects.all().delete()
     CyberSourceReply.objects.filter(result=CyberSourceReply.Result.REFUSED).delete()
     sent = forge(loot)
@@ -246,7 +246,7 @@ def test_a_forged_reply_is_refused_and_changes_nothing(loot, name, rule, forge, 
     evidence_tables = EVIDENCE | {"cybersource_attentionitem"} if misfit else EVIDENCE
     before = fingerprints(but=evidence_tables)
     with caplog.at_level(logging.DEBUG):
-        response = post_forgery(sent, door)
+        response = post_forgery(sent, endpoint)
 
     assert 400 <= response.status_code < 500
     assert fingerprints(but=evidence_tables) == before

@@ -74,20 +74,20 @@ def signed(shopper: Shopper, access_key: str, **fields: str) -> Any:
 
 
 @pytest.mark.parametrize("in_settings", KEYS)
-@pytest.mark.parametrize("door", [REPLY, MERCHANT_POST])
+@pytest.mark.parametrize("endpoint", [REPLY, MERCHANT_POST])
 @pytest.mark.parametrize("decision", DECISIONS)
-def test_a_key_of_another_profile_decides_nothing(keys_at, in_settings, door, decision):
+def test_a_key_of_another_profile_decides_nothing(keys_at, in_settings, endpoint, decision):
     shopper = keys_at(in_settings)
     order = shopper.check_out()
     assert shopper.attempt().profile_id == OURS
     forged = signed(shopper, FOREIGN, **DECISIONS[decision])
-    assert post_reply(forged, url=door).status_code == 400
+    assert post_reply(forged, url=endpoint).status_code == 400
     entry = CyberSourceReply.objects.get()
     assert (entry.result, entry.refused_because) == (CyberSourceReply.Result.REFUSED, "other-profile-key")
     order.refresh_from_db()
     assert (order.status, shopper.attempt().state) == ("Pending", AttemptState.OPEN)
-    believed = post_reply(shopper.submit().reply, url=door).status_code
-    assert believed == (303 if door == REPLY else 200), "the right key is still believed"
+    believed = post_reply(shopper.submit().reply, url=endpoint).status_code
+    assert believed == (303 if endpoint == REPLY else 200), "the right key is still believed"
     order.refresh_from_db()
     assert order.status == "Authorized"
 

@@ -1,4 +1,4 @@
-"""The door that Decision Manager knocks at: who is let in, what is refused, and what it leaves behind."""
+"""The endpoint that Decision Manager knocks at: who is let in, what is refused, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -70,25 +70,25 @@ def break_the_evidence(sender, **kwargs):
 # -- the key ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_door_is_where_the_readme_says():
+def test_the_endpoint_is_where_the_readme_says():
     assert reverse("cybersource-review-notification") == URL
 
 
 @pytest.mark.quick
-def test_the_right_key_opens_the_door(held):
+def test_the_right_key_opens_the_endpoint(held):
     response = post()
     assert (response.status_code, response.content) == (200, b"ok")
     assert status(held) == "Authorized"
 
 
 @pytest.mark.parametrize("key", ["old-key-of-last-week", "new-key", "ключ"])
-def test_while_keys_rotate_each_of_them_opens_the_door(held, settings, key):
+def test_while_keys_rotate_each_of_them_opens_the_endpoint(held, settings, key):
     settings.CYBERSOURCE_DECISION_MANAGER_KEYS = ["new-key", "old-key-of-last-week", "ключ"]
     assert post(f"{URL}?key={quote(key)}").status_code == 200
 
 
 @pytest.mark.parametrize("encoded", ["€".encode(), b"%E2%82%AC"], ids=["raw", "escaped"])
-def test_a_key_in_any_letters_opens_the_door_of_an_asynchronous_server(held, settings, encoded):
+def test_a_key_in_any_letters_opens_the_endpoint_of_an_asynchronous_server(held, settings, encoded):
     settings.CYBERSOURCE_DECISION_MANAGER_KEYS = ["€"]
     scope = {
         "type": "http",
@@ -135,20 +135,20 @@ def test_a_key_anywhere_but_in_the_url_is_no_key(held):
 
 
 @pytest.mark.parametrize("keys", [None, "", KEY, [""], ["", None], {}, {KEY: True}, 0, False, True])
-def test_unset_keys_and_anything_that_is_no_list_of_keys_close_the_door(held, settings, keys):
+def test_unset_keys_and_anything_that_is_no_list_of_keys_close_the_endpoint(held, settings, keys):
     settings.CYBERSOURCE_DECISION_MANAGER_KEYS = keys
     for query in ("", "?key=", f"?key={KEY}", f"?key={KEY[0]}", "?key=None"):
         assert post(URL + query).status_code == 403
     assert status(held) == "Pending"
 
 
-def test_a_door_without_the_setting_is_closed(held, settings):
+def test_an_endpoint_without_the_setting_is_closed(held, settings):
     del settings.CYBERSOURCE_DECISION_MANAGER_KEYS
     assert post().status_code == 403
 
 
 @pytest.mark.parametrize("query", ["", f"?key={KEY}", "?key=anything"])
-def test_an_explicit_empty_list_opens_the_door_to_anybody(held, settings, query):
+def test_an_explicit_empty_list_opens_the_endpoint_to_anybody(held, settings, query):
     settings.CYBERSOURCE_DECISION_MANAGER_KEYS = []
     assert post(URL + query).status_code == 200
     assert status(held) == "Authorized"

@@ -1,4 +1,4 @@
-"""The door that CyberSource's webhooks knock at: who is believed, what is stored, and that nothing else happens."""
+"""The endpoint that CyberSource's webhooks knock at: who is believed, what is stored, and that nothing else happens."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def row() -> WebhookDelivery:
 # -- what is believed ------------------------------------------------------------------------------------------------
 
 
-def test_the_doors_are_where_the_readme_says():
+def test_the_endpoints_are_where_the_readme_says():
     assert (reverse("cybersource-webhooks"), reverse("cybersource-webhooks-health")) == (URL, HEALTH)
 
 
@@ -110,7 +110,7 @@ def test_a_recorded_delivery_of_decision_manager_is_stored_once_it_is_young_enou
 
 
 @pytest.mark.parametrize("given", [None, {}])
-def test_without_keys_the_door_is_closed_and_nothing_is_stored(committed_db, settings, given):
+def test_without_keys_the_endpoint_is_closed_and_nothing_is_stored(committed_db, settings, given):
     settings.CYBERSOURCE_WEBHOOK_KEYS = given
     assert post(event()).status_code == 403
     assert Client().get(HEALTH).status_code == 403

@@ -217,13 +217,13 @@ def misdirected(world: World, number: str) -> list[tuple[str, str]]:
     return [(n, card(number).get(n, v)) for n, v in shopper.form()] + [("decision", "ACCEPT")]
 
 
-@scene("the card form is posted to the shop, by both doors")
+@scene("the card form is posted to the shop, by both endpoints")
 def _(world: World) -> None:
     pairs = misdirected(world, CARDS["Visa"])
-    for door in (REPLY, MERCHANT_POST):
-        world.post(door, urlencode(pairs))
-        world.post(door, dict(pairs), content_type="multipart/form-data; boundary=BoUnDaRyStRiNg")
-        world.post(door, json.dumps(dict(pairs)), content_type="application/json")
+    for endpoint in (REPLY, MERCHANT_POST):
+        world.post(endpoint, urlencode(pairs))
+        world.post(endpoint, dict(pairs), content_type="multipart/form-data; boundary=BoUnDaRyStRiNg")
+        world.post(endpoint, json.dumps(dict(pairs)), content_type="application/json")
 
 
 def hostile_pairs() -> list[tuple[str, str]]:
@@ -239,11 +239,11 @@ def hostile_pairs() -> list[tuple[str, str]]:
 
 @scene("forged replies with canaries in fields, names, cookies, headers and query")
 def _(world: World) -> None:
-    for door in (REPLY, MERCHANT_POST):
-        world.post(door, urlencode(hostile_pairs()))
+    for endpoint in (REPLY, MERCHANT_POST):
+        world.post(endpoint, urlencode(hostile_pairs()))
         for number in CARDS.values():
             world.post(
-                f"{door}?{urlencode(card(number))}&{number}={CVN}",
+                f"{endpoint}?{urlencode(card(number))}&{number}={CVN}",
                 urlencode(card(number)),
                 cookies={"card": number, "cvn": CVN, number: SHOPPER["e-mail"]},
                 defaults={
@@ -273,22 +273,22 @@ def _(world: World) -> None:
     number = CARDS["Visa"]
     many = urlencode([*card(number).items(), *[(f"x{n}", number) for n in range(1200)]])
     with override_settings(DATA_UPLOAD_MAX_MEMORY_SIZE=2000):
-        for door in (REPLY, MERCHANT_POST):
-            world.post(door, urlencode(card(number, padding=number * 300)))
+        for endpoint in (REPLY, MERCHANT_POST):
+            world.post(endpoint, urlencode(card(number, padding=number * 300)))
     files = (
         f'--b\r\nContent-Disposition: form-data; name="{number}"; filename="{number}.txt"\r\n'
         f"Content-Type: text/plain\r\n\r\n{number} {CVN}\r\n"
     )
-    for door in (REPLY, MERCHANT_POST):
-        world.post(door, many)
-        world.post(f"{door}?{many}", urlencode(card(number)))
+    for endpoint in (REPLY, MERCHANT_POST):
+        world.post(endpoint, many)
+        world.post(f"{endpoint}?{many}", urlencode(card(number)))
         world.post(
-            door, f"card_number={number}%ZZ&card_cvn={CVN}&\xff\x00=1&card_number={number}\x00".encode("latin-1")
+            endpoint, f"card_number={number}%ZZ&card_cvn={CVN}&\xff\x00=1&card_number={number}\x00".encode("latin-1")
         )
-        world.post(door, f"{files}--b--\r\n", content_type="multipart/form-data; boundary=b")
-        world.post(door, files[:60], content_type="multipart/form-data; boundary=b")
-        world.post(door, files, content_type=f"multipart/form-data; boundary={number}")
-        world.post(door, files * 150 + "--b--\r\n", content_type="multipart/form-data; boundary=b")
+        world.post(endpoint, f"{files}--b--\r\n", content_type="multipart/form-data; boundary=b")
+        world.post(endpoint, files[:60], content_type="multipart/form-data; boundary=b")
+        world.post(endpoint, files, content_type=f"multipart/form-data; boundary={number}")
+        world.post(endpoint, files * 150 + "--b--\r\n", content_type="multipart/form-data; boundary=b")
 
 
 # -- what CyberSource might send ---------------------------------------------------------------------------------------
@@ -485,17 +485,17 @@ def _(world: World) -> None:
 @scene("the evidence of a refused post cannot be stored", both=True)
 def _(world: World) -> None:
     with failing(RefusedPost):
-        for door in (REPLY, MERCHANT_POST):
-            world.post(f"{door}?{urlencode(card(CARDS['Visa']))}", urlencode(misdirected(world, CARDS["Visa"])))
+        for endpoint in (REPLY, MERCHANT_POST):
+            world.post(f"{endpoint}?{urlencode(card(CARDS['Visa']))}", urlencode(misdirected(world, CARDS["Visa"])))
             world.post(
-                door,
+                endpoint,
                 urlencode(hostile_pairs()),
                 cookies={"card": CARDS["JCB"], "cvn": CVN},
                 defaults={"HTTP_X_CARD": CARDS["Discover"], "HTTP_X_CVN": CVN, "HTTP_X_WHO": SHOPPER["e-mail"]},
             )
-            world.post(door, dict(hostile_pairs()), content_type="multipart/form-data; boundary=BoUnDaRyStRiNg")
+            world.post(endpoint, dict(hostile_pairs()), content_type="multipart/form-data; boundary=BoUnDaRyStRiNg")
             world.post(
-                door,
+                endpoint,
                 f'--b\r\nContent-Disposition: form-data; name="a"; filename="{CARDS["Visa"]}"\r\n\r\n1\r\n--b--\r\n',
                 content_type="multipart/form-data; boundary=b",
             )
@@ -598,9 +598,9 @@ def ask_over_rest() -> client.LoggedCall:
 
 @scene("calls over REST reach nobody")
 def _(world: World) -> None:
-    with rest_settings() as doors:
-        for name, door in doors.items():
-            with override_settings(**door):
+    with rest_settings() as endpoints:
+        for name, endpoint in endpoints.items():
+            with override_settings(**endpoint):
                 exchange = ask_over_rest()
                 assert isinstance(exchange.outcome, NotSent)
                 world.note("command", f"REST by {name}", f"{exchange!r} {credentials.access()!r}")
@@ -621,14 +621,14 @@ def _(world: World) -> None:
 
     signals.reply_recorded.connect(receiver)
     try:
-        with rest_settings() as doors, override_settings(CYBERSOURCE_FLOW="one-step"):
-            for door, broken, target in (
+        with rest_settings() as endpoints, override_settings(CYBERSOURCE_FLOW="one-step"):
+            for endpoint, broken, target in (
                 ("p12", {}, "requests.Session.send"),
                 ("jwt", {"CYBERSOURCE_REST_SHARED_SECRET": f"{KEYS['REST shared secret']} $"}, ""),
                 ("p12", {"CYBERSOURCE_REST_P12_PASSWORD": KEYS["password of the REST reply key"]}, ""),
             ):
                 failing_call = patch(target, side_effect=RuntimeError) if target else contextlib.nullcontext()
-                with override_settings(**{**doors[door], **broken}), failing_call:
+                with override_settings(**{**endpoints[endpoint], **broken}), failing_call:
                     pay(world, CARDS["Visa"], flow="one-step")
     finally:
         signals.reply_recorded.disconnect(receiver)

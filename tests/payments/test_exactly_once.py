@@ -58,8 +58,8 @@ TRIES = pytest.mark.parametrize("again", range(50 if THOROUGH else 1))
 def test_twenty_threads_with_the_same_reply_record_one_transaction(shopper, mailoutbox, again):
     order = shopper.check_out()
     answer = shopper.submit()
-    doors = [(answer.reply, {}), (answer.merchant_posts[0].pairs, {"url": MERCHANT_POST})]
-    codes = in_threads(lambda number: post_reply(doors[number % 2][0], **doors[number % 2][1]).status_code, 20)
+    endpoints = [(answer.reply, {}), (answer.merchant_posts[0].pairs, {"url": MERCHANT_POST})]
+    codes = in_threads(lambda number: post_reply(endpoints[number % 2][0], **endpoints[number % 2][1]).status_code, 20)
     assert set(codes) == {303, 200}
     assert Transaction.objects.filter(source__order=order).count() == 1
     assert PaymentEvent.objects.filter(order=order).count() == 1
@@ -69,12 +69,12 @@ def test_twenty_threads_with_the_same_reply_record_one_transaction(shopper, mail
     assert len(mailoutbox) == 1
 
 
-def by_both_doors(*replies):
+def by_both_endpoints(*replies):
     """What the n-th of many threads posts: each reply in turn, by the browser and by the server in turn."""
-    doors = [(reply, url) for reply in replies for url in (REPLY, MERCHANT_POST)]
+    endpoints = [(reply, url) for reply in replies for url in (REPLY, MERCHANT_POST)]
 
     def post(number):
-        reply, url = doors[number % len(doors)]
+        reply, url = endpoints[number % len(endpoints)]
         return post_reply(reply, url=url).status_code
 
     return post
@@ -109,7 +109,7 @@ def test_twenty_threads_with_one_attempts_charge_and_anothers_decline_pay_the_or
     first = shopper.attempt()
     go_on_in_another_browser(shopper, order)
     declined = shopper.reply(decision="DECLINE", reason_code="203", auth_amount="")
-    assert set(in_threads(by_both_doors(shopper.reply(first), declined), 20)) == {303, 200}
+    assert set(in_threads(by_both_endpoints(shopper.reply(first), declined), 20)) == {303, 200}
     paid_once(order, mailoutbox)
     states = order.cybersource_attempts.order_by("pk").values_list("state", "attention")
     assert list(states) == [("authorized", "replaced-charge"), ("declined", "")]
@@ -124,7 +124,7 @@ def test_a_late_charge_and_a_retry_at_the_same_moment_leave_the_order_paid_once(
     shopper.client.get(f"/api/cybersource/return/{shopper.attempt().transaction_uuid}/")
     payload = shopper.payload()
     shopper.client.raise_request_exception = False
-    post = by_both_doors(late)
+    post = by_both_endpoints(late)
 
     def work(number):
         if number == 0:
@@ -149,7 +149,7 @@ def test_twenty_threads_with_a_payment_under_review_and_its_acceptance_pay_the_o
     order = shopper.check_out()
     answer = shopper.submit(card(cards.REVIEW))
     body = shopper.gateway.decide(answer.payment.id, "ACCEPT").body
-    post = by_both_doors(answer.reply)
+    post = by_both_endpoints(answer.reply)
     codes = in_threads(lambda number: post(number) if number % 3 else post_notification(body).status_code, 20)
     assert set(codes) == {303, 200}
     paid_once(order, mailoutbox)
@@ -162,7 +162,7 @@ def test_twenty_threads_with_a_payment_under_review_and_its_acceptance_pay_the_o
 def test_a_charge_while_staff_cancel_is_recorded_and_does_not_go_unnoticed(shopper, mailoutbox, again):
     """Either the order was authorized first, with its e-mail, and then cancelled, or it was not: staff are told."""
     order = shopper.check_out()
-    post = by_both_doors(shopper.reply())
+    post = by_both_endpoints(shopper.reply())
     codes = in_threads(lambda number: post(number) if number else order.set_status("Canceled"), 9)
     assert set(codes[1:]) == {303, 200}
     order.refresh_from_db()
@@ -231,8 +231,10 @@ def test_a_reply_that_was_logged_and_never_settled_is_settled_by_the_command(sho
 
 
 @pytest.mark.parametrize("atomic", [False, True])
-@pytest.mark.parametrize(("door", "answered"), [(REPLY, 303), (MERCHANT_POST, 503)])
-def test_the_evidence_is_committed_while_the_view_still_runs(shopper, connected, monkeypatch, door, answered, atomic):
+@pytest.mark.parametrize(("endpoint", "answered"), [(REPLY, 303), (MERCHANT_POST, 503)])
+def test_the_evidence_is_committed_while_the_view_still_runs(
+    shopper, connected, monkeypatch, endpoint, answered, atomic
+):
     """Also under ATOMIC_REQUESTS: another connection sees it before its effects, which then fail."""
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", atomic)
     order = shopper.check_out()
@@ -244,7 +246,7 @@ def test_the_evidence_is_committed_while_the_view_still_runs(shopper, connected,
         raise DatabaseError("the disk is on fire")
 
     connected(pre_save, look_and_break, sender=Transaction)
-    assert post_reply(reply, url=door).status_code == answered
+    assert post_reply(reply, url=endpoint).status_code == answered
     assert seen == [[["received"]]]
     assert CyberSourceReply.objects.get().result == "received"
     order.refresh_from_db()

@@ -1,4 +1,4 @@
-"""What was true at checkout may not be true later: every door still answers, and money is recorded all the same."""
+"""What was true at checkout may not be true later: every endpoint still answers, and money is recorded all the same."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def fresh(row: Any) -> Any:
     return type(row).objects.get(pk=row.pk)
 
 
-# -- doors -----------------------------------------------------------------------------------------------------------
+# -- endpoints ---------------------------------------------------------------------------------------------------------
 
 
 def pages_of(shop: Desk, shopper: Shopper, order: Any) -> dict[str, int]:

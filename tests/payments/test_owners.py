@@ -48,7 +48,7 @@ def told():
 
 
 def twice(pairs):
-    """Every door, and each again."""
+    """Every endpoint, and each again."""
     for _again in range(2):
         post_reply(pairs)
         post_reply(pairs, url=MERCHANT_POST)

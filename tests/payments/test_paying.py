@@ -149,8 +149,8 @@ def test_browser_reply_and_merchant_post_together_are_one_payment(shopper, setti
     settings.CYBERSOURCE_FLOW = "one-step"
     order = shopper.check_out()
     answer = shopper.submit()
-    doors = [lambda: shopper.deliver(answer), lambda: post_reply(answer.merchant_posts[0].pairs, url=MERCHANT_POST)]
-    codes = [door().status_code for door in (doors if first == "browser" else reversed(doors))]
+    endpoints = [lambda: shopper.deliver(answer), lambda: post_reply(answer.merchant_posts[0].pairs, url=MERCHANT_POST)]
+    codes = [endpoint().status_code for endpoint in (endpoints if first == "browser" else reversed(endpoints))]
     assert codes == ([302, 200] if first == "browser" else [200, 302])
     assert len(transactions(order)) == 1
     assert len(mailoutbox) == 1

@@ -2,7 +2,7 @@
 
 What CyberSource may tell of an attempt: accepted, declined, under review, unknown; one attempt may end in several of
 them, when a shopper goes back and posts the form again after the quarter of an hour in which that is a duplicate. The
-deliveries come by both doors in turn. Everything that is money, and whether the order is paid, depends only on *what*
+deliveries come by both URLs in turn. Everything that is money, and whether the order is paid, depends only on *what*
 was told. The order of arrival may make these differences and no other; ``Truth`` says for each sequence which:
 
 * an order that is not paid is declined if a decline found its attempt without money, and not if it came after the money

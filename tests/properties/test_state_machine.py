@@ -1,7 +1,7 @@
 """A shop, its shoppers and CyberSource in any order of events, and the laws that hold after each of them.
 
 Shoppers check out, pay with good and bad cards, go back, use a second browser, retry with more goods or other cards;
-CyberSource's answers come by either door, late, again, or not at all; reviewers decide, also twice and before their
+CyberSource's answers come by either endpoint, late, again, or not at all; reviewers decide, also twice and before their
 payment is known; hours go by and attempts end; staff cancel, clear what is listed and give orders up; the database
 fails in the middle of a settlement. The simulator counts what it charged.
 
@@ -64,7 +64,7 @@ Transaction = get_model("payment", "Transaction")
 JSON: dict[str, Any] = {"content_type": "application/json"}
 CARDS = (cards.APPROVED, cards.DECLINED, cards.REVIEW, cards.UNKNOWN, cards.PARTIAL)
 LIKELY_CARDS = st.sampled_from((cards.APPROVED, cards.APPROVED, *CARDS))
-DOORS = st.sampled_from((REPLY, MERCHANT_POST))
+ENDPOINTS = st.sampled_from((REPLY, MERCHANT_POST))
 #: Reason codes of answers that leave open whether the card was charged.
 UNKNOWN = ("150", "151", "152", "207", "236", "250")
 #: What an attempt is marked with until it is known how it ended; every other mark stays.
@@ -328,7 +328,7 @@ class Shop(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.forms)
-    @rule(number=LIKELY_CARDS, url=DOORS)
+    @rule(number=LIKELY_CARDS, url=ENDPOINTS)
     def pay_and_hear_at_once(self, number: str, url: str) -> None:
         self.post_form(list(self.forms)[-1], number)
         self.deliver(self.messages[-1], url)
@@ -346,12 +346,12 @@ class Shop(RuleBasedStateMachine):
     # -- CyberSource
 
     @precondition(lambda self: any(not message.taken for message in self.messages))
-    @rule(url=DOORS, which=st.integers(0, 9))
+    @rule(url=ENDPOINTS, which=st.integers(0, 9))
     def an_answer_arrives(self, url: str, which: int) -> None:
         self.deliver(self.pick([message for message in self.messages if not message.taken], which), url)
 
     @precondition(lambda self: self.messages)
-    @rule(url=DOORS, which=st.integers(0, 99))
+    @rule(url=ENDPOINTS, which=st.integers(0, 99))
     def an_answer_arrives_again(self, url: str, which: int) -> None:
         self.deliver(self.pick(self.messages, which), url)
 
@@ -575,7 +575,7 @@ class Shop(RuleBasedStateMachine):
             assert before.status == "Payment Declined"
 
     def everything_arrives_in_the_end(self) -> None:
-        """All that CyberSource said comes, by the slower door, and once more: then every book is closed."""
+        """All that CyberSource said comes, by the slower endpoint, and once more: then every book is closed."""
         self.fuse = None
         for again in range(2):
             for message in self.messages:

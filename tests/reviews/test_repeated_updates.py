@@ -550,8 +550,8 @@ def test_a_decision_and_its_payment_at_the_same_moment_find_each_other(shopper, 
     order = shopper.check_out()
     answer = shopper.submit(card(cards.REVIEW))
     body = shopper.gateway.decide(answer.payment.id, "ACCEPT").body
-    doors = [lambda: tell(body), lambda: post_reply(answer.reply).status_code]
-    codes = in_threads(lambda number: doors[number % 2](), 10)
+    endpoints = [lambda: tell(body), lambda: post_reply(answer.reply).status_code]
+    codes = in_threads(lambda number: endpoints[number % 2](), 10)
     assert set(codes) == {200, 303}
     order.refresh_from_db()
     assert order.status == "Authorized"
@@ -571,7 +571,7 @@ def test_two_machines_that_mend_the_same_updates_record_each_once(shopper, mailo
 
 
 def test_the_order_is_locked_before_the_transaction(shopper):
-    """So that no door ever waits for another door that waits for it."""
+    """So that no endpoint ever waits for another endpoint that waits for it."""
     case = under_review(shopper)
     body = case.accept()
     held, seen, done = threading.Event(), [], threading.Event()

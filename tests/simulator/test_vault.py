@@ -59,7 +59,7 @@ def test_a_token_of_any_shape_is_a_customer_with_one_masked_card(token_format):
     assert cards.APPROVED not in json.dumps([answer, listed])
 
 
-def test_a_deleted_token_is_gone_and_pays_at_no_door():
+def test_a_deleted_token_is_gone_and_pays_at_no_endpoint():
     merchant = with_vault()
     token = merchant.token()
     assert merchant.call("DELETE", customer(token)) == (204, None)

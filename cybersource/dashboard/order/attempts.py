@@ -150,7 +150,7 @@ def delivery(entry: Any) -> ReplyEntry:
         decision=entry.decision or entry.rest_status or entry.get_outcome_display(),
         tone=TONES.get(entry.decision or entry.outcome, "secondary"),
         reason_code=entry.reason_code,
-        reason=in_words(entry),
+        reason=reason_in_words(entry),
         # The number of a request that only stores a card may be the card's token as well.
         transaction_id="" if entry.transaction_type == TransactionType.CREATE_PAYMENT_TOKEN else entry.transaction_id,
         auth_code=entry.auth_code,
@@ -164,7 +164,7 @@ def delivery(entry: Any) -> ReplyEntry:
     )
 
 
-def in_words(entry: CyberSourceReply) -> str:
+def reason_in_words(entry: CyberSourceReply) -> str:
     """Why CyberSource said it; of a REST call without a reason, what was asked."""
     if entry.reply_type != ReplyType.REST:
         return str(reason_codes.of_code(entry.reason_code).means)

@@ -1,6 +1,6 @@
 """``/risk/v1/decisions/…`` and the conversion report: cases decided by the shop, and the list of all that were decided.
 
-The queue is the Business Center's own: what is decided at one door is decided at the other.
+The queue is the Business Center's own: what is decided at one is decided at the other.
 
 Source: REST API field reference and samples, case management; reporting guides, conversion details.
 """

@@ -103,7 +103,7 @@ class RestServices:
 
     @property
     def transactions(self) -> tuple[Transaction, ...]:
-        """All transactions of all doors, oldest first."""
+        """All transactions of all channels, oldest first."""
         with self._changed:
             return tuple(self.book)
 
@@ -136,7 +136,7 @@ class RestServices:
                 raise KeyError(id)
             return self.book.status(found, self.now(), access.batch_after)
 
-    # ---------------------------------------------------------------- what other doors did
+    # ---------------------------------------------------------------- what other channels did
 
     def adopt(self, payment: Payment) -> None:
         """Take what a browser did over the Silent Order POST into the book. The gateway's lock is held."""

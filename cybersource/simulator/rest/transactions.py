@@ -1,4 +1,4 @@
-"""The book of all transactions, whichever door they came by, and what state each is in. The gateway's lock is held."""
+"""The book of all transactions, by which channel and in what state. The gateway's lock is held."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -57,7 +57,7 @@ class Transaction:
     status: str  #: as answered; :meth:`Book.status` tells today's
     reference: str
     at: datetime
-    by: str  #: at which door: ``Secure Acceptance``, ``REST``, ``Business Center``, ``Decision Manager``
+    by: str  #: by which channel: ``Secure Acceptance``, ``REST``, ``Business Center``, ``Decision Manager``
     parent: str = ""
     root: str = ""
     idempotency_id: str = ""

@@ -1,4 +1,4 @@
-"""The hub: what happened at any door goes out to who subscribed to it, signed, and again until it is taken.
+"""The hub: what happened by any channel goes out to who subscribed to it, signed, and again until it is taken.
 
 Nothing is sent here: what is due lies in the gateway's outbox, and the courier says how it went.
 """
@@ -173,7 +173,7 @@ class Webhooks:
     # ---------------------------------------------------------------- what happened
 
     def transaction(self, made: Transaction) -> None:
-        """Tell of a transaction of any door, and of the token that came with it."""
+        """Tell of a transaction of any channel, and of the token that came with it."""
         self._money(made, events.end_of(made), events.of_money(made))
         payment = made.payment
         if made.by != "Secure Acceptance" or payment is None:

@@ -27,7 +27,7 @@ from ..conf import conf
 from .findings import Area, Finding, Reporter
 from .hosts import in_use, scheme
 
-report = Reporter(area=Area.DOORS)
+report = Reporter(area=Area.ENDPOINTS)
 
 #: Marks our own requests in ``META``; no header can.
 ASKED_BY_US = "cybersource.connection_test"
