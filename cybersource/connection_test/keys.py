@@ -135,7 +135,8 @@ def ages(rows: Iterable[SecureAcceptanceProfile]) -> Iterator[Finding]:
                 _("The key of %(key)s was entered %(days)s days ago; CyberSource's end two years after they were made.")
                 % {"key": named(row), "days": age.days},
                 _(
-                    "Look up in the Business Center when it ends, and rotate it before: see the documentation, Rotating keys."
+                    "Look up in the Business Center when it ends, and rotate it before: "
+                    "see the documentation, Rotating keys."
                 ),
             )
 

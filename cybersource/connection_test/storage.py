@@ -208,7 +208,8 @@ def budgets() -> Iterator[Finding]:
             "D078",
             _("There is an alarm: somebody may be testing stolen cards in this shop."),
             _(
-                "See the documentation, Limiting card testing. It ends an hour after the last decline that called for it."
+                "See the documentation, Limiting card testing. "
+                "It ends an hour after the last decline that called for it."
             ),
         )
     else:
