@@ -8,7 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
+from django.utils import translation
 from django.utils.module_loading import import_string
 from oscar.core.loading import get_model
 from oscarapicheckout import settings as checkout_settings
@@ -32,7 +33,7 @@ def check_surroundings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.urls)
 def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    return [*urls(), *checkout_views()]
+    return [*urls(), *checkout_views(), *language_in_path()]
 
 
 def database() -> Iterator[CheckMessage]:
@@ -152,6 +153,43 @@ def checkout_views() -> Iterator[CheckMessage]:
                 "their path, or base your own view on the one of the same name in cybersource.api.checkout.",
                 id="cybersource.W016",
             )
+
+
+#: What CyberSource's servers and the shopper's browser post from CyberSource's page.
+POSTED_TO = (
+    "cybersource-reply",
+    "cybersource-merchant-post",
+    "cybersource-review-notification",
+    "cybersource-webhooks",
+)
+
+
+def language_in_path() -> Iterator[CheckMessage]:
+    """Find URLs that a language has to stand in: a post without it is redirected, and what it brought is lost."""
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return
+    with translation.override(settings.LANGUAGE_CODE):
+        prefix = f"{get_script_prefix()}{translation.get_language()}/"
+        try:
+            paths = [reverse(name) for name in POSTED_TO]
+        except NoReverseMatch:
+            return  # told below
+    with_language = [path for path in paths if path.startswith(prefix) and not is_resolved(path, without=prefix)]
+    if with_language:
+        yield Warning(
+            f"'{with_language[0]}' has the language in its path: what CyberSource posts there without one is lost.",
+            hint="Include cybersource.urls outside of i18n_patterns, or give CyberSource the URLs with a language, as "
+            "the connection test writes them.",
+            id="cybersource.W018",
+        )
+
+
+def is_resolved(path: str, *, without: str) -> bool:
+    try:
+        resolve(f"{get_script_prefix()}{path.removeprefix(without)}")
+    except Resolver404:
+        return False
+    return True
 
 
 def urls() -> Iterator[CheckMessage]:

@@ -9,13 +9,14 @@ from types import ModuleType
 import pytest
 from django.apps import apps
 from django.conf import settings as live
+from django.conf.urls.i18n import i18n_patterns
 from django.core.checks import run_checks
 from django.test import override_settings
 from django.urls import clear_url_caches, include, path
 from oscar.apps.payment.abstract_models import AbstractTransaction
 
 from cybersource.api.checkout import CheckoutView, CompleteDeferredPaymentView
-from cybersource.checks.project import checkout_views, database, order_page, transaction_model
+from cybersource.checks.project import checkout_views, database, language_in_path, order_page, transaction_model
 
 REST = {"CYBERSOURCE_REST_KEY_ID": "a-key", "CYBERSOURCE_REST_SHARED_SECRET": "dGhyb3dhd2F5"}
 
@@ -125,8 +126,9 @@ def urlconf(settings):
     """A URLconf of these patterns, beside the sandbox's own."""
     module = ModuleType("tests.urls_of_a_shop")
 
-    def use(*patterns):
-        module.urlpatterns = [path("api/cybersource/", include("cybersource.urls")), *patterns, *without_checkout()]
+    def use(*first, patterns=None):
+        beside = [path("api/cybersource/", include("cybersource.urls")), *first, *without_checkout()]
+        module.urlpatterns = beside if patterns is None else [*first, *patterns]
         settings.ROOT_URLCONF = "tests.urls_of_a_shop"
         clear_url_caches()
 
@@ -151,6 +153,25 @@ def test_a_shop_whose_checkout_does_not_know_cards_is_told(urlconf):
     assert [message.id for message in checkout_views()] == ["cybersource.W016"] * 2
     urlconf(ours, theirs)
     assert list(checkout_views()) == []
+
+
+def test_a_shop_whose_addresses_for_cybersource_need_a_language_is_told(urlconf):
+    ours = path("shop/", include("cybersource.urls"))
+    everything = without_checkout()
+    rest = [pattern for pattern in everything if str(pattern.pattern) != "api/cybersource/"]
+    assert len(rest) == len(everything) - 1
+    urlconf(ours, patterns=rest)
+    assert list(language_in_path()) == []
+    urlconf(*i18n_patterns(ours), patterns=rest)
+    [message] = language_in_path()
+    assert message.id == "cybersource.W018" and "'/en-us/shop/cybersource-reply/'" in message.msg
+    with override_settings(LANGUAGE_CODE="de"):
+        [message] = language_in_path()
+        assert "'/de/shop/cybersource-reply/'" in message.msg
+        urlconf(*i18n_patterns(ours, prefix_default_language=False), patterns=rest)
+        assert list(language_in_path()) == [], "the shop's own language has no prefix, so that both are resolved"
+    urlconf(*i18n_patterns(ours), ours, patterns=rest)
+    assert list(language_in_path()) == [], "an address without language is there as well"
 
 
 def test_a_view_of_the_shops_own_may_be_based_on_ours(urlconf):
