@@ -306,7 +306,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("", "Nothing"),
                             ("extra-charge", "A second charge on an order that was already paid"),
-                            ("excess-charge", "Together with other payments this is more than the order costs"),
+                            ("excess-charge", "With this charge, more is charged than the order costs"),
                             ("replaced-charge", "A charge for an attempt that had been replaced"),
                             ("kept-authorization", "A payment that the shopper's last checkout does not use"),
                             ("partial", "Only part of the amount was approved"),
@@ -714,7 +714,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("", "Nothing"),
                             ("extra-charge", "A second charge on an order that was already paid"),
-                            ("excess-charge", "Together with other payments this is more than the order costs"),
+                            ("excess-charge", "With this charge, more is charged than the order costs"),
                             ("replaced-charge", "A charge for an attempt that had been replaced"),
                             ("kept-authorization", "A payment that the shopper's last checkout does not use"),
                             ("partial", "Only part of the amount was approved"),

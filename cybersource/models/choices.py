@@ -37,7 +37,7 @@ class Attention(models.TextChoices):
 
     NONE = "", _("Nothing")
     EXTRA_CHARGE = "extra-charge", _("A second charge on an order that was already paid")
-    EXCESS_CHARGE = "excess-charge", _("Together with other payments this is more than the order costs")
+    EXCESS_CHARGE = "excess-charge", _("With this charge, more is charged than the order costs")
     REPLACED_CHARGE = "replaced-charge", _("A charge for an attempt that had been replaced")
     KEPT_AUTHORIZATION = "kept-authorization", _("A payment that the shopper's last checkout does not use")
     PARTIAL = "partial", _("Only part of the amount was approved")

@@ -40,7 +40,8 @@ ADVICE = {
         "Cancel or refund it, here or in the CyberSource Business Center, unless both were meant."
     ),
     Attention.EXCESS_CHARGE: gettext_lazy(
-        "Cancel or refund it, here or in the CyberSource Business Center, unless both were meant."
+        "If another payment covers the order, cancel or refund this one; otherwise capture what the order costs, or "
+        "refund the difference."
     ),
     Attention.REPLACED_CHARGE: gettext_lazy(
         "Check that the amount is what the order asks for; cancel or refund it if it is not."

@@ -333,6 +333,20 @@ def test_an_unknown_outcome_on_an_order_that_went_on_says_to_reverse_a_charge(sh
     assert "The order goes on without this payment, so cancel or refund the charge if you find one." in alarm
 
 
+@pytest.mark.usefixtures("one_step")
+def test_the_only_charge_of_an_order_that_staff_made_cheaper_is_not_told_to_be_given_back(shopper, staff):
+    order = shopper.check_out("64.50")
+    answer = shopper.submit()
+    Order.objects.filter(pk=order.pk).update(total_incl_tax="60.00", total_excl_tax="60.00")
+    shopper.deliver(answer)
+    [alarm] = alarms(staff, order)
+    assert "With this charge, more is charged than the order costs: 69.50 USD" in alarm
+    assert "If another payment covers the order, cancel or refund this one; otherwise capture what the order" in alarm
+    assert "$9.50 more than the order costs" in tab(staff, order)
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+
+
 def test_a_second_charge_names_the_transaction_to_reverse(shopper, staff):
     order = shopper.check_out("64.50")
     answer = shopper.submit()

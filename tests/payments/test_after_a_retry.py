@@ -54,7 +54,7 @@ def test_more_than_the_order_costs_is_flagged_noted_and_signalled(shopper, unexp
     assert order.status == "Authorized"
     assert unexpected == ["excess-charge"]
     assert latest("b").attention == "excess-charge"
-    assert any("more than the order costs" in note.message for note in order.notes.all())
+    assert any("more is charged than the order costs" in note.message for note in order.notes.all())
 
 
 def test_a_review_accepted_on_top_of_other_money_is_flagged_too(shopper, unexpected):
@@ -68,7 +68,7 @@ def test_a_review_accepted_on_top_of_other_money_is_flagged_too(shopper, unexpec
     assert tell(update, gateway=shopper.gateway) == 200
     assert unexpected == ["excess-charge"]
     assert latest("a").attention == "excess-charge"
-    assert any("more than the order costs" in note.message for note in order.notes.all())
+    assert any("more is charged than the order costs" in note.message for note in order.notes.all())
 
 
 def test_what_staff_were_asked_to_reverse_does_not_pay_the_order(shopper):
