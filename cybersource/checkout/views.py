@@ -246,6 +246,7 @@ def finish(request: HttpRequest, handle: UUID, step: PaymentStep) -> HttpRespons
             else "",
             "return_url": back,
             "checkout_url": resolve_url(conf.redirect_fail),
+            "home_url": get_script_prefix(),
             "refresh_seconds": LATER if waiting and comes_next is None else None,
         },
     )

@@ -17,7 +17,8 @@ from oscar.core.loading import get_model
 from oscarapicheckout.states import FormPostRequired
 from oscarapicheckout.utils import _update_payment_method_state
 
-from cybersource.models import CyberSourceReply, PaymentAttempt
+from cybersource.models import Attention, AttentionItem, CyberSourceReply, PaymentAttempt
+from cybersource.payments import expiry
 from cybersource.simulator import cards
 from tests.support.shop import UNKNOWN, Shopper, latest, post_reply, two_cards
 
@@ -271,6 +272,21 @@ def test_after_the_first_of_two_cards_the_page_says_what_is_paid_and_leads_to_th
     assert shopper.pay(key="b")["Location"] == "/checkout/thank-you/"
     order.refresh_from_db()
     assert order.status == "Authorized"
+
+
+def test_who_paid_before_staff_made_the_order_dearer_is_not_sent_to_pay_again(shopper, one_step):
+    order = shopper.check_out("64.50")
+    answer = shopper.submit()
+    Order.objects.filter(pk=order.pk).update(total_incl_tax="99.00")
+    back = shopper.deliver(answer)
+    page = shown(shopper.client.get(back.headers["Location"]))
+    assert "Paid with the card ending in" in page and "29.50" in page
+    assert "You have paid what was asked of your cards." in page and "Go to the shop" in page
+    assert "<form" not in page.partition("<h1>")[2] and "Go to the checkout" not in page
+    order.refresh_from_db()
+    assert order.status == "Pending"
+    expiry.expire(at=timezone.now() + timedelta(hours=2))
+    assert AttentionItem.objects.get().kind == Attention.UNPAID_REST, "and staff know"
 
 
 def test_before_the_first_of_two_cards_the_page_says_that_another_follows(shopper):
