@@ -537,6 +537,30 @@ def test_a_deferred_payment_posted_twice_at_once_has_one_open_attempt(shopper, s
     assert PaymentAttempt.objects.filter(order=order, state="open").count() == 1
 
 
+def test_two_browsers_of_one_customer_who_check_out_one_cart_at_once_place_one_order(shopper):
+    maya = customer("maya@example.com")
+    phone = Shopper(client=Client(REMOTE_ADDR="203.0.113.25"))
+    for each in (shopper, phone):
+        each.client.force_login(maya)
+    shopper.fill_basket("10.00")
+    payload = shopper.payload()
+    posts = [
+        lambda each=each: each.client.post("/api/checkout/", payload, content_type="application/json").status_code
+        for each in (shopper, phone)
+    ]
+    assert sorted(at_once(*posts)) == [200, 406]
+    order = Order.objects.get()
+    [winner] = [each for each in (shopper, phone) if "payment_method_states" in each.states]
+    loser = phone if winner is shopper else shopper
+    again = loser.client.post("/api/checkout/", payload, content_type="application/json")
+    assert again.status_code == 406 and "basket" in again.json(), again.content
+    winner.pay()
+    order.refresh_from_db()
+    assert order.status == "Authorized"
+    assert PaymentAttempt.objects.values_list("order", flat=True).distinct().get() == order.pk
+    assert not AttentionItem.objects.exists()
+
+
 def test_a_basket_that_somebody_else_checks_out_is_406(shopper, monkeypatch):
     from cybersource.api.checkout import CheckoutSerializer
 
