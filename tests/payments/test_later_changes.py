@@ -308,8 +308,9 @@ def test_an_operation_that_was_under_way_is_recorded(shop, change, what):
     gone = change in (lines_replaced, lines_deleted) and what in ("capture", "refund")
     assert ("recorded by amount" in notes(order)) is gone
     assert len(transactions(order)) == {"capture": 2, "refund": 3, "void": 3, "reverse": 2}[what]
-    assert broken(pages_of(shop, shopper, order)) == {}
-    commands(shop)
+    if what == "refund":  # whose pages show all that those of the others do
+        assert broken(pages_of(shop, shopper, order)) == {}
+        commands(shop)
 
 
 def test_a_capture_for_lines_of_which_one_is_left_names_that_one(shop):

@@ -20,6 +20,9 @@ from tests.support.desk import Order, events, notes, source_of, transactions
 from tests.support.shop import MERCHANT_POST, Shopper, card, post_reply
 from tests.support.threads import in_threads
 
+# What is found is told from other payments by when it was made: by the second, in real checkouts.
+pytestmark = pytest.mark.real_checkout
+
 HALVES = {
     "a": {"method_type": "cybersource", "enabled": True, "pay_balance": False, "amount": "34.75"},
     "b": {"method_type": "cybersource", "enabled": True, "pay_balance": True},

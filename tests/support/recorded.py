@@ -344,6 +344,7 @@ def recorded(key: str, ports: list[str], actor: Any, take: Callable[[], Any]) ->
     """Really take a step, and remember what it left, in the words of the steps' first recording."""
     assert scene is not None and scene.step is not None
     before, posts, sent = rows(scene.tables), [], len(mail.outbox)
+    began = time.time() - time.monotonic()
     gateway = getattr(actor, "gateway", None)
     if gateway is not None:
         submit = gateway.submit
@@ -363,6 +364,9 @@ def recorded(key: str, ports: list[str], actor: Any, take: Callable[[], Any]) ->
         if gateway is not None:
             del gateway.submit
     after = look()
+    if abs(time.time() - time.monotonic() - began) > 1:  # the machine's clock was set: the rows are of two times
+        scene.step = None
+        return result
     first = {new: old for old, new in scene.anew.items()}
     known = Step(
         statements=substituted(difference(before, rows(after)), first),
